@@ -1,0 +1,82 @@
+/* Kind "origin": where objects come from when no peer has them.
+ *
+ * Calls are async: they run on the loop they are given, complete exactly once through `done`, and
+ * never from inside the call that started them. The same ops serve reads of tasks (`read`) and the
+ * pass-through of everything else (`exchange`: tokens, manifests, HEAD, pushes).
+ *
+ * The outbound guard applies to every address a name resolves to, and again to each redirect. Redirects
+ * are followed by read() (credentials dropped when the host changes) and returned as they are by
+ * exchange(). */
+#ifndef DARTER_ORIGIN_H
+#define DARTER_ORIGIN_H
+
+#include <darter/error.h>
+#include <darter/host.h>
+#include <darter/storage.h>
+
+struct dtr_origin_call; /* one running request */
+
+struct dtr_header {
+    const char *name;
+    const char *value;
+};
+
+struct dtr_origin_request {
+    const char *method; /* exchange() only */
+    const char *url;    /* absolute */
+    const struct dtr_header *headers;
+    size_t header_count;
+    bool trusted;         /* an operator configured the destination: the guard lets it pass */
+    uint64_t offset;      /* read(): first byte wanted */
+    uint64_t length;      /* read(): bytes wanted, DTR_LENGTH_UNKNOWN for the rest */
+    const char *if_range; /* read(): entity tag or date of the version that began, or NULL */
+    const char *ca_file;  /* more trusted roots (PEM), or NULL */
+    bool insecure;        /* do not verify TLS: a named key of this origin said so */
+    uint64_t connect_ms;  /* limit for connecting */
+    uint64_t stall_ms;    /* fail with DTR_ETIMEOUT when nothing arrives for this long */
+    bool has_body;        /* exchange(): the caller feeds a body by send_body() */
+    uint64_t body_length; /* or DTR_LENGTH_UNKNOWN: chunked */
+};
+
+struct dtr_origin_head {
+    int status; /* HTTP status, or its nearest equivalent */
+    const struct dtr_header *headers;
+    size_t header_count;
+    uint64_t offset;       /* read(): where the body starts in the object (0 when the range was ignored) */
+    uint64_t total_length; /* read(): length of the whole object, or DTR_LENGTH_UNKNOWN */
+    const char *version;   /* read(): strong entity tag or date for if_range, or NULL */
+};
+
+/* The caller's ears; valid until `done`. */
+struct dtr_origin_sink {
+    /* Once, before any body. What it points to is valid during the call. A read() whose status is not
+     * 200 or 206 still delivers its body. Nonzero: stop, `done` follows with that code. */
+    int (*head)(void *context, const struct dtr_origin_head *head);
+    /* Body bytes, valid during the call. *ret_pause true: take these bytes again after resume(). Nonzero:
+     * stop. */
+    int (*body)(void *context, const uint8_t *bytes, size_t length, bool *ret_pause);
+    /* Room for more body to send; answer with send_body(). */
+    void (*want_body)(void *context);
+    /* Last call. err->code 0: the whole answer arrived. */
+    void (*done)(void *context, const struct dtr_error *err);
+};
+
+struct dtr_origin_ops {
+    uint32_t size;
+    const char *const *schemes; /* {"http", "https", NULL} */
+    int (*read)(void *instance, struct dtr_loop *loop, const struct dtr_origin_request *request,
+                const struct dtr_origin_sink *sink, void *context, struct dtr_origin_call **ret_call,
+                struct dtr_error *err);
+    int (*exchange)(void *instance, struct dtr_loop *loop, const struct dtr_origin_request *request,
+                    const struct dtr_origin_sink *sink, void *context, struct dtr_origin_call **ret_call,
+                    struct dtr_error *err);
+    /* Hands over the next bytes of the body (copied), `last` with the final ones. After it `want_body`
+     * comes again when there is room. */
+    void (*send_body)(struct dtr_origin_call *call, const void *bytes, size_t length, bool last);
+    /* Goes on after a pause. */
+    void (*resume)(struct dtr_origin_call *call);
+    /* Ends the call: `done` follows, later, with DTR_ECANCELLED. Not after `done`. */
+    void (*cancel)(struct dtr_origin_call *call);
+};
+
+#endif
