@@ -1,0 +1,104 @@
+/* Checksums and random names; see digest.h. */
+#include "core/base/digest.h"
+
+#include "core/base/str.h"
+#include <libdeflate.h>
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+uint32_t dtr_crc32(uint32_t crc, const void *bytes, size_t length)
+{
+    return libdeflate_crc32(crc, bytes, length);
+}
+
+void dtr_crc32_text(uint32_t crc, char text[DTR_CRC32_TEXT])
+{
+    (void)snprintf(text, DTR_CRC32_TEXT, "crc32:%u", crc);
+}
+
+bool dtr_crc32_parse(const char *text, size_t length, uint32_t *ret_crc)
+{
+    uint64_t value;
+    if (length < 7 || memcmp(text, "crc32:", 6) != 0 || !dtr_parse_u64(text + 6, length - 6, &value) ||
+        value > UINT32_MAX || (length > 7 && text[6] == '0'))
+        return false;
+    *ret_crc = (uint32_t)value;
+    return true;
+}
+
+struct dtr_digest {
+    EVP_MD_CTX *context;
+};
+
+int dtr_digest_new(const char *algorithm, struct dtr_digest **ret_digest, struct dtr_error *err)
+{
+    const EVP_MD *md = strcmp(algorithm, "sha256") == 0   ? EVP_sha256()
+                       : strcmp(algorithm, "sha512") == 0 ? EVP_sha512()
+                                                          : NULL;
+    if (!md)
+        return dtr_error_set(err, DTR_EUNSUPPORTED, DTR_RETRY_NEVER,
+                             "digest algorithm '%s': use sha256 or sha512", algorithm);
+    struct dtr_digest *digest = calloc(1, sizeof(*digest));
+    if (digest)
+        digest->context = EVP_MD_CTX_new();
+    if (!digest || !digest->context || EVP_DigestInit_ex(digest->context, md, NULL) != 1) {
+        dtr_digest_free(digest);
+        return dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for a digest");
+    }
+    *ret_digest = digest;
+    return DTR_OK;
+}
+
+void dtr_digest_add(struct dtr_digest *digest, const void *bytes, size_t length)
+{
+    (void)EVP_DigestUpdate(digest->context, bytes, length);
+}
+
+void dtr_digest_end(struct dtr_digest *digest, char hex[129])
+{
+    uint8_t value[EVP_MAX_MD_SIZE];
+    unsigned length = 0;
+    (void)EVP_DigestFinal_ex(digest->context, value, &length);
+    dtr_hex(value, length, hex);
+}
+
+void dtr_digest_free(struct dtr_digest *digest)
+{
+    if (digest)
+        EVP_MD_CTX_free(digest->context);
+    free(digest);
+}
+
+void dtr_sha256_hex(const void *bytes, size_t length, char hex[65])
+{
+    uint8_t value[EVP_MAX_MD_SIZE];
+    unsigned size = 0;
+    (void)EVP_Digest(bytes, length, value, &size, EVP_sha256(), NULL);
+    dtr_hex(value, 32, hex);
+}
+
+void dtr_random(void *bytes, size_t length)
+{
+    uint8_t *at = bytes;
+    while (length > 0) {
+        ssize_t got = getrandom(at, length, 0);
+        if (got > 0) {
+            at += got;
+            length -= (size_t)got;
+        }
+    }
+}
+
+void dtr_uuid(char text[37])
+{
+    uint8_t value[16];
+    char hex[33];
+    dtr_random(value, sizeof(value));
+    value[6] = (uint8_t)((value[6] & 0x0f) | 0x40); /* version 4 */
+    value[8] = (uint8_t)((value[8] & 0x3f) | 0x80); /* RFC 4122 variant */
+    dtr_hex(value, sizeof(value), hex);
+    (void)snprintf(text, 37, "%.8s-%.4s-%.4s-%.4s-%.12s", hex, hex + 8, hex + 12, hex + 16, hex + 20);
+}
