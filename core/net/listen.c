@@ -1,0 +1,162 @@
+/* Listening sockets; see listen.h. */
+#include "core/net/listen.h"
+
+#include "core/loop/loop.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct dtr_listener {
+    int fd;
+    struct dtr_addr addr;
+    struct dtr_watch *watch;
+    struct dtr_timer *pause; /* armed while descriptors are short */
+    void (*accepted)(void *context, int fd, const struct dtr_addr *peer);
+    void *context;
+    bool *closed_flag; /* set while a callback runs */
+};
+
+enum { BACKLOG = 1024, PAUSE_MS = 100, BATCH = 64 };
+
+static void tune(int fd, const struct dtr_addr *addr)
+{
+    int on = 1;
+    if (addr->any.sa_family != AF_UNIX)
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+}
+
+static void on_ready(void *context, int events)
+{
+    struct dtr_listener *listener = context;
+    bool closed = false;
+    (void)events;
+    listener->closed_flag = &closed; /* the callback may close the listener */
+    for (int i = 0; i < BATCH && !closed; i++) {
+        struct dtr_addr peer = {.length = sizeof(peer.un)};
+        int fd = accept4(listener->fd, &peer.any, &peer.length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd >= 0) {
+            tune(fd, &listener->addr);
+            listener->accepted(listener->context, fd, &peer);
+            continue;
+        }
+        if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+            dtr_watch_set(listener->watch, 0);
+            dtr_timer_set(listener->pause, PAUSE_MS);
+        }
+        if (errno != EINTR && errno != ECONNABORTED)
+            break;
+    }
+    if (!closed)
+        listener->closed_flag = NULL;
+}
+
+static void on_pause_over(void *context)
+{
+    struct dtr_listener *listener = context;
+    dtr_watch_set(listener->watch, DTR_READABLE);
+}
+
+/* A socket file that nobody listens on any more is left over from a crash. */
+static int remove_stale(const struct dtr_addr *addr, struct dtr_error *err)
+{
+    const char *path = addr->un.sun_path;
+    struct stat info;
+    if (lstat(path, &info) != 0)
+        return DTR_OK;
+    if (!S_ISSOCK(info.st_mode))
+        return dtr_error_set(err, DTR_EEXISTS, DTR_RETRY_NEVER, "%s exists and is not a socket; remove it",
+                             path);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bool alive = fd >= 0 && connect(fd, &addr->any, addr->length) == 0;
+    if (fd >= 0)
+        (void)close(fd);
+    if (alive)
+        return dtr_error_set(err, DTR_EEXISTS, DTR_RETRY_NEVER,
+                             "another process listens on %s; stop it or configure another path", path);
+    (void)unlink(path);
+    return DTR_OK;
+}
+
+static int bind_failed(const struct dtr_addr *addr, struct dtr_error *err)
+{
+    char text[DTR_ADDR_TEXT];
+    dtr_addr_text(addr, text);
+    if (errno == EADDRINUSE)
+        return dtr_error_set(err, DTR_EEXISTS, DTR_RETRY_SAME,
+                             "%s is in use by another process; stop it or configure another port", text);
+    return dtr_error_set(err, DTR_EIO, DTR_RETRY_NEVER, "cannot listen on %s: %s", text, strerror(errno));
+}
+
+static int open_socket(const struct dtr_addr *addr, int *ret_fd, struct dtr_error *err)
+{
+    int on = 1;
+    if (addr->any.sa_family == AF_UNIX) {
+        int rc = remove_stale(addr, err);
+        if (rc != DTR_OK)
+            return rc;
+    }
+    int fd = socket(addr->any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return bind_failed(addr, err);
+    if (addr->any.sa_family != AF_UNIX)
+        (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    if (bind(fd, &addr->any, addr->length) != 0 || listen(fd, BACKLOG) != 0) {
+        int rc = bind_failed(addr, err);
+        (void)close(fd);
+        return rc;
+    }
+    if (addr->any.sa_family == AF_UNIX)
+        (void)chmod(addr->un.sun_path, 0777);
+    *ret_fd = fd;
+    return DTR_OK;
+}
+
+int dtr_listen(struct dtr_loop *loop, const struct dtr_addr *addr,
+               void (*accepted)(void *context, int fd, const struct dtr_addr *peer), void *context,
+               struct dtr_listener **ret_listener, struct dtr_error *err)
+{
+    struct dtr_listener *listener = calloc(1, sizeof(*listener));
+    if (!listener)
+        return dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for a listener");
+    *listener = (struct dtr_listener){.fd = -1, .accepted = accepted, .context = context, .addr = *addr};
+    int rc = open_socket(addr, &listener->fd, err);
+    if (rc == DTR_OK)
+        rc = dtr_timer_open(loop, on_pause_over, listener, &listener->pause, err);
+    if (rc == DTR_OK)
+        rc = dtr_watch_open(loop, listener->fd, on_ready, listener, &listener->watch, err);
+    if (rc != DTR_OK) {
+        dtr_listener_close(listener);
+        return rc;
+    }
+    dtr_watch_set(listener->watch, DTR_READABLE);
+    if (addr->any.sa_family != AF_UNIX) {
+        listener->addr.length = sizeof(listener->addr.un);
+        (void)getsockname(listener->fd, &listener->addr.any, &listener->addr.length);
+    }
+    *ret_listener = listener;
+    return DTR_OK;
+}
+
+void dtr_listener_addr(const struct dtr_listener *listener, struct dtr_addr *ret_addr)
+{
+    *ret_addr = listener->addr;
+}
+
+void dtr_listener_close(struct dtr_listener *listener)
+{
+    if (!listener)
+        return;
+    if (listener->closed_flag)
+        *listener->closed_flag = true;
+    dtr_watch_close(listener->watch);
+    dtr_timer_close(listener->pause);
+    if (listener->fd >= 0) {
+        (void)close(listener->fd);
+        if (listener->addr.any.sa_family == AF_UNIX)
+            (void)unlink(listener->addr.un.sun_path);
+    }
+    free(listener);
+}

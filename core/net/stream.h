@@ -1,0 +1,47 @@
+/* Connections. One type for TCP and unix sockets (and TLS, when it comes): read by credit, write bytes,
+ * send extents (sendfile on plain sockets), half-close, deadlines, byte accounting.
+ *
+ * Everything is on the stream's loop. Events come later than the call that causes them, never from inside
+ * it; `closed` is the last one and comes exactly once. The contracts of the functions that modules see
+ * too stand in darter/host.h (struct dtr_host, stream_*); here is what only core uses. */
+#ifndef DTR_NET_STREAM_H
+#define DTR_NET_STREAM_H
+
+#include "core/net/addr.h"
+#include <darter/host.h>
+
+/* Takes over an accepted descriptor, whatever happens. Starts without read credit and without deadlines. */
+int dtr_stream_new(struct dtr_loop *loop, int fd, const struct dtr_stream_events *events, void *context,
+                   struct dtr_stream **ret_stream, struct dtr_error *err);
+/* stream_connect of darter/host.h. */
+int dtr_stream_connect(struct dtr_loop *loop, const struct sockaddr *address, uint64_t connect_ms,
+                       const struct dtr_stream_events *events, void *context, struct dtr_stream **ret_stream,
+                       struct dtr_error *err);
+void dtr_stream_adopt(struct dtr_stream *stream, const struct dtr_stream_events *events, void *context);
+void dtr_stream_read(struct dtr_stream *stream, uint64_t bytes);
+/* Takes back all read credit. */
+void dtr_stream_pause(struct dtr_stream *stream);
+void dtr_stream_write(struct dtr_stream *stream, const void *bytes, size_t length);
+void dtr_stream_send(struct dtr_stream *stream, const struct dtr_extent *extent);
+void dtr_stream_end(struct dtr_stream *stream);
+void dtr_stream_deadline(struct dtr_stream *stream, uint64_t idle_ms, uint64_t total_ms);
+void dtr_stream_close(struct dtr_stream *stream, bool flush);
+struct dtr_loop *dtr_stream_loop(const struct dtr_stream *stream);
+const char *dtr_stream_peer(const struct dtr_stream *stream);
+/* The other side's address; a unix socket's has no path. */
+const struct dtr_addr *dtr_stream_addr(const struct dtr_stream *stream);
+
+/* Bytes queued by dtr_stream_write() and not yet given to the kernel (extents not counted). */
+size_t dtr_stream_queued(const struct dtr_stream *stream);
+/* Bytes, extents included, not yet given to the kernel. */
+uint64_t dtr_stream_pending(const struct dtr_stream *stream);
+/* Ceiling for dtr_stream_queued(); the default is DTR_STREAM_QUEUE. */
+#define DTR_STREAM_QUEUE ((size_t)8 << 20)
+void dtr_stream_limit(struct dtr_stream *stream, size_t bytes);
+/* Bytes that went each way so far. */
+uint64_t dtr_stream_received(const struct dtr_stream *stream);
+uint64_t dtr_stream_sent(const struct dtr_stream *stream);
+/* uid of the process at the other end of a unix socket; false on TCP. */
+bool dtr_stream_uid(const struct dtr_stream *stream, uid_t *ret_uid);
+
+#endif
