@@ -31,11 +31,11 @@
 #include <darter/piece.h>
 #include <darter/storage.h>
 
-#define DTR_SWARM_ANSWER_MS     9000 /* the longest wait for an answer */
+#define DTR_SWARM_ANSWER_MS     9000             /* the longest wait for an answer */
 #define DTR_SWARM_SEED_RETRY_MS (30 * 60 * 1000) /* a task whose seed failed goes without for so long */
-#define DTR_SWARM_PROBE_MS      30000 /* between two probes of a healthy seed */
-#define DTR_SWARM_SAMPLE_MAX    64 /* candidates that one decision can rank */
-#define DTR_SWARM_KEEP_MAX      16 /* parents that one answer can carry */
+#define DTR_SWARM_PROBE_MS      30000            /* between two probes of a healthy seed */
+#define DTR_SWARM_SAMPLE_MAX    64               /* candidates that one decision can rank */
+#define DTR_SWARM_KEEP_MAX      16               /* parents that one answer can carry */
 
 /* --- configuration ----------------------------------------------------------------------------------- */
 
@@ -89,26 +89,26 @@ struct dtr_swarm_announce {
     const char *ip;
     const char *idc;
     const char *location;
-    struct dtr_buf *raw;    /* common.v2.Host as it came, for ListHosts; a reference is taken; may be NULL */
-    uint64_t max_tx, tx;    /* bits/s; 0: unknown */
-    uint64_t max_rx, rx;    /* bits/s */
-    uint64_t interval_ms;   /* between announcements; 0: not said */
-    uint32_t type;          /* 0 normal, else seed */
-    int32_t port;           /* gRPC upload port */
+    struct dtr_buf *raw;  /* common.v2.Host as it came, for ListHosts; a reference is taken; may be NULL */
+    uint64_t max_tx, tx;  /* bits/s; 0: unknown */
+    uint64_t max_rx, rx;  /* bits/s */
+    uint64_t interval_ms; /* between announcements; 0: not said */
+    uint32_t type;        /* 0 normal, else seed */
+    int32_t port;         /* gRPC upload port */
     int32_t download_port;
-    bool disable_shared;    /* never a parent */
+    bool disable_shared; /* never a parent */
 };
 
 struct dtr_swarm_host {
     struct dtr_swarm_announce facts;
-    bool announced;          /* false: only known from its peers (unknown_host_back_to_source) */
-    bool seed_usable;        /* a seed whose last probe succeeded */
+    bool announced;   /* false: only known from its peers (unknown_host_back_to_source) */
+    bool seed_usable; /* a seed whose last probe succeeded */
     uint32_t peer_count;
-    uint32_t uploads;        /* children attached to its peers */
-    uint64_t booked_tx;      /* bits/s, see rank.h */
+    uint32_t uploads;   /* children attached to its peers */
+    uint64_t booked_tx; /* bits/s, see rank.h */
     uint64_t booked_bytes;
     uint64_t booked_pieces;
-    double observed_rate;    /* bytes/s that children got lately; NAN: none yet */
+    double observed_rate; /* bytes/s that children got lately; NAN: none yet */
     uint64_t created_ms, updated_ms;
 };
 
@@ -325,15 +325,15 @@ enum dtr_swarm_refusal {
 /* Pointers are valid until the next event or the next call of dtr_swarm_next(). */
 struct dtr_swarm_action {
     enum dtr_swarm_action_kind kind;
-    void *stream;                       /* ANSWER_*, REJECT, CLOSE */
-    const struct dtr_swarm_peer *peer;  /* ANSWER_*: who is answered; TRIGGER_SEED: who asked */
+    void *stream;                                /* ANSWER_*, REJECT, CLOSE */
+    const struct dtr_swarm_peer *peer;           /* ANSWER_*: who is answered; TRIGGER_SEED: who asked */
     const struct dtr_swarm_peer *const *parents; /* ANSWER_PARENTS, best first */
     uint32_t parent_count;
-    enum dtr_swarm_refusal code;        /* REJECT */
-    const char *text;                   /* REJECT, ANSWER_SOURCE: why; a constant */
-    const struct dtr_swarm_host *host;  /* TRIGGER_SEED, PROBE_SEED */
-    const struct dtr_swarm_task *task;  /* TRIGGER_SEED */
-    struct dtr_buf *download;           /* TRIGGER_SEED: hold it to keep it */
+    enum dtr_swarm_refusal code;       /* REJECT */
+    const char *text;                  /* REJECT, ANSWER_SOURCE: why; a constant */
+    const struct dtr_swarm_host *host; /* TRIGGER_SEED, PROBE_SEED */
+    const struct dtr_swarm_task *task; /* TRIGGER_SEED */
+    struct dtr_buf *download;          /* TRIGGER_SEED: hold it to keep it */
 };
 
 /* The next thing to do; false when nothing is left. */
