@@ -174,7 +174,7 @@ void dtr_swarm_configure(struct dtr_swarm *swarm, const struct dtr_swarm_config 
 
 /* --- hosts ------------------------------------------------------------------------------------------- */
 
-/* AnnounceHost. DTR_EINVAL: id, ip or port missing or too long; DTR_ELIMIT; DTR_ENOMEM. A seed is probed
+/* AnnounceHost. DTR_EINVALID: id, ip or port missing or too long; DTR_ELIMIT; DTR_ENOMEM. A seed is probed
  * at once when it is new or its address changed. */
 int dtr_swarm_host_announced(struct dtr_swarm *swarm, uint64_t now_ms, const struct dtr_swarm_announce *facts,
                              struct dtr_error *err);
