@@ -111,10 +111,19 @@ nomem:
     return dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for the event loop '%s'", name);
 }
 
-void dtr_loop_run(struct dtr_loop *loop)
+/* From now on the calling thread is the loop's. Others read `thread` once `bound` is set, so it is not
+ * written again while it is right. */
+static void bind_thread(struct dtr_loop *loop)
 {
+    if (dtr_loop_here(loop))
+        return;
     loop->thread = pthread_self();
     atomic_store(&loop->bound, true);
+}
+
+void dtr_loop_run(struct dtr_loop *loop)
+{
+    bind_thread(loop);
     atomic_store(&loop->begun, true);
     uv_update_time(&loop->uv);
     while (!atomic_load(&loop->stopping))
@@ -124,8 +133,7 @@ void dtr_loop_run(struct dtr_loop *loop)
 
 void dtr_loop_turn(struct dtr_loop *loop, bool wait)
 {
-    loop->thread = pthread_self();
-    atomic_store(&loop->bound, true);
+    bind_thread(loop);
     (void)uv_run(&loop->uv, wait ? UV_RUN_ONCE : UV_RUN_NOWAIT);
 }
 
@@ -175,8 +183,7 @@ void dtr_loop_free(struct dtr_loop *loop)
 {
     if (!loop)
         return;
-    loop->thread = pthread_self();
-    atomic_store(&loop->bound, true);
+    bind_thread(loop);
     do {
         while (run_own(loop) || run_posted(loop))
             ;
