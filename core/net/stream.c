@@ -268,8 +268,13 @@ static struct item *item_new(struct dtr_stream *stream, size_t capacity)
 
 void dtr_stream_write(struct dtr_stream *stream, const void *bytes, size_t length)
 {
-    if (stream->dead || stream->end_told || length == 0)
+    if (stream->dead || stream->end_told)
         return;
+    if (length == 0) {
+        stream->tell_drained = true;
+        post_kick(stream);
+        return;
+    }
     if (length > stream->limit - stream->queued) {
         die(stream, DTR_ELIMIT, "more than %zu bytes wait to be sent", stream->limit);
         return;

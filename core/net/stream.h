@@ -21,6 +21,7 @@ void dtr_stream_adopt(struct dtr_stream *stream, const struct dtr_stream_events 
 void dtr_stream_read(struct dtr_stream *stream, uint64_t bytes);
 /* Takes back all read credit. */
 void dtr_stream_pause(struct dtr_stream *stream);
+/* Writing no bytes only asks for `drained`, which a stream that still connects tells once it is connected. */
 void dtr_stream_write(struct dtr_stream *stream, const void *bytes, size_t length);
 void dtr_stream_send(struct dtr_stream *stream, const struct dtr_extent *extent);
 void dtr_stream_end(struct dtr_stream *stream);
