@@ -14,8 +14,10 @@
  * - `now_ms` never goes back (a smaller value counts as the last one). Any clock will do; times in facts
  *   are in it.
  * - Every REGISTER and every RESCHEDULE gets exactly one action that names its stream: an ANSWER, a REJECT
- *   or, when its peer ends in between, a CLOSE. After REJECT or CLOSE the swarm has forgotten the
- *   stream; `dtr_swarm_stream_closed()` is then harmless and not needed.
+ *   or, when its peer ends in between, a CLOSE.
+ * - After REJECT or CLOSE the stream is over. The role calls dtr_swarm_stream_closed() for every stream that
+ *   is over, whoever ended it, with the peer that registered on it; when the swarm knows already, that does
+ *   nothing. It does not when a stream is rejected for a message that names another peer.
  * - Strings that come in are copied, strings that go out belong to the swarm. One thread.
  * - No question waits longer than DTR_SWARM_ANSWER_MS, whatever the configuration says: dfdaemon gives
  *   a stream up after 10 s without an answer.
