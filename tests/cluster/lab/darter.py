@@ -1,0 +1,207 @@
+"""Darter's own processes on nodes: configuration, start, health, metrics, what the store holds."""
+
+import http.client
+import os
+import re
+
+from .wait import until
+
+SCHEDULER_PORT, SCHEDULER_METRICS = 8002, 8000
+PROXY, METRICS, HEALTH = 4001, 4002, 4003
+SOCKET = "/var/run/dragonfly/dfdaemon.sock"
+STORE = "/var/lib/dragonfly"
+SAMPLE = re.compile(r'^([A-Za-z_:][\w:]*)(?:\{(.*)\})?\s+(\S+)')
+LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
+
+
+class Metrics:
+    """One reading of a Prometheus page."""
+
+    def __init__(self, text):
+        self.samples = []
+        for line in text.splitlines():
+            match = SAMPLE.match(line)
+            if match:
+                self.samples.append((match[1], dict(LABEL.findall(match[2] or "")), float(match[3])))
+
+    def total(self, name, **labels):
+        """The sum of all samples of `name` that have these labels; 0 when there are none."""
+        return sum(
+            value
+            for sample, has, value in self.samples
+            if sample == name and all(has.get(key) == wanted for key, wanted in labels.items())
+        )
+
+    def by_label(self, name, label):
+        """{label's value: sum} over the samples of `name`."""
+        sums = {}
+        for sample, has, value in self.samples:
+            if sample == name and label in has:
+                sums[has[label]] = sums.get(has[label], 0) + value
+        return sums
+
+
+def http_get(ip, port, path, seconds=5):
+    """GET; returns (status, text)."""
+    connection = http.client.HTTPConnection(ip, port, timeout=seconds)
+    try:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode("utf-8", "replace")
+    finally:
+        connection.close()
+
+
+def yaml(value, indent=0):
+    """Nested dicts and lists of plain values as YAML."""
+    pad = "  " * indent
+    if isinstance(value, dict):
+        lines = []
+        for key, inner in value.items():
+            if isinstance(inner, (dict, list)) and inner:
+                lines.append(f"{pad}{key}:\n{yaml(inner, indent + 1)}")
+            else:
+                lines.append(f"{pad}{key}: {scalar(inner)}\n")
+        return "".join(lines)
+    items = []
+    for inner in value:
+        if isinstance(inner, dict):
+            items.append(f"{pad}-" + yaml(inner, indent + 1)[len(pad) + 1 :])
+        else:
+            items.append(f"{pad}- {scalar(inner)}\n")
+    return "".join(items)
+
+
+def scalar(value):
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return "{}" if value == {} else "[]" if value == [] else str(value)
+
+
+def merged(base, extra):
+    """`base` with the nested dict `extra` laid over it."""
+    result = dict(base)
+    for key, value in extra.items():
+        both = isinstance(value, dict) and isinstance(result.get(key), dict)
+        result[key] = merged(result[key], value) if both else value
+    return result
+
+
+class Role:
+    """What scheduler and daemon have in common. The binary is the one at `darter`."""
+
+    command = ""
+    config_path = ""
+    metrics_port = 0
+
+    def __init__(self, darter, node, config, arguments=()):
+        self.darter = darter
+        self.node = node
+        self.arguments = list(arguments)
+        self.process = None
+        node.write(self.config_path, yaml(config))
+
+    def launch(self):
+        """Starts the process without waiting until it serves."""
+        arguments = ["--config", self.config_path, *self.arguments]
+        self.process = self.node.start(self.command, self.darter, self.command, *arguments)
+
+    def start(self, seconds=15):
+        self.launch()
+        self.wait_healthy(seconds)
+        return self
+
+    def wait_healthy(self, seconds):
+        what = f"{self.command} on {self.node.name} is healthy; its log: {self.process.log}"
+
+        def check():
+            if not self.process.alive():
+                raise AssertionError(f"{self.command} on {self.node.name} ended; its log: {self.process.log}")
+            return self.healthy()
+
+        until(seconds, what, check)
+
+    def healthy(self):
+        raise NotImplementedError
+
+    def metrics(self):
+        return Metrics(http_get(self.node.ip, self.metrics_port, "/metrics")[1])
+
+
+class Scheduler(Role):
+    command = "scheduler"
+    config_path = "/etc/dragonfly/scheduler.yaml"
+    metrics_port = SCHEDULER_METRICS
+
+    def __init__(self, darter, node, extra=None):
+        config = {
+            "server": {"advertiseIP": node.ip, "port": SCHEDULER_PORT, "host": node.name},
+            "metrics": {"enable": True, "addr": f":{SCHEDULER_METRICS}"},
+        }
+        super().__init__(darter, node, merged(config, extra or {}))
+
+    def healthy(self):
+        return http_get(self.node.ip, SCHEDULER_METRICS, "/metrics")[0] == 200
+
+    def announced(self):
+        return self.metrics().total("dragonfly_scheduler_announce_host_total")
+
+
+class Daemon(Role):
+    command = "daemon"
+    config_path = "/etc/dragonfly/dfdaemon.yaml"
+    metrics_port = METRICS
+
+    def __init__(self, darter, node, scheduler_ip, seed=False, extra=None):
+        config = {
+            "host": {"ip": node.ip, "hostname": node.name},
+            "download": {"server": {"socketPath": SOCKET}},
+            "storage": {"dir": STORE},
+            "seedPeer": {"enable": seed},
+        }
+        node.write("/etc/dragonfly/dynconfig.yaml", yaml({"scheduler": {"addrs": [f"{scheduler_ip}:{SCHEDULER_PORT}"]}}))
+        os.makedirs(node.path(STORE), exist_ok=True)
+        os.makedirs(node.path("/run/dragonfly"), exist_ok=True)
+        super().__init__(
+            darter, node, merged(config, extra or {}), ["--dynconfig", "/etc/dragonfly/dynconfig.yaml"]
+        )
+
+    def healthy(self):
+        return http_get(self.node.ip, HEALTH, "/healthy")[0] == 200
+
+    def traffic(self):
+        """Bytes downloaded so far: {"origin": n, "peers": {ip: n}}."""
+        metrics = self.metrics()
+        return {
+            "origin": metrics.total("dragonfly_client_download_traffic", type="BACK_TO_SOURCE"),
+            "peers": metrics.by_label("darter_download_bytes_total", "parent"),
+        }
+
+    def busy(self):
+        """Transfers in flight, by the daemon's own gauges."""
+        metrics = self.metrics()
+        names = ("concurrent_download_task_total", "concurrent_upload_task_total", "concurrent_upload_piece_total")
+        return sum(metrics.total("dragonfly_client_" + name) for name in names)
+
+    def wait_idle(self, seconds=10):
+        until(seconds, f"daemon on {self.node.name} has nothing in flight", lambda: self.busy() == 0)
+
+    def init_containerd(self, registry_url):
+        """darter init: containerd on this node asks this daemon first."""
+        host = registry_url.partition("://")[2]
+        registry = {"hostNamespace": host, "serverAddr": registry_url, "capabilities": ["pull", "resolve"]}
+        containerd = {"configPath": "/etc/containerd/config.toml", "registries": [registry]}
+        config = {"proxy": {"addr": f"http://127.0.0.1:{PROXY}"}, "containerRuntime": {"containerd": containerd}}
+        self.node.write("/etc/dragonfly/dfinit.yaml", yaml(config))
+        return self.node.enter(self.darter, "init", "--config", "/etc/dragonfly/dfinit.yaml")
+
+    def stored_files(self):
+        """Paths and sizes of what lies in the store, largest first."""
+        found = []
+        for folder, _, files in os.walk(self.node.path(STORE)):
+            for name in files:
+                path = os.path.join(folder, name)
+                found.append((os.stat(path).st_blocks * 512, path))
+        return sorted(found, reverse=True)

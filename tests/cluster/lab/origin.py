@@ -1,0 +1,187 @@
+"""An origin with faults: an HTTP server on a node that a test tells how to misbehave.
+
+It runs on threads of the test's own process; its sockets are in the node's network. Files are made from a seed
+number, so the right bytes are known without keeping them.
+"""
+
+import hashlib
+import random
+import re
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+PORT = 80
+CHUNK = 64 << 10
+RANGE = re.compile(r"bytes=(\d+)-(\d*)$")
+
+
+class File:
+    """`size` bytes that follow from `seed`, served as a registry serves a blob."""
+
+    def __init__(self, seed, size):
+        self.data = random.Random(seed).randbytes(size)
+        self.sha256 = hashlib.sha256(self.data).hexdigest()
+        self.path = f"/v2/test/blobs/sha256:{self.sha256}"
+
+
+class Fault:
+    """What goes wrong, for the next `times` GETs (None: for all) of whichever file.
+
+    status   answer with this status and a short body
+    close    close the connection after this many bytes of the body
+    stall    stop sending after this many bytes until release() is called
+    ignore_range   answer 200 with everything whatever range was asked for
+    """
+
+    def __init__(self, status=None, close=None, stall=None, ignore_range=False, times=None):
+        self.status = status
+        self.close = close
+        self.stall = stall
+        self.ignore_range = ignore_range
+        self.times = times
+        self.met = threading.Event()
+        self.released = threading.Event()
+
+    def release(self):
+        self.released.set()
+
+    def cut(self):
+        """After how many bytes of the body something happens, or None."""
+        return self.close if self.close is not None else self.stall
+
+
+class Origin:
+    def __init__(self, lab, node, name="origin.test"):
+        self.node = node
+        self.url = f"http://{name}"
+        self.files = {}
+        self.requests = []
+        self._fault = None
+        self._lock = threading.Lock()
+        lab.name(name, node)
+        origin = self
+
+        class Handler(_Handler):
+            server_origin = origin
+
+        with node.network():
+            self._server = _Server((node.ip, PORT), Handler)
+        threading.Thread(target=self._server.serve_forever, daemon=True, kwargs={"poll_interval": 0.05}).start()
+
+    def add(self, seed, size):
+        file = File(seed, size)
+        self.files[file.path] = file
+        return file
+
+    def misbehave(self, fault):
+        """From now on; None ends it."""
+        with self._lock:
+            self._fault = fault
+        return fault
+
+    def take_fault(self):
+        with self._lock:
+            fault = self._fault
+            if fault and fault.times is not None:
+                fault.times -= 1
+                if fault.times <= 0:
+                    self._fault = None
+            return fault
+
+    def sent(self, file=None, ip=None):
+        """Body bytes sent so far, of one file and to one client only when given."""
+        return sum(
+            request["bytes"]
+            for request in list(self.requests)
+            if (file is None or request["path"] == file.path) and (ip is None or request["ip"] == ip)
+        )
+
+    def close(self):
+        fault = self.misbehave(None)
+        if fault:
+            fault.release()
+        self._server.shutdown()
+        self._server.server_close()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 128
+
+    def handle_error(self, request, client_address):
+        """A client that goes away is no news here."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server_origin = None
+
+    def log_message(self, format, *args):  # pylint: disable=redefined-builtin
+        pass
+
+    def do_HEAD(self):
+        self._answer(None, body=False)
+
+    def do_GET(self):
+        self._answer(self.server_origin.take_fault(), body=True)
+
+    def _answer(self, fault, body):
+        record = {"ip": self.client_address[0], "path": self.path, "range": self.headers.get("Range"), "bytes": 0}
+        self.server_origin.requests.append(record)
+        file = self.server_origin.files.get(self.path.partition("?")[0])
+        status = fault.status if fault and fault.status else 200 if file else 404
+        if status != 200:
+            self._refuse(status, fault)
+            return
+        first, last = self._range(file, fault)
+        if first >= len(file.data):
+            self._refuse(416, None)
+            return
+        partial = (first, last) != (0, len(file.data) - 1)
+        self.send_response(206 if partial else 200)
+        self.send_header("Content-Length", str(last - first + 1))
+        self.send_header("Content-Type", "application/octet-stream")
+        self.send_header("Docker-Content-Digest", "sha256:" + file.sha256)
+        self.send_header("ETag", f'"{file.sha256[:16]}"')
+        self.send_header("Accept-Ranges", "bytes")
+        if partial:
+            self.send_header("Content-Range", f"bytes {first}-{last}/{len(file.data)}")
+        self.end_headers()
+        if body:
+            self._send(memoryview(file.data)[first : last + 1], fault, record)
+
+    def _refuse(self, status, fault):
+        text = b"refused by the test\n"
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(text)
+        if fault:
+            fault.met.set()
+
+    def _range(self, file, fault):
+        match = RANGE.match(self.headers.get("Range") or "")
+        end = len(file.data) - 1
+        if not match or (fault and fault.ignore_range):
+            if fault and fault.ignore_range:
+                fault.met.set()
+            return 0, end
+        return int(match[1]), min(int(match[2]) if match[2] else end, end)
+
+    def _send(self, data, fault, record):
+        cut = fault.cut() if fault else None
+        at = 0
+        while at < len(data):
+            if cut is not None and at >= cut:
+                fault.met.set()
+                if fault.close is not None:
+                    self.close_connection = True
+                    return
+                fault.released.wait()
+                cut = None
+            size = min(CHUNK, len(data) - at, cut - at if cut is not None else CHUNK)
+            self.wfile.write(data[at : at + size])
+            at += size
+            record["bytes"] += size
