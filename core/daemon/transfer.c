@@ -196,7 +196,9 @@ static int begin_fetch(struct dtr_transfer *transfer, struct dtr_error *err)
         .connect_ms = request->connect_ms,
         .stall_ms = request->stall_ms,
     };
-    int rc = dtr_writer_piece(request->copy, request->piece_number, &writer_events, transfer,
+    int rc = dtr_copy_learn(request->copy, request->content_length, request->piece_length, err);
+    if (rc == DTR_OK)
+        rc = dtr_writer_piece(request->copy, request->piece_number, &writer_events, transfer,
                               &transfer->writer, err);
     if (rc != DTR_OK)
         return rc;

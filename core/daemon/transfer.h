@@ -41,6 +41,9 @@ struct dtr_transfer_request {
     uint64_t offset;
     uint64_t length; /* DTR_LENGTH_UNKNOWN: the rest */
     uint64_t connect_ms, stall_ms;
+    /* What is known of the object, when the copy does not know it yet. */
+    uint64_t content_length; /* DTR_LENGTH_UNKNOWN; of a peer's piece it must be known */
+    uint64_t piece_length;   /* 0: by the rule of geometry */
 
     const struct dtr_transport_ops *transport; /* a peer's piece */
     void *transport_instance;
@@ -50,10 +53,9 @@ struct dtr_transfer_request {
     const struct dtr_origin_ops *origin; /* else: a stream from the origin */
     void *origin_instance;
     const char *url;
-    const char *headers;   /* request headers, "Name: value\n" lines */
-    const char *version;   /* of the transfer that goes on here, or NULL */
-    const char *ca_file;   /* or NULL */
-    uint64_t piece_length; /* when the copy does not know; 0: by the rule of geometry */
+    const char *headers; /* request headers, "Name: value\n" lines */
+    const char *version; /* of the transfer that goes on here, or NULL */
+    const char *ca_file; /* or NULL */
     bool trusted, insecure;
     bool length_only; /* one byte is asked for, for its head */
 };

@@ -2,9 +2,8 @@
  * What comes back on the control loop is written down as a line of words. */
 #include "core/daemon/transfer.h"
 
-#include "core/base/digest.h"
 #include "core/base/str.h"
-#include "core/brain/geometry.h"
+#include "core/daemon/rig.h"
 #include "core/loop/loop.h"
 #include <setjmp.h>
 #include <stdlib.h>
@@ -12,222 +11,7 @@
 #include <cmocka.h>
 // clang-format on
 
-enum { PIECE = 4 << 20, SIZE = PIECE + PIECE / 2, BLOCK = 64 << 10 };
-
-static uint8_t object[SIZE];
-
-/* --- a store in memory ---------------------------------------------------------------------------------- */
-
-struct dtr_stored {
-    uint8_t bytes[SIZE];
-    uint32_t marks;
-};
-
-static struct dtr_stored disk;
-
-static int mem_open(void *instance, const struct dtr_task_facts *facts, struct dtr_stored **ret,
-                    struct dtr_error *err)
-{
-    (void)instance;
-    (void)facts;
-    (void)err;
-    *ret = &disk;
-    return DTR_OK;
-}
-
-static int mem_update(struct dtr_stored *stored, const struct dtr_task_facts *facts, struct dtr_error *err)
-{
-    (void)stored;
-    (void)facts;
-    (void)err;
-    return DTR_OK;
-}
-
-static int mem_write(struct dtr_stored *stored, uint64_t offset, const void *bytes, size_t length,
-                     struct dtr_error *err)
-{
-    (void)err;
-    memcpy(stored->bytes + offset, bytes, length);
-    return DTR_OK;
-}
-
-static int mem_mark(struct dtr_stored *stored, const struct dtr_piece *piece, struct dtr_error *err)
-{
-    (void)err;
-    stored->marks |= 1u << piece->number;
-    return DTR_OK;
-}
-
-static int mem_read(struct dtr_stored *stored, uint64_t offset, void *bytes, size_t length,
-                    struct dtr_error *err)
-{
-    (void)err;
-    memcpy(bytes, stored->bytes + offset, length);
-    return DTR_OK;
-}
-
-static void mem_close(struct dtr_stored *stored)
-{
-    (void)stored;
-}
-
-static const struct dtr_storage_ops store = {
-    .size = sizeof(store),
-    .open = mem_open,
-    .update = mem_update,
-    .write = mem_write,
-    .mark = mem_mark,
-    .read = mem_read,
-    .close = mem_close,
-};
-
-/* --- an origin: one block per timer tick, on the data thread -----------------------------------------------
- */
-
-struct script {
-    int status;
-    bool ignore_range, length_unknown;
-    uint64_t close_at;  /* DTR_LENGTH_UNKNOWN: never */
-    uint64_t silent_at; /* sends nothing more from here on */
-};
-
-struct dtr_origin_call {
-    const struct script *script;
-    const struct dtr_origin_sink *sink;
-    void *context;
-    struct dtr_timer *timer;
-    uint64_t at, end;
-    bool headed, cancelled;
-};
-
-static void origin_end(struct dtr_origin_call *call, int code)
-{
-    struct dtr_error err = {.code = code};
-    dtr_timer_close(call->timer);
-    call->sink->done(call->context, &err);
-    free(call);
-}
-
-static int origin_head(struct dtr_origin_call *call)
-{
-    const struct dtr_header headers[] = {{"Content-Type", "text/plain"}, {"Set-Cookie", "secret=1"}};
-    struct dtr_origin_head head = {
-        .status = call->script->status,
-        .headers = headers,
-        .header_count = 2,
-        .offset = call->at,
-        .total_length = call->script->length_unknown ? DTR_LENGTH_UNKNOWN : SIZE,
-        .version = "\"v1\"",
-    };
-    call->headed = true;
-    return call->sink->head(call->context, &head);
-}
-
-static void origin_tick(void *context)
-{
-    struct dtr_origin_call *call = context;
-    bool pause = false;
-    int rc = call->cancelled ? DTR_ECANCELLED : call->headed ? DTR_OK : origin_head(call);
-    if (rc != DTR_OK || call->at == call->end || call->at >= call->script->close_at) {
-        origin_end(call, rc != DTR_OK ? rc : call->at == call->end ? DTR_OK : DTR_ECLOSED);
-        return;
-    }
-    if (call->at >= call->script->silent_at)
-        return;
-    size_t part = call->end - call->at < BLOCK ? (size_t)(call->end - call->at) : BLOCK;
-    rc = call->sink->body(call->context, object + call->at, part, &pause);
-    if (rc != DTR_OK) {
-        origin_end(call, rc);
-        return;
-    }
-    if (!pause) {
-        call->at += part;
-        dtr_timer_set(call->timer, 0);
-    }
-}
-
-static int origin_read(void *instance, struct dtr_loop *loop, const struct dtr_origin_request *request,
-                       const struct dtr_origin_sink *sink, void *context, struct dtr_origin_call **ret,
-                       struct dtr_error *err)
-{
-    const struct script *script = instance;
-    struct dtr_origin_call *call = calloc(1, sizeof(*call));
-    *call = (struct dtr_origin_call){.script = script, .sink = sink, .context = context};
-    call->at = script->ignore_range ? 0 : request->offset;
-    call->end = request->length == DTR_LENGTH_UNKNOWN || script->ignore_range
-                    ? SIZE
-                    : request->offset + request->length;
-    *ret = call;
-    int rc = dtr_timer_open(loop, origin_tick, call, &call->timer, err);
-    dtr_timer_set(call->timer, 0);
-    return rc;
-}
-
-static void origin_resume(struct dtr_origin_call *call)
-{
-    dtr_timer_set(call->timer, 0);
-}
-
-static void origin_cancel(struct dtr_origin_call *call)
-{
-    call->cancelled = true;
-    dtr_timer_set(call->timer, 0);
-}
-
-static const struct dtr_origin_ops origin = {
-    .size = sizeof(origin), .read = origin_read, .resume = origin_resume, .cancel = origin_cancel};
-
-/* --- a transport: the whole piece in one tick, or a refusal
- * --------------------------------------------------- */
-
-struct dtr_fetch {
-    const struct dtr_fetch_sink *sink;
-    void *context;
-    struct dtr_timer *timer;
-    struct dtr_piece piece;
-    int lie;
-};
-
-static void fetch_tick(void *context)
-{
-    struct dtr_fetch *fetch = context;
-    struct dtr_error err = {0};
-    uint64_t at = fetch->piece.offset, limit = at + fetch->piece.length;
-    int rc = fetch->sink->facts(fetch->context, &fetch->piece);
-    for (; rc == DTR_OK && at < limit; at += BLOCK)
-        rc = fetch->sink->bytes(fetch->context, at, object + at,
-                                limit - at < BLOCK ? (size_t)(limit - at) : BLOCK);
-    err.code = rc;
-    dtr_timer_close(fetch->timer);
-    fetch->sink->done(fetch->context, &err);
-    free(fetch);
-}
-
-static int transport_fetch(void *instance, struct dtr_loop *loop, const struct dtr_fetch_request *request,
-                           const struct dtr_fetch_sink *sink, void *context, struct dtr_fetch **ret,
-                           struct dtr_error *err)
-{
-    const int *lie = instance;
-    struct dtr_fetch *fetch = calloc(1, sizeof(*fetch));
-    *fetch = (struct dtr_fetch){.sink = sink, .context = context, .lie = *lie};
-    fetch->piece = (struct dtr_piece){.number = request->piece_number,
-                                      .offset = request->offset,
-                                      .length = request->length,
-                                      .has_crc32 = true};
-    fetch->piece.crc32 = dtr_crc32(0, object + request->offset, (size_t)request->length) ^ (uint32_t)*lie;
-    *ret = fetch;
-    int rc = dtr_timer_open(loop, fetch_tick, fetch, &fetch->timer, err);
-    dtr_timer_set(fetch->timer, 0);
-    return rc;
-}
-
-static void transport_cancel(struct dtr_fetch *fetch)
-{
-    (void)fetch;
-}
-
-static const struct dtr_transport_ops transport = {
-    .size = sizeof(transport), .fetch = transport_fetch, .cancel = transport_cancel};
+enum { PIECE = RIG_PIECE, SIZE = RIG_SIZE, BLOCK = RIG_BLOCK };
 
 /* --- the control thread
  * ------------------------------------------------------------------------------------------ */
@@ -308,14 +92,14 @@ static struct dtr_copy *new_copy(uint64_t length)
                                    .piece_length = length == DTR_LENGTH_UNKNOWN ? 0 : PIECE};
     struct dtr_copy *copy = NULL;
     struct dtr_error err;
-    memset(&disk, 0, sizeof(disk));
+    memset(&rig_disk, 0, sizeof(rig_disk));
     dtr_str_free(&seen.words);
     memset(&seen, 0, sizeof(seen));
-    assert_int_equal(dtr_copy_open(&store, NULL, &facts, NULL, 0, &copy, &err), DTR_OK);
+    assert_int_equal(dtr_copy_open(&rig_storage, NULL, &facts, NULL, 0, &copy, &err), DTR_OK);
     return copy;
 }
 
-static struct dtr_transfer *start(struct dtr_copy *copy, const struct script *script, uint64_t offset,
+static struct dtr_transfer *start(struct dtr_copy *copy, const struct rig_script *script, uint64_t offset,
                                   uint64_t length)
 {
     struct dtr_transfer_request request = {.data = data,
@@ -323,7 +107,7 @@ static struct dtr_transfer *start(struct dtr_copy *copy, const struct script *sc
                                            .copy = copy,
                                            .offset = offset,
                                            .length = length,
-                                           .origin = &origin,
+                                           .origin = &rig_origin,
                                            .url = "http://o/x",
                                            .origin_instance = (void *)(uintptr_t)script,
                                            .headers = "Accept: */*\n"};
@@ -339,8 +123,10 @@ static struct dtr_transfer *fetch(struct dtr_copy *copy, uint32_t number, const 
                                            .control = control,
                                            .copy = copy,
                                            .offset = number * (uint64_t)PIECE,
+                                           .content_length = SIZE,
+                                           .piece_length = PIECE,
                                            .length = number == 0 ? PIECE : SIZE - PIECE,
-                                           .transport = &transport,
+                                           .transport = &rig_transport,
                                            .transport_instance = (void *)(uintptr_t)lie,
                                            .piece_number = number};
     struct dtr_transfer *transfer = NULL;
@@ -349,7 +135,7 @@ static struct dtr_transfer *fetch(struct dtr_copy *copy, uint32_t number, const 
     return transfer;
 }
 
-static const struct script good = {
+static const struct rig_script good = {
     .status = 200, .close_at = DTR_LENGTH_UNKNOWN, .silent_at = DTR_LENGTH_UNKNOWN};
 
 static void an_object_comes_whole(void **state)
@@ -363,17 +149,17 @@ static void an_object_comes_whole(void **state)
     assert_int_equal(seen.arrived, SIZE);
     assert_string_equal(seen.headers, "Content-Type: text/plain\n"); /* no cookies for strangers */
     assert_true(dtr_copy_complete(copy));
-    assert_memory_equal(disk.bytes, object, SIZE);
+    assert_memory_equal(rig_disk.bytes, rig_object, SIZE);
     dtr_copy_close(copy);
 }
 
 static void a_length_can_stay_unknown_to_the_end(void **state)
 {
     (void)state;
-    const struct script script = {.status = 200,
-                                  .length_unknown = true,
-                                  .close_at = DTR_LENGTH_UNKNOWN,
-                                  .silent_at = DTR_LENGTH_UNKNOWN};
+    const struct rig_script script = {.status = 200,
+                                      .length_unknown = true,
+                                      .close_at = DTR_LENGTH_UNKNOWN,
+                                      .silent_at = DTR_LENGTH_UNKNOWN};
     struct dtr_copy *copy = new_copy(DTR_LENGTH_UNKNOWN);
     (void)start(copy, &script, 0, DTR_LENGTH_UNKNOWN);
     turn_until(is_done);
@@ -386,13 +172,13 @@ static void a_length_can_stay_unknown_to_the_end(void **state)
 static void a_range_that_is_ignored_still_serves(void **state)
 {
     (void)state;
-    const struct script script = {
+    const struct rig_script script = {
         .status = 200, .ignore_range = true, .close_at = DTR_LENGTH_UNKNOWN, .silent_at = DTR_LENGTH_UNKNOWN};
     struct dtr_copy *copy = new_copy(DTR_LENGTH_UNKNOWN);
     (void)start(copy, &script, 100, PIECE);
     turn_until(is_done);
     assert_int_equal(seen.result.code, DTR_OK);
-    assert_int_equal(disk.marks, 1);
+    assert_int_equal(rig_disk.marks, 1);
     assert_true(dtr_copy_readable(copy, 100) >= PIECE);
     assert_int_equal(seen.arrived, PIECE + 100); /* and not the rest */
     dtr_copy_close(copy);
@@ -401,9 +187,9 @@ static void a_range_that_is_ignored_still_serves(void **state)
 static void refusals_carry_their_status(void **state)
 {
     (void)state;
-    const struct script missing = {
+    const struct rig_script missing = {
         .status = 404, .close_at = DTR_LENGTH_UNKNOWN, .silent_at = DTR_LENGTH_UNKNOWN};
-    const struct script ill = {
+    const struct rig_script ill = {
         .status = 503, .close_at = DTR_LENGTH_UNKNOWN, .silent_at = DTR_LENGTH_UNKNOWN};
     struct dtr_copy *copy = new_copy(DTR_LENGTH_UNKNOWN);
     (void)start(copy, &missing, 0, DTR_LENGTH_UNKNOWN);
@@ -423,7 +209,8 @@ static void refusals_carry_their_status(void **state)
 static void an_origin_that_closes_early_is_continued(void **state)
 {
     (void)state;
-    const struct script script = {.status = 200, .close_at = PIECE + BLOCK, .silent_at = DTR_LENGTH_UNKNOWN};
+    const struct rig_script script = {
+        .status = 200, .close_at = PIECE + BLOCK, .silent_at = DTR_LENGTH_UNKNOWN};
     struct dtr_copy *copy = new_copy(DTR_LENGTH_UNKNOWN);
     (void)start(copy, &script, 0, DTR_LENGTH_UNKNOWN);
     turn_until(is_done);
@@ -434,7 +221,7 @@ static void an_origin_that_closes_early_is_continued(void **state)
     turn_until(is_done);
     assert_int_equal(seen.result.code, DTR_OK);
     assert_true(dtr_copy_complete(copy));
-    assert_memory_equal(disk.bytes, object, SIZE);
+    assert_memory_equal(rig_disk.bytes, rig_object, SIZE);
     dtr_copy_close(copy);
 }
 
@@ -461,14 +248,14 @@ static void hold_stops_resume_goes_on(void **state)
     dtr_transfer_hold(transfer, false);
     turn_until(is_done);
     assert_int_equal(seen.result.code, DTR_OK);
-    assert_memory_equal(disk.bytes, object, SIZE);
+    assert_memory_equal(rig_disk.bytes, rig_object, SIZE);
     dtr_copy_close(copy);
 }
 
 static void a_cancel_ends_it_wherever_it_is(void **state)
 {
     (void)state;
-    const struct script silent = {.status = 200, .close_at = DTR_LENGTH_UNKNOWN, .silent_at = BLOCK};
+    const struct rig_script silent = {.status = 200, .close_at = DTR_LENGTH_UNKNOWN, .silent_at = BLOCK};
     for (int when = 0; when < 2; when++) {
         struct dtr_copy *copy = new_copy(DTR_LENGTH_UNKNOWN);
         struct dtr_transfer *transfer = start(copy, &silent, 0, DTR_LENGTH_UNKNOWN);
@@ -490,7 +277,7 @@ static void only_the_length_is_asked_for(void **state)
                                            .control = control,
                                            .copy = copy,
                                            .length = DTR_LENGTH_UNKNOWN,
-                                           .origin = &origin,
+                                           .origin = &rig_origin,
                                            .url = "http://o/x",
                                            .length_only = true,
                                            .origin_instance = (void *)(uintptr_t)&good};
@@ -512,17 +299,17 @@ static void pieces_come_from_peers(void **state)
     (void)fetch(copy, 1, &lying);
     turn_until(is_done);
     assert_int_equal(seen.result.code, DTR_ECORRUPT);
-    assert_int_equal(disk.marks, 0);
+    assert_int_equal(rig_disk.marks, 0);
     seen.done = false;
     (void)fetch(copy, 1, &honest);
     turn_until(is_done);
     assert_int_equal(seen.result.code, DTR_OK);
-    assert_int_equal(disk.marks, 2);
+    assert_int_equal(rig_disk.marks, 2);
     seen.done = false;
     (void)fetch(copy, 0, &honest);
     turn_until(is_done);
     assert_true(dtr_copy_complete(copy));
-    assert_memory_equal(disk.bytes, object, SIZE);
+    assert_memory_equal(rig_disk.bytes, rig_object, SIZE);
     seen.done = false;
     (void)fetch(copy, 7, &honest);
     turn_until(is_done);
@@ -534,8 +321,7 @@ static int set_up(void **state)
 {
     struct dtr_error err;
     (void)state;
-    for (size_t i = 0; i < SIZE; i++)
-        object[i] = (uint8_t)(i * 31 + (i >> 12));
+    rig_fill();
     assert_int_equal(dtr_loop_new("control", &control, &err), DTR_OK);
     assert_int_equal(dtr_loop_new("data", &data, &err), DTR_OK);
     return dtr_loop_start(data, &err);

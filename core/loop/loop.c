@@ -134,7 +134,8 @@ void dtr_loop_run(struct dtr_loop *loop)
 void dtr_loop_turn(struct dtr_loop *loop, bool wait)
 {
     bind_thread(loop);
-    (void)uv_run(&loop->uv, wait ? UV_RUN_ONCE : UV_RUN_NOWAIT);
+    /* What this thread posted to itself is an event too: it runs before the loop would wait. */
+    (void)uv_run(&loop->uv, wait && !loop->own ? UV_RUN_ONCE : UV_RUN_NOWAIT);
 }
 
 static void *thread_main(void *context)

@@ -1,0 +1,216 @@
+/* See rig.h. */
+#include "core/daemon/rig.h"
+
+#include "core/base/digest.h"
+#include "core/loop/loop.h"
+#include <stdlib.h>
+#include <string.h>
+
+uint8_t rig_object[RIG_SIZE];
+
+void rig_fill(void)
+{
+    for (size_t i = 0; i < RIG_SIZE; i++)
+        rig_object[i] = (uint8_t)(i * 31 + (i >> 12));
+}
+
+/* --- a store in memory ---------------------------------------------------------------------------------- */
+
+struct dtr_stored rig_disk;
+
+static int mem_open(void *instance, const struct dtr_task_facts *facts, struct dtr_stored **ret,
+                    struct dtr_error *err)
+{
+    (void)instance;
+    (void)facts;
+    (void)err;
+    *ret = &rig_disk;
+    return DTR_OK;
+}
+
+static int mem_update(struct dtr_stored *stored, const struct dtr_task_facts *facts, struct dtr_error *err)
+{
+    (void)stored;
+    (void)facts;
+    (void)err;
+    return DTR_OK;
+}
+
+static int mem_write(struct dtr_stored *stored, uint64_t offset, const void *bytes, size_t length,
+                     struct dtr_error *err)
+{
+    (void)err;
+    memcpy(stored->bytes + offset, bytes, length);
+    return DTR_OK;
+}
+
+static int mem_mark(struct dtr_stored *stored, const struct dtr_piece *piece, struct dtr_error *err)
+{
+    (void)err;
+    stored->marks |= 1u << piece->number;
+    return DTR_OK;
+}
+
+static int mem_read(struct dtr_stored *stored, uint64_t offset, void *bytes, size_t length,
+                    struct dtr_error *err)
+{
+    (void)err;
+    memcpy(bytes, stored->bytes + offset, length);
+    return DTR_OK;
+}
+
+static void mem_close(struct dtr_stored *stored)
+{
+    (void)stored;
+}
+
+const struct dtr_storage_ops rig_storage = {
+    .size = sizeof(rig_storage),
+    .open = mem_open,
+    .update = mem_update,
+    .write = mem_write,
+    .mark = mem_mark,
+    .read = mem_read,
+    .close = mem_close,
+};
+
+/* --- an origin: one block per timer tick, on the data thread -----------------------------------------------
+ */
+
+struct dtr_origin_call {
+    const struct rig_script *script;
+    const struct dtr_origin_sink *sink;
+    void *context;
+    struct dtr_timer *timer;
+    uint64_t at, end;
+    bool headed, cancelled;
+};
+
+static void origin_end(struct dtr_origin_call *call, int code)
+{
+    struct dtr_error err = {.code = code};
+    dtr_timer_close(call->timer);
+    call->sink->done(call->context, &err);
+    free(call);
+}
+
+static int origin_head(struct dtr_origin_call *call)
+{
+    const struct dtr_header headers[] = {{"Content-Type", "text/plain"}, {"Set-Cookie", "secret=1"}};
+    struct dtr_origin_head head = {
+        .status = call->script->status,
+        .headers = headers,
+        .header_count = 2,
+        .offset = call->at,
+        .total_length = call->script->length_unknown ? DTR_LENGTH_UNKNOWN : RIG_SIZE,
+        .version = "\"v1\"",
+    };
+    call->headed = true;
+    return call->sink->head(call->context, &head);
+}
+
+static void origin_tick(void *context)
+{
+    struct dtr_origin_call *call = context;
+    bool pause = false;
+    int rc = call->cancelled ? DTR_ECANCELLED : call->headed ? DTR_OK : origin_head(call);
+    if (rc != DTR_OK || call->at == call->end || call->at >= call->script->close_at) {
+        origin_end(call, rc != DTR_OK ? rc : call->at == call->end ? DTR_OK : DTR_ECLOSED);
+        return;
+    }
+    if (call->at >= call->script->silent_at)
+        return;
+    size_t part = call->end - call->at < RIG_BLOCK ? (size_t)(call->end - call->at) : RIG_BLOCK;
+    rc = call->sink->body(call->context, rig_object + call->at, part, &pause);
+    if (rc != DTR_OK) {
+        origin_end(call, rc);
+        return;
+    }
+    if (!pause) {
+        call->at += part;
+        dtr_timer_set(call->timer, 0);
+    }
+}
+
+static int origin_read(void *instance, struct dtr_loop *loop, const struct dtr_origin_request *request,
+                       const struct dtr_origin_sink *sink, void *context, struct dtr_origin_call **ret,
+                       struct dtr_error *err)
+{
+    const struct rig_script *script = instance;
+    struct dtr_origin_call *call = calloc(1, sizeof(*call));
+    *call = (struct dtr_origin_call){.script = script, .sink = sink, .context = context};
+    call->at = script->ignore_range ? 0 : request->offset;
+    call->end = request->length == DTR_LENGTH_UNKNOWN || script->ignore_range
+                    ? RIG_SIZE
+                    : request->offset + request->length;
+    *ret = call;
+    int rc = dtr_timer_open(loop, origin_tick, call, &call->timer, err);
+    dtr_timer_set(call->timer, 0);
+    return rc;
+}
+
+static void origin_resume(struct dtr_origin_call *call)
+{
+    dtr_timer_set(call->timer, 0);
+}
+
+static void origin_cancel(struct dtr_origin_call *call)
+{
+    call->cancelled = true;
+    dtr_timer_set(call->timer, 0);
+}
+
+const struct dtr_origin_ops rig_origin = {
+    .size = sizeof(rig_origin), .read = origin_read, .resume = origin_resume, .cancel = origin_cancel};
+
+/* --- a transport: the whole piece in one tick, or a refusal
+ * --------------------------------------------------- */
+
+struct dtr_fetch {
+    const struct dtr_fetch_sink *sink;
+    void *context;
+    struct dtr_timer *timer;
+    struct dtr_piece piece;
+    int lie;
+};
+
+static void fetch_tick(void *context)
+{
+    struct dtr_fetch *fetch = context;
+    struct dtr_error err = {0};
+    uint64_t at = fetch->piece.offset, limit = at + fetch->piece.length;
+    int rc = fetch->sink->facts(fetch->context, &fetch->piece);
+    for (; rc == DTR_OK && at < limit; at += RIG_BLOCK)
+        rc = fetch->sink->bytes(fetch->context, at, rig_object + at,
+                                limit - at < RIG_BLOCK ? (size_t)(limit - at) : RIG_BLOCK);
+    err.code = rc;
+    dtr_timer_close(fetch->timer);
+    fetch->sink->done(fetch->context, &err);
+    free(fetch);
+}
+
+static int transport_fetch(void *instance, struct dtr_loop *loop, const struct dtr_fetch_request *request,
+                           const struct dtr_fetch_sink *sink, void *context, struct dtr_fetch **ret,
+                           struct dtr_error *err)
+{
+    const int *lie = instance;
+    struct dtr_fetch *fetch = calloc(1, sizeof(*fetch));
+    *fetch = (struct dtr_fetch){.sink = sink, .context = context, .lie = *lie};
+    fetch->piece = (struct dtr_piece){.number = request->piece_number,
+                                      .offset = request->offset,
+                                      .length = request->length,
+                                      .has_crc32 = true};
+    fetch->piece.crc32 = dtr_crc32(0, rig_object + request->offset, (size_t)request->length) ^ (uint32_t)*lie;
+    *ret = fetch;
+    int rc = dtr_timer_open(loop, fetch_tick, fetch, &fetch->timer, err);
+    dtr_timer_set(fetch->timer, 0);
+    return rc;
+}
+
+static void transport_cancel(struct dtr_fetch *fetch)
+{
+    (void)fetch;
+}
+
+const struct dtr_transport_ops rig_transport = {
+    .size = sizeof(rig_transport), .fetch = transport_fetch, .cancel = transport_cancel};

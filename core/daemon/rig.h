@@ -1,0 +1,36 @@
+/* What the tests of this folder share: an object of one and a half pieces, a store in memory, an origin that
+ * follows a script, a transport that gives whole pieces. Origin and transport run on the data thread. */
+#ifndef DTR_DAEMON_RIG_H
+#define DTR_DAEMON_RIG_H
+
+#include <darter/origin.h>
+#include <darter/storage.h>
+#include <darter/transport.h>
+
+enum { RIG_PIECE = 4 << 20, RIG_SIZE = RIG_PIECE + RIG_PIECE / 2, RIG_BLOCK = 64 << 10 };
+
+extern uint8_t rig_object[RIG_SIZE];
+/* Fills it with bytes that tell their place. */
+void rig_fill(void);
+
+/* The one task of the store; zero it between tests. */
+struct dtr_stored {
+    uint8_t bytes[RIG_SIZE];
+    uint32_t marks; /* bit per piece */
+};
+extern struct dtr_stored rig_disk;
+extern const struct dtr_storage_ops rig_storage;
+
+/* The origin's instance: how it answers. */
+struct rig_script {
+    int status;
+    bool ignore_range, length_unknown;
+    uint64_t close_at;  /* it closes here; DTR_LENGTH_UNKNOWN: never */
+    uint64_t silent_at; /* it sends nothing more from here on; DTR_LENGTH_UNKNOWN: never */
+};
+extern const struct dtr_origin_ops rig_origin;
+
+/* The transport's instance is an int: nonzero names wrong checksums. */
+extern const struct dtr_transport_ops rig_transport;
+
+#endif

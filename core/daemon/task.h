@@ -1,0 +1,102 @@
+/* The tasks of this node: which there are, who reads them, and the pulls that bring them.
+ *
+ * Control thread only. A reader names a task and a range; the table answers from the store, joins a pull
+ * that runs or begins one. A pull is a fetch planner (core/brain/planner.h) with hands: its FETCH and ORIGIN
+ * actions become transfers on a data thread, what it says to scheduler and parents goes through
+ * struct dtr_outside.
+ *
+ * Not for: connections of clients, gRPC. */
+#ifndef DTR_DAEMON_TASK_H
+#define DTR_DAEMON_TASK_H
+
+#include "core/brain/planner.h"
+#include "core/daemon/transfer.h"
+
+struct dtr_tasks;
+struct dtr_task;
+struct dtr_reader;
+
+/* What a pull asks of the world besides bytes. The answers come back by dtr_task_*() below. */
+struct dtr_outside {
+    /* STAT_TASK, and everything of the AnnouncePeer conversation: REGISTER to BACK_TO_SOURCE_FAILED. The
+     * action is valid during the call. */
+    void (*scheduler)(void *context, struct dtr_task *task, const struct dtr_plan_action *action);
+    /* PARENT_OPEN and PARENT_CLOSE. */
+    void (*parent)(void *context, struct dtr_task *task, const struct dtr_plan_action *action);
+    void *context;
+};
+
+struct dtr_tasks_options {
+    struct dtr_loop *control;
+    struct dtr_loop *const *data; /* data threads */
+    size_t data_count;
+    const struct dtr_storage_ops *storage;
+    void *storage_instance;
+    const struct dtr_transport_ops *transport;
+    void *transport_instance;
+    const struct dtr_origin_ops *origin;
+    void *origin_instance;
+    struct dtr_plan_config plan; /* have_scheduler and what the daemon's configuration says */
+    uint64_t connect_ms;
+    struct dtr_outside outside;
+};
+
+/* `options` is copied, what it points to outlives the table. */
+int dtr_tasks_new(const struct dtr_tasks_options *options, struct dtr_tasks **ret_tasks,
+                  struct dtr_error *err);
+/* Cancels every pull; readers hear DTR_ECANCELLED. `closed` comes later, when everything is gone. */
+void dtr_tasks_close(struct dtr_tasks *tasks, void (*closed)(void *context), void *context);
+/* Takes in a task that the store's scan reported; before the first reader. */
+int dtr_tasks_known(struct dtr_tasks *tasks, const struct dtr_task_facts *facts,
+                    const struct dtr_piece *pieces, uint32_t count, struct dtr_error *err);
+/* A task by its id, NULL when there is none. */
+struct dtr_task *dtr_tasks_find(struct dtr_tasks *tasks, const char *task_id);
+
+/* --- readers ------------------------------------------------------------------------------------------ */
+
+/* Who a reader is and what it reads. Strings are copied. */
+struct dtr_read_request {
+    const char *task_id;
+    const char *url, *digest, *tag, *application;
+    const char *headers;     /* for the origin, "Name: value\n" lines */
+    bool trusted;            /* the origin is an operator's choice */
+    uint64_t offset, length; /* DTR_LENGTH_UNKNOWN: the rest */
+    uint64_t piece_length;   /* 0: by the rule */
+    bool need_back_to_source, disable_back_to_source;
+};
+
+struct dtr_reader_events {
+    /* Length of the object (DTR_LENGTH_UNKNOWN) and header lines to repeat; before `readable`. */
+    void (*head)(void *context, uint64_t content_length, const char *headers);
+    /* Bytes from the last such offset up to `until` may be read from the copy now. */
+    void (*readable)(void *context, uint64_t until);
+    /* The last event: everything was readable (code 0), or it failed. The reader is still to be closed. */
+    void (*ended)(void *context, const struct dtr_error *err);
+};
+
+/* Starts to read; events come later, never from inside. */
+int dtr_tasks_read(struct dtr_tasks *tasks, const struct dtr_read_request *request,
+                   const struct dtr_reader_events *events, void *context, struct dtr_reader **ret_reader,
+                   struct dtr_error *err);
+/* The next byte that the reader needs: what is fetched follows it. */
+void dtr_reader_at(struct dtr_reader *reader, uint64_t offset);
+/* The copy to lease from, on any data thread, between `head` and dtr_reader_close(). */
+const struct dtr_copy *dtr_reader_copy(const struct dtr_reader *reader);
+void dtr_reader_close(struct dtr_reader *reader);
+
+/* --- the world's answers to a pull ------------------------------------------------------------------------
+ */
+
+const char *dtr_task_id(const struct dtr_task *task);
+/* The planner of the running pull, NULL when none runs. Feed it its scheduler's and parents' events, then
+ * call dtr_task_act(). */
+struct dtr_planner *dtr_task_planner(struct dtr_task *task);
+/* Carries out what the planner wants now. */
+void dtr_task_act(struct dtr_task *task);
+/* Where a parent serves pieces, from its SyncPieces; before the piece is reported to the planner. */
+int dtr_task_parent_at(struct dtr_task *task, uint32_t parent, const struct dtr_addr *addr,
+                       struct dtr_error *err);
+/* A piece that is there and checked, NULL when it is not. */
+const struct dtr_piece *dtr_task_piece(const struct dtr_task *task, uint32_t number);
+
+#endif

@@ -1,0 +1,359 @@
+/* Tasks, readers and pulls with real transfers on a data thread, a made-up origin and parents, and a
+ * scheduler that is a list of prepared answers. */
+#include "core/daemon/task.h"
+
+#include "core/base/clock.h"
+#include "core/base/list.h"
+#include "core/base/str.h"
+#include "core/daemon/rig.h"
+#include "core/loop/loop.h"
+#include <setjmp.h>
+#include <stdlib.h>
+// clang-format off
+#include <cmocka.h>
+// clang-format on
+
+static const char task_id[] = "5844f27a257287e9b734256bb25603d8005422ced8c0377f15063ec11963b25f";
+static struct dtr_loop *control, *data;
+static struct dtr_tasks *tasks;
+static struct rig_script script;
+static int lying;
+
+/* --- the world outside
+ * ---------------------------------------------------------------------------------------- */
+
+/* What the scheduler says: nothing of it known, go to the source; or a parent that has everything. */
+static enum { SAYS_SOURCE, SAYS_PARENT } scheduler_says;
+static struct dtr_str said; /* the kinds of what the pull told the scheduler */
+
+struct later {
+    struct dtr_msg msg;
+    struct dtr_task *task;
+    enum dtr_plan_kind kind;
+    uint32_t parent;
+};
+
+/* Answers come in a message of their own, as from a socket. */
+static void answer_later(struct dtr_msg *msg)
+{
+    struct later *later = dtr_container(msg, struct later, msg);
+    struct dtr_planner *planner = dtr_task_planner(later->task);
+    const struct dtr_plan_parent parent = {
+        .peer_id = "p1", .host_id = "h1", .address = "10.0.0.1", .port = 4000};
+    const struct dtr_plan_stat stat = {.known = scheduler_says == SAYS_PARENT,
+                                       .available = scheduler_says == SAYS_PARENT,
+                                       .content_length =
+                                           scheduler_says == SAYS_PARENT ? RIG_SIZE : DTR_LENGTH_UNKNOWN};
+    struct dtr_plan_answer answer = {.kind = DTR_PLAN_ANSWER_BACK_TO_SOURCE,
+                                     .content_length = DTR_LENGTH_UNKNOWN};
+    struct dtr_addr addr;
+    if (scheduler_says == SAYS_PARENT)
+        answer = (struct dtr_plan_answer){.kind = DTR_PLAN_ANSWER_NORMAL,
+                                          .parents = &parent,
+                                          .parent_count = 1,
+                                          .content_length = RIG_SIZE};
+    if (planner && later->kind == DTR_PLAN_STAT_TASK)
+        dtr_planner_stat(planner, dtr_now_ms(), &stat);
+    if (planner && (later->kind == DTR_PLAN_REGISTER || later->kind == DTR_PLAN_RESCHEDULE))
+        dtr_planner_answer(planner, dtr_now_ms(), &answer);
+    if (planner && later->kind == DTR_PLAN_PARENT_OPEN) {
+        assert_int_equal(dtr_addr_ip("10.0.0.1", 4005, &addr, NULL), DTR_OK);
+        assert_int_equal(dtr_task_parent_at(later->task, later->parent, &addr, NULL), DTR_OK);
+        dtr_planner_piece_seen(planner, dtr_now_ms(), later->parent, 0);
+        dtr_planner_piece_seen(planner, dtr_now_ms(), later->parent, 1);
+    }
+    dtr_task_act(later->task);
+    free(later);
+}
+
+static void hear(void *context, struct dtr_task *task, const struct dtr_plan_action *action)
+{
+    struct later *later = calloc(1, sizeof(*later));
+    (void)context;
+    if (action->kind != DTR_PLAN_PARENT_OPEN && action->kind != DTR_PLAN_PARENT_CLOSE)
+        dtr_str_printf(&said, " %s", dtr_plan_kind_text(action->kind));
+    *later =
+        (struct later){.msg.run = answer_later, .task = task, .kind = action->kind, .parent = action->parent};
+    dtr_loop_post(control, &later->msg);
+}
+
+/* --- readers
+ * --------------------------------------------------------------------------------------------------- */
+
+struct seen {
+    uint64_t length, until;
+    bool head, ended;
+    struct dtr_error result;
+    struct dtr_reader *reader;
+};
+
+static void on_head(void *context, uint64_t content_length, const char *headers)
+{
+    struct seen *seen = context;
+    seen->head = true;
+    seen->length = content_length;
+    assert_non_null(headers);
+}
+
+static void on_readable(void *context, uint64_t until)
+{
+    struct seen *seen = context;
+    assert_true(seen->head);
+    assert_true(until > seen->until);
+    seen->until = until;
+}
+
+static void on_ended(void *context, const struct dtr_error *err)
+{
+    struct seen *seen = context;
+    assert_false(seen->ended);
+    seen->ended = true;
+    seen->result = *err;
+}
+
+static const struct dtr_reader_events events = {on_head, on_readable, on_ended};
+
+static void too_late(void *context)
+{
+    (void)context;
+    fprintf(stderr, "the awaited event did not come within 20 s\n");
+    abort();
+}
+
+static void turn_until(const bool *flag)
+{
+    struct dtr_timer *late = NULL;
+    struct dtr_error err;
+    assert_int_equal(dtr_timer_open(control, too_late, NULL, &late, &err), DTR_OK);
+    dtr_timer_set(late, 20000);
+    while (!*flag)
+        dtr_loop_turn(control, true);
+    dtr_timer_close(late);
+}
+
+static void set_flag(void *context)
+{
+    *(bool *)context = true;
+}
+
+static void begin(bool have_scheduler)
+{
+    struct dtr_error err;
+    struct dtr_tasks_options options = {
+        .control = control,
+        .data = &data,
+        .data_count = 1,
+        .storage = &rig_storage,
+        .transport = &rig_transport,
+        .transport_instance = &lying,
+        .origin = &rig_origin,
+        .origin_instance = &script,
+        .connect_ms = 1000,
+        .outside = {.scheduler = hear, .parent = hear},
+    };
+    dtr_plan_config_default(&options.plan);
+    options.plan.have_scheduler = have_scheduler;
+    options.plan.stall_timeout_ms = 200;
+    memset(&rig_disk, 0, sizeof(rig_disk));
+    dtr_str_free(&said);
+    lying = 0;
+    script =
+        (struct rig_script){.status = 200, .close_at = DTR_LENGTH_UNKNOWN, .silent_at = DTR_LENGTH_UNKNOWN};
+    scheduler_says = SAYS_SOURCE;
+    assert_int_equal(dtr_tasks_new(&options, &tasks, &err), DTR_OK);
+}
+
+static void finish(void)
+{
+    bool closed = false;
+    dtr_tasks_close(tasks, set_flag, &closed);
+    turn_until(&closed);
+}
+
+static void read_range(struct seen *seen, uint64_t offset, uint64_t length)
+{
+    const struct dtr_read_request request = {
+        .task_id = task_id, .url = "http://o/x", .offset = offset, .length = length};
+    struct dtr_error err;
+    *seen = (struct seen){.until = offset};
+    assert_int_equal(dtr_tasks_read(tasks, &request, &events, seen, &seen->reader, &err), DTR_OK);
+    assert_false(seen->head);
+}
+
+static void a_pull_without_scheduler_comes_from_the_origin(void **state)
+{
+    (void)state;
+    struct seen seen;
+    begin(false);
+    read_range(&seen, 0, DTR_LENGTH_UNKNOWN);
+    turn_until(&seen.ended);
+    assert_int_equal(seen.result.code, DTR_OK);
+    assert_int_equal(seen.length, RIG_SIZE);
+    assert_int_equal(seen.until, RIG_SIZE);
+    assert_memory_equal(rig_disk.bytes, rig_object, RIG_SIZE);
+    dtr_reader_close(seen.reader);
+    /* Again: from the store, the origin refuses by now. */
+    script.status = 404;
+    read_range(&seen, 100, 50);
+    turn_until(&seen.ended);
+    assert_int_equal(seen.result.code, DTR_OK);
+    assert_int_equal(seen.until, 150);
+    dtr_reader_close(seen.reader);
+    finish();
+}
+
+static void two_readers_share_one_pull(void **state)
+{
+    (void)state;
+    struct seen first, second;
+    begin(false);
+    read_range(&first, 0, DTR_LENGTH_UNKNOWN);
+    read_range(&second, RIG_PIECE, 1000);
+    turn_until(&second.ended);
+    turn_until(&first.ended);
+    assert_int_equal(first.result.code, DTR_OK);
+    assert_int_equal(second.result.code, DTR_OK);
+    assert_int_equal(second.until, RIG_PIECE + 1000);
+    dtr_reader_close(first.reader);
+    dtr_reader_close(second.reader);
+    finish();
+}
+
+static void an_origins_refusal_reaches_the_reader(void **state)
+{
+    (void)state;
+    struct seen seen;
+    begin(false);
+    script.status = 404;
+    read_range(&seen, 0, DTR_LENGTH_UNKNOWN);
+    turn_until(&seen.ended);
+    assert_int_equal(seen.result.code, DTR_EORIGIN);
+    assert_int_equal(seen.result.status, 404);
+    assert_false(seen.head);
+    dtr_reader_close(seen.reader);
+    finish();
+}
+
+static void told_to_go_to_the_source_it_reports_every_piece(void **state)
+{
+    (void)state;
+    struct seen seen;
+    begin(true);
+    read_range(&seen, 0, DTR_LENGTH_UNKNOWN);
+    turn_until(&seen.ended);
+    assert_int_equal(seen.result.code, DTR_OK);
+    dtr_reader_close(seen.reader);
+    finish();
+    assert_string_equal(dtr_str_text(&said),
+                        " stat_task register back_to_source_started back_to_source_piece_finished "
+                        "back_to_source_piece_finished back_to_source_finished");
+}
+
+static void a_known_task_never_touches_the_origin(void **state)
+{
+    (void)state;
+    struct seen seen;
+    begin(true);
+    scheduler_says = SAYS_PARENT;
+    script.status = 500;
+    read_range(&seen, 0, DTR_LENGTH_UNKNOWN);
+    turn_until(&seen.ended);
+    assert_int_equal(seen.result.code, DTR_OK);
+    assert_int_equal(seen.until, RIG_SIZE);
+    assert_memory_equal(rig_disk.bytes, rig_object, RIG_SIZE);
+    dtr_reader_close(seen.reader);
+    finish();
+    assert_string_equal(dtr_str_text(&said),
+                        " stat_task register started piece_finished piece_finished finished");
+}
+
+static void a_lying_parent_is_left_for_the_origin(void **state)
+{
+    (void)state;
+    struct seen seen;
+    begin(true);
+    scheduler_says = SAYS_PARENT;
+    lying = 1;
+    read_range(&seen, 0, DTR_LENGTH_UNKNOWN);
+    turn_until(&seen.ended);
+    assert_int_equal(seen.result.code, DTR_OK);
+    assert_memory_equal(rig_disk.bytes, rig_object, RIG_SIZE);
+    dtr_reader_close(seen.reader);
+    finish();
+}
+
+static void a_reader_that_leaves_ends_the_pull(void **state)
+{
+    (void)state;
+    struct seen seen;
+    begin(false);
+    script.silent_at = RIG_BLOCK;
+    read_range(&seen, 0, DTR_LENGTH_UNKNOWN);
+    turn_until(&seen.head);
+    dtr_reader_close(seen.reader);
+    finish(); /* does not wait for the silent origin */
+    assert_int_equal(rig_disk.marks, 0);
+}
+
+static void what_the_store_held_is_served_after_a_restart(void **state)
+{
+    (void)state;
+    struct seen seen;
+    struct dtr_error err;
+    const struct dtr_task_facts facts = {.task_id = task_id,
+                                         .url = "http://o/x",
+                                         .content_length = RIG_SIZE,
+                                         .piece_length = RIG_PIECE,
+                                         .headers = "Content-Type: text/plain\n"};
+    const struct dtr_piece pieces[] = {
+        {.number = 0, .length = RIG_PIECE},
+        {.number = 1, .offset = RIG_PIECE, .length = RIG_SIZE - RIG_PIECE},
+    };
+    begin(false);
+    script.status = 500;
+    assert_int_equal(dtr_tasks_known(tasks, &facts, pieces, 2, &err), DTR_OK);
+    read_range(&seen, 0, DTR_LENGTH_UNKNOWN);
+    turn_until(&seen.ended);
+    assert_int_equal(seen.result.code, DTR_OK);
+    assert_int_equal(seen.until, RIG_SIZE);
+    assert_non_null(dtr_task_piece(dtr_tasks_find(tasks, task_id), 1));
+    assert_null(dtr_task_piece(dtr_tasks_find(tasks, task_id), 2));
+    dtr_reader_close(seen.reader);
+    finish();
+}
+
+static int set_up(void **state)
+{
+    struct dtr_error err;
+    (void)state;
+    rig_fill();
+    assert_int_equal(dtr_loop_new("control", &control, &err), DTR_OK);
+    assert_int_equal(dtr_loop_new("data", &data, &err), DTR_OK);
+    return dtr_loop_start(data, &err);
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    dtr_loop_stop(data);
+    dtr_loop_join(data);
+    dtr_loop_free(data);
+    dtr_loop_free(control);
+    dtr_str_free(&said);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_pull_without_scheduler_comes_from_the_origin),
+        cmocka_unit_test(two_readers_share_one_pull),
+        cmocka_unit_test(an_origins_refusal_reaches_the_reader),
+        cmocka_unit_test(told_to_go_to_the_source_it_reports_every_piece),
+        cmocka_unit_test(a_known_task_never_touches_the_origin),
+        cmocka_unit_test(a_lying_parent_is_left_for_the_origin),
+        cmocka_unit_test(a_reader_that_leaves_ends_the_pull),
+        cmocka_unit_test(what_the_store_held_is_served_after_a_restart),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
