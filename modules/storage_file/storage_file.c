@@ -253,10 +253,11 @@ static void scan_one(void *context, const char *prefix, const char *name)
     struct scan *scan = context;
     size_t length = strlen(name);
     char path[2 * NAME_MAX + 2], index_path[PATH_SIZE], id[DTR_TASK_ID_LENGTH + 1] = "";
-    bool named = length >= DTR_TASK_ID_LENGTH &&
-                 is_task_id(memcpy(id, name, DTR_TASK_ID_LENGTH), strlen(id)) && strlen(prefix) == PREFIX &&
-                 strncmp(prefix, id, PREFIX) == 0;
+    bool named;
 
+    if (length >= DTR_TASK_ID_LENGTH)
+        memcpy(id, name, DTR_TASK_ID_LENGTH);
+    named = is_task_id(id, strlen(id)) && strlen(prefix) == PREFIX && strncmp(prefix, id, PREFIX) == 0;
     (void)snprintf(path, sizeof(path), "%s/%s", prefix, name);
     task_path(index_path, id, INDEX_SUFFIX);
     if (named && strcmp(path, index_path) == 0)
@@ -332,6 +333,8 @@ static int open_data(struct dtr_stored *stored, const char *id, bool fresh, stru
     stored->data->references = 1;
     stored->data->fd = openat(stored->store->tasks, path,
                               O_RDWR | O_CLOEXEC | O_NOFOLLOW | (fresh ? O_CREAT | O_TRUNC : 0), 0600);
+    if (stored->data->fd < 0 && errno == ENOENT && !fresh)
+        return dtr_error_set(err, DTR_ECORRUPT, DTR_RETRY_NEVER, "%s: the data is missing", path);
     if (stored->data->fd < 0 || fstat(stored->data->fd, &st) != 0)
         return index_fail(err, path);
     stored->allocated = (uint64_t)st.st_size;

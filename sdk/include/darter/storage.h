@@ -11,6 +11,8 @@
  * Durability: after mark() returns, a crash of the process must not lose the piece; after a crash of the
  * machine scan() reports pieces with `checked` false, and core re-reads their CRC before offering them.
  *
+ * Every operation is there; a read-only provider answers those that write with DTR_EUNSUPPORTED.
+ *
  * Errors: DTR_ENO_SPACE when the disk is full (core passes the stream through), DTR_EIO for the rest. */
 #ifndef DARTER_STORAGE_H
 #define DARTER_STORAGE_H
@@ -47,9 +49,13 @@ struct dtr_scan_sink {
 
 struct dtr_storage_ops {
     uint32_t size; /* of this table */
-    /* Reports every task left by an earlier process. What cannot be read is removed and logged. */
+    /* Reports every task left by an earlier process, its pieces by number. Called once, before the first
+     * open(). What cannot be read is removed and logged. */
     int (*scan)(void *instance, const struct dtr_scan_sink *sink, struct dtr_error *err);
-    /* Opens a task; creates it when it is not there. */
+    /* Opens a task; creates it with these facts when it is not there. One that is there keeps its own
+     * facts, which update() changes. DTR_EEXISTS while another handle is open; DTR_EINVALID for an id that
+     * is not DTR_TASK_ID_LENGTH characters or could name a place outside the store; DTR_ECORRUPT when what
+     * is stored is unusable: evict() it. */
     int (*open)(void *instance, const struct dtr_task_facts *facts, struct dtr_stored **ret_stored,
                 struct dtr_error *err);
     /* Stores facts that were learnt later (length, headers, finished_at, used_at). */
@@ -57,7 +63,8 @@ struct dtr_storage_ops {
     /* Writes bytes at an offset of the object. All or error. */
     int (*write)(struct dtr_stored *stored, uint64_t offset, const void *bytes, size_t length,
                  struct dtr_error *err);
-    /* The range of this piece is complete and its checksum held. */
+    /* The range of this piece is complete and its checksum held. Again for a piece that was marked: it was
+     * checked anew and counts as checked in this boot. */
     int (*mark)(struct dtr_stored *stored, const struct dtr_piece *piece, struct dtr_error *err);
     /* Withdraws pieces [first, first + count): they are no longer there. */
     int (*unmark)(struct dtr_stored *stored, uint32_t first, uint32_t count, struct dtr_error *err);

@@ -1,0 +1,26 @@
+/* What registry.c and print.c share. Others include module.h. */
+#ifndef DTR_MODULE_REGISTRY_H
+#define DTR_MODULE_REGISTRY_H
+
+#include "core/module/module.h"
+
+enum { DTR_MODULE_FOLDERS = 4, DTR_MODULE_NAME = 64 };
+
+struct dtr_running {
+    struct dtr_running *next; /* in the order of start */
+    const struct dtr_module *module;
+    void *options, *instance;
+};
+
+struct dtr_modules {
+    char *folders[DTR_MODULE_FOLDERS]; /* in the order of searching; NULL: not used */
+    struct dtr_running *first;
+};
+
+/* Whether a name can be a module's: letters, digits, '_' and '-', at most DTR_MODULE_NAME - 1. */
+bool dtr_module_name_ok(const char *name);
+/* The path of the file of a module (free()). DTR_ENOT_FOUND names the folders. */
+int dtr_modules_path(const struct dtr_modules *modules, const char *name, char **ret_path,
+                     struct dtr_error *err);
+
+#endif
