@@ -1,0 +1,90 @@
+/* Checks of strings whose form others rely on. Numbers: value.c. */
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include "core/conf/value.h"
+
+#include "core/base/str.h"
+
+#include <arpa/inet.h>
+#include <pcre2.h>
+
+static int wrong(struct dtr_error *err, const char *what)
+{
+    return dtr_error_set(err, DTR_EINVALID, DTR_RETRY_NEVER, "%s", what);
+}
+
+int dtr_value_check_regex(const char *text, struct dtr_error *err)
+{
+    int number;
+    size_t offset;
+    unsigned char why[120];
+    pcre2_code *code = pcre2_compile((PCRE2_SPTR)text, PCRE2_ZERO_TERMINATED, 0, &number, &offset, NULL);
+    if (code) {
+        pcre2_code_free(code);
+        return DTR_OK;
+    }
+    if (pcre2_get_error_message(number, why, sizeof(why)) < 0)
+        why[0] = '\0';
+    return dtr_error_set(err, DTR_EINVALID, DTR_RETRY_NEVER,
+                         "not a regular expression (PCRE2): %s at character %zu", (const char *)why, offset);
+}
+
+int dtr_value_check_ip(const char *text, struct dtr_error *err)
+{
+    struct in6_addr address;
+    if (inet_pton(AF_INET, text, &address) == 1 || inet_pton(AF_INET6, text, &address) == 1)
+        return DTR_OK;
+    return wrong(err, "not an IP address");
+}
+
+int dtr_value_check_cidr(const char *text, struct dtr_error *err)
+{
+    char address[INET6_ADDRSTRLEN];
+    struct in6_addr bytes;
+    uint64_t bits;
+    size_t length = strcspn(text, "/");
+    if (length >= sizeof(address))
+        return wrong(err, "not a network such as 10.0.0.0/8");
+    memcpy(address, text, length);
+    address[length] = '\0';
+    bool v4 = inet_pton(AF_INET, address, &bytes) == 1;
+    if (!v4 && inet_pton(AF_INET6, address, &bytes) != 1)
+        return wrong(err, "not a network such as 10.0.0.0/8");
+    if (!text[length])
+        return DTR_OK;
+    text += length + 1;
+    if (!dtr_parse_u64(text, strlen(text), &bits) || bits > (v4 ? 32 : 128))
+        return wrong(err, v4 ? "the prefix length is not in 0..32" : "the prefix length is not in 0..128");
+    return DTR_OK;
+}
+
+int dtr_value_check_url(const char *text, struct dtr_error *err)
+{
+    const char *host = strncmp(text, "http://", 7) == 0    ? text + 7
+                       : strncmp(text, "https://", 8) == 0 ? text + 8
+                                                           : NULL;
+    if (!host)
+        return wrong(err, "not a URL that begins with http:// or https://");
+    if (strcspn(host, "/?#") == 0 || strpbrk(host, " \t\r\n\"<>"))
+        return wrong(err, "not a URL: the host is missing or a character is not allowed");
+    return DTR_OK;
+}
+
+int dtr_value_check_hostport(const char *text, struct dtr_error *err)
+{
+    const char *colon = strrchr(text, ':');
+    uint64_t port;
+    if (strstr(text, "://"))
+        return wrong(err, "written without scheme, as host:port");
+    bool many = colon && memchr(text, ':', (size_t)(colon - text)) != NULL;
+    bool bracketed = colon && colon > text && colon[-1] == ']' && *text == '[';
+    if (!colon || (many && !bracketed) || strpbrk(text, " \t/@"))
+        return wrong(err, "not host:port");
+    if (!dtr_parse_u64(colon + 1, strlen(colon + 1), &port) || port > 65535)
+        return wrong(err, "the port is not in 0..65535");
+    return DTR_OK;
+}
+
+int dtr_value_check_absolute(const char *text, struct dtr_error *err)
+{
+    return *text == '/' ? DTR_OK : wrong(err, "not a path from the root");
+}

@@ -1,0 +1,110 @@
+/* Loading and checking configuration.
+ *
+ * A role's configuration is a plain struct (daemon_config.h, scheduler_config.h, init_config.h,
+ * dynconfig.h) that a table of rows fills: defaults first, then the file, then the command line. Each
+ * value remembers where it came from. Everything that the struct points to belongs to the struct
+ * dtr_conf and goes with it. Loading is all or nothing: with one error there is no configuration.
+ *
+ * Keys match without regard to case. Unknown keys are warnings, with the nearest known name. Bad values
+ * and keys given twice are errors, with file, line, what was there and what is allowed.
+ *
+ * One thread at a time; a configuration that nobody changes may be read by any thread. */
+#ifndef DTR_CONF_CONF_H
+#define DTR_CONF_CONF_H
+
+#include "core/conf/daemon_config.h"
+#include "core/conf/dynconfig.h"
+#include "core/conf/init_config.h"
+#include "core/conf/scheduler_config.h"
+#include <darter/error.h>
+#include <stdbool.h>
+#include <stdio.h>
+
+/* enumerator, name on the command line, file that Dragonfly reads, struct, accessor */
+#define DTR_CONF_ROLES(X)                                                                                    \
+    X(DAEMON, "daemon", "dfdaemon.yaml", struct dtr_daemon_config, dtr_conf_daemon)                          \
+    X(SCHEDULER, "scheduler", "scheduler.yaml", struct dtr_scheduler_config, dtr_conf_scheduler)             \
+    X(INIT, "init", "dfinit.yaml", struct dtr_init_config, dtr_conf_init)                                    \
+    X(DYNCONFIG, "dynconfig", "dynconfig.yaml", struct dtr_dynconfig, dtr_conf_dynconfig)
+
+enum dtr_conf_role {
+#define DTR_CONF_ROLE_ENUM(id, name, file, type, get) DTR_ROLE_##id,
+    DTR_CONF_ROLES(DTR_CONF_ROLE_ENUM)
+#undef DTR_CONF_ROLE_ENUM
+        DTR_ROLE_COUNT
+};
+
+const char *dtr_conf_role_name(enum dtr_conf_role role);
+/* By name on the command line or name of the file; false when there is none such. */
+bool dtr_conf_role_parse(const char *name, enum dtr_conf_role *ret_role);
+
+/* --- what was found --------------------------------------------------------------------------------------
+ */
+
+enum dtr_conf_severity {
+    DTR_CONF_ERROR,   /* the file cannot be used */
+    DTR_CONF_WARNING, /* probably a mistake: an unknown key */
+    DTR_CONF_NOTICE,  /* a key that has no effect (yet) */
+};
+
+struct dtr_conf_finding {
+    enum dtr_conf_severity severity;
+    unsigned line; /* 0: the file as a whole */
+    char *text;    /* one line, without file and line */
+};
+
+#define DTR_CONF_FINDINGS 100 /* more are counted, not kept */
+
+/* A zeroed report is empty; it collects over several calls until it is freed. */
+struct dtr_conf_report {
+    char *file;
+    struct dtr_conf_finding *list;
+    size_t count;
+    size_t counts[3]; /* by severity, those not kept included */
+};
+
+/* One line each: "dfdaemon.yaml:12: error: download.protocol is "udp"; allowed are tcp, quic". */
+void dtr_conf_report_print(const struct dtr_conf_report *report, FILE *out);
+void dtr_conf_report_free(struct dtr_conf_report *report);
+
+/* --- loading ------------------------------------------------------------------------------------------- */
+
+struct dtr_conf;
+
+/* Defaults only. Owned by the caller, as from the two below. */
+int dtr_conf_defaults(enum dtr_conf_role role, struct dtr_conf **ret_conf, struct dtr_error *err);
+/* Reads a file of at most 1 MiB. `report` may be NULL; without it the first error is in `err` only. */
+int dtr_conf_load(enum dtr_conf_role role, const char *path, struct dtr_conf **ret_conf,
+                  struct dtr_conf_report *report, struct dtr_error *err);
+/* The same from memory; `name` stands for the file in messages. The text is copied. */
+int dtr_conf_parse(enum dtr_conf_role role, const char *name, const char *text, size_t length,
+                   struct dtr_conf **ret_conf, struct dtr_conf_report *report, struct dtr_error *err);
+/* Frees the configuration and every string in it. NULL is fine. */
+void dtr_conf_free(struct dtr_conf *conf);
+
+/* Sets one value as from the command line: a scalar, or YAML in one line for lists and maps. On an error
+ * the configuration is unchanged. */
+int dtr_conf_set(struct dtr_conf *conf, const char *key, const char *value, struct dtr_error *err);
+
+/* The struct of a configuration that was loaded for that role; valid until dtr_conf_free(). */
+#define DTR_CONF_GETTER(id, name, file, type, get) const type *get(const struct dtr_conf *conf);
+DTR_CONF_ROLES(DTR_CONF_GETTER)
+#undef DTR_CONF_GETTER
+
+enum dtr_conf_source { DTR_FROM_DEFAULT, DTR_FROM_FILE, DTR_FROM_COMMAND_LINE };
+
+/* Where a key's value came from; *ret_line (may be NULL) is its line in the file, or 0. Unknown keys have
+ * their default. */
+enum dtr_conf_source dtr_conf_source(const struct dtr_conf *conf, const char *key, unsigned *ret_line);
+
+/* --- for the user's commands ------------------------------------------------------------------------------
+ */
+
+/* Prints every key of a role: type, default, range, effect, help. */
+void dtr_conf_describe(enum dtr_conf_role role, FILE *out);
+/* Loads `path` and prints what there is to say, ending with a summary line. `role` NULL: told from the
+ * file's name, else from its keys. DTR_OK when there is no error (warnings do not count); otherwise a
+ * negative code, and the reason has been printed. */
+int dtr_conf_check(const char *role, const char *path, FILE *out);
+
+#endif
