@@ -11,7 +11,9 @@
  *     arm_timer(dtr_planner_wake(planner));
  *
  * What the role promises:
- * - Every FETCH and ORIGIN ends with exactly one dtr_planner_transfer_done(), also after CANCEL.
+ * - Every FETCH and ORIGIN ends with exactly one dtr_planner_transfer_done(), also after CANCEL (unless the
+ *   planner was freed). One that has brought everything is not cancelled any more, it just ends.
+ *   A CANCEL that crossed with the end of its transfer is ignored.
  * - dtr_planner_piece_done() comes before the transfer_done() of the transfer that completed the piece, and
  *   for every piece whose bytes all arrived from the origin, even in several transfers.
  * - Bytes from the origin are written where they belong as they arrive; verified pieces are not overwritten.
@@ -47,6 +49,7 @@ struct dtr_plan_config {
     bool have_scheduler;
     uint64_t piece_length; /* bytes; 0: by the rule of geometry.h */
     uint64_t seed;         /* of the random numbers */
+    const char *peer_id;   /* our own, as siblings know it; NULL: do not divide the work with them */
 };
 
 /* Fills in the values above; all bools false. */
@@ -74,8 +77,9 @@ struct dtr_plan_parent {
 /* kind, name, what the role does */
 #define DTR_PLAN_KINDS(X)                                                                                    \
     X(STAT_TASK, "stat_task", "ask the scheduler what it knows: dtr_planner_stat()")                         \
-    X(REGISTER, "register", "open AnnouncePeer with a new peer id: content_length, piece_length, "           \
-                            "piece_count, metadata_only")                                                    \
+    X(REGISTER, "register",                                                                                  \
+      "open AnnouncePeer with a new peer id: content_length, piece_length, "                                 \
+      "piece_count, metadata_only")                                                                          \
     X(STARTED, "started", "")                                                                                \
     X(BACK_TO_SOURCE_STARTED, "back_to_source_started", "description")                                       \
     X(PIECE_FINISHED, "piece_finished", "facts, parent")                                                     \
@@ -87,16 +91,18 @@ struct dtr_plan_parent {
     X(BACK_TO_SOURCE_FINISHED, "back_to_source_finished", "ends the conversation")                           \
     X(FAILED, "failed", "description; ends the conversation")                                                \
     X(BACK_TO_SOURCE_FAILED, "back_to_source_failed", "description; ends the conversation")                  \
-    X(PARENT_OPEN, "parent_open", "parent: SyncPieces for dtr_planner_interested() pieces, and SyncHost; "   \
-                                  "replaces a stream that is open")                                          \
+    X(PARENT_OPEN, "parent_open",                                                                            \
+      "parent: SyncPieces for dtr_planner_interested() pieces, and SyncHost; "                               \
+      "replaces a stream that is open")                                                                      \
     X(PARENT_CLOSE, "parent_close", "parent: end both streams")                                              \
     X(FETCH, "fetch", "id, parent, piece, offset, length")                                                   \
     X(ORIGIN, "origin", "id, offset, length (DTR_LENGTH_UNKNOWN: rest), length_only")                        \
     X(HOLD, "hold", "id: stop reading")                                                                      \
     X(RESUME, "resume", "id: read on")                                                                       \
     X(CANCEL, "cancel", "id: end it; transfer_done() follows")                                               \
-    X(LENGTH, "length", "content_length, piece_length, piece_count are known. Length DTR_LENGTH_UNKNOWN: "   \
-                        "the origin does not say; cut pieces of piece_length")                               \
+    X(LENGTH, "length",                                                                                      \
+      "content_length, piece_length, piece_count are known. Length DTR_LENGTH_UNKNOWN: "                     \
+      "the origin does not say; cut pieces of piece_length")                                                 \
     X(DONE, "done", "all wanted bytes are there")                                                            \
     X(FAIL, "fail", "error; DTR_ECANCELLED: no reader is left")
 
@@ -119,15 +125,15 @@ struct dtr_plan_action {
     uint64_t content_length, piece_length; /* bytes */
     struct dtr_piece facts;                /* of a finished piece; created_at is the role's */
     bool temporary;
-    bool metadata_only;             /* everything is in the store, only announce it */
-    bool length_only;               /* one byte is asked for, for its head; the byte is not wanted */
-    const char *description;        /* never empty */
+    bool metadata_only;      /* everything is in the store, only announce it */
+    bool length_only;        /* one byte is asked for, for its head; the byte is not wanted */
+    const char *description; /* never empty */
     const struct dtr_error *error;
 };
 
 /* Copies what it needs of both structs. `now_ms` is of the caller's clock, as in all events. */
-int dtr_planner_new(const struct dtr_plan_config *config, const struct dtr_plan_start *start,
-                    uint64_t now_ms, struct dtr_planner **ret_planner, struct dtr_error *err);
+int dtr_planner_new(const struct dtr_plan_config *config, const struct dtr_plan_start *start, uint64_t now_ms,
+                    struct dtr_planner **ret_planner, struct dtr_error *err);
 /* NULL is fine. Nothing is cancelled or reported by it. */
 void dtr_planner_free(struct dtr_planner *planner);
 

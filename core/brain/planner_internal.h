@@ -14,6 +14,8 @@
 #include "core/base/ranges.h"
 #include "core/brain/planner.h"
 
+#define PLAN_SIBLING_MS 100 /* with nothing else under way, so long is a piece left to a sibling */
+
 struct plan_piece {
     uint64_t cost_ns;
     uint32_t crc32;
@@ -36,10 +38,11 @@ struct plan_parent {
     struct dtr_plan_parent said; /* strings point into `text` */
     char *text;
     uint32_t index;
+    uint64_t hash; /* of its peer id */
     enum parent_state state;
-    bool listening; /* its SyncPieces is open */
-    bool heard;     /* it reported a piece */
-    uint8_t *has;   /* bit per piece */
+    bool listening;   /* its SyncPieces is open */
+    bool heard;       /* it reported a piece */
+    uint8_t *has;     /* bit per piece */
     uint32_t strikes; /* failures since the last success */
     uint64_t struck_at;
     uint64_t retry_at;  /* no request before */
@@ -85,12 +88,14 @@ enum plan_talk {
 struct dtr_planner {
     struct dtr_plan_config config;
     uint64_t random, now_ms;
+    uint64_t self; /* hash of our peer id; 0: none */
 
     uint64_t content_length, piece_length;
     uint32_t piece_count; /* 0 while the length is unknown, and of an empty object */
     uint32_t piece_capacity;
     struct plan_piece *pieces;
-    uint32_t first_missing; /* no piece before it is missing */
+    uint32_t first_missing;            /* no piece before it is missing */
+    uint32_t unreported;               /* pieces done that the scheduler was not told of */
     struct dtr_ranges wanted, arrived; /* arrived: from the origin, verified or not */
     struct plan_reader *readers;
     uint32_t reader_count, reader_capacity;
@@ -107,7 +112,8 @@ struct dtr_planner {
     struct plan_transfer *origin;
     enum plan_source source;
     bool source_small; /* opened because so little was wanted */
-    bool source_dead;  /* failed for good, with `why` */
+    bool source_dead;  /* failed for good, with `origin_why` */
+    bool no_ranges;    /* it ignored a range */
     uint32_t tries;
     uint64_t retry_at;
 
@@ -118,8 +124,9 @@ struct dtr_planner {
     uint64_t quiet_since;
     uint64_t linger_until; /* after DONE: how long an answer is waited for; 0: not */
 
-    struct dtr_error why; /* the last trouble, for descriptions and the final error */
-    bool over, broken;    /* broken: out of memory */
+    struct dtr_error why;        /* the last trouble, for descriptions and the final error */
+    struct dtr_error origin_why; /* what made the origin fail */
+    bool over, broken;           /* broken: out of memory */
 
     struct dtr_plan_action *queue;
     uint32_t queue_head, queue_count, queue_capacity;
@@ -128,6 +135,9 @@ struct dtr_planner {
 
 /* planner.c */
 void dtr_plan_push(struct dtr_planner *p, const struct dtr_plan_action *action);
+/* A number for a peer id, the same on every node. */
+uint64_t dtr_plan_hash(const char *peer_id);
+uint64_t dtr_plan_mix(uint64_t z);
 uint64_t dtr_plan_random(struct dtr_planner *p, uint64_t below);
 /* Makes room for one more item of `size` bytes in a growing array. */
 bool dtr_plan_room(void **array, uint32_t *capacity, uint32_t count, size_t size);

@@ -58,9 +58,9 @@ bool dtr_plan_set_length(struct dtr_planner *p, uint64_t length)
 {
     if (!p->piece_length)
         p->piece_length = p->config.piece_length ? p->config.piece_length : dtr_piece_length(length);
-    uint64_t count = length / p->piece_length + (length % p->piece_length != 0);
+    uint64_t count = dtr_piece_count(length, p->piece_length);
     if (count > PIECES_MAX)
-        return refuse(p, DTR_EINVAL, 0, "the object is too large: more than 2^24 pieces");
+        return refuse(p, DTR_EINVALID, 0, "the object is too large: more than 2^24 pieces");
     if (!dtr_plan_pieces_room(p, count))
         return false;
     p->content_length = length;
@@ -71,7 +71,7 @@ bool dtr_plan_set_length(struct dtr_planner *p, uint64_t length)
                                                .piece_length = p->piece_length,
                                                .piece_count = p->piece_count});
     if (length && !p->wanted.count && (p->reader_count || p->base.end))
-        return refuse(p, DTR_EINVAL, 416, "the range lies behind the end of the object");
+        return refuse(p, DTR_EINVALID, 416, "the range lies behind the end of the object");
     return true;
 }
 
@@ -124,10 +124,11 @@ bool dtr_plan_missing(const struct dtr_planner *p, uint32_t n)
 
 bool dtr_plan_unclaimed(const struct dtr_planner *p, uint32_t n)
 {
-    if (p->pieces[n].in_flight || !dtr_plan_missing(p, n))
-        return false;
+    uint64_t start = dtr_plan_piece_start(p, n), end = dtr_plan_piece_end(p, n);
+    if (p->pieces[n].in_flight || !dtr_plan_missing(p, n) || dtr_ranges_has(&p->arrived, start, end))
+        return false; /* what arrived whole only waits for its verification */
     const struct plan_transfer *t = p->origin;
-    return !t || t->held || dtr_plan_piece_end(p, n) <= t->at || dtr_plan_piece_start(p, n) >= t->end;
+    return !t || t->held || end <= t->at || start >= t->end;
 }
 
 bool dtr_plan_complete(struct dtr_planner *p)
@@ -173,9 +174,7 @@ bool dtr_plan_gap(const struct dtr_planner *p, uint32_t span, struct dtr_range *
         while (next < p->piece_count && next - n < span && dtr_plan_unclaimed(p, next))
             next++;
         uint64_t end = dtr_plan_piece_end(p, next - 1);
-        if (dtr_ranges_gap(&p->arrived, dtr_plan_piece_start(p, n), end, ret_gap))
-            return true;
-        k += next - n - 1;
+        return dtr_ranges_gap(&p->arrived, dtr_plan_piece_start(p, n), end, ret_gap);
     }
     return false;
 }
@@ -183,7 +182,8 @@ bool dtr_plan_gap(const struct dtr_planner *p, uint32_t span, struct dtr_range *
 uint64_t dtr_plan_next_needed(const struct dtr_planner *p, uint64_t at, uint64_t limit)
 {
     struct dtr_range gap;
-    for (uint32_t n = dtr_plan_piece_at(p, at); n < p->piece_count && dtr_plan_piece_start(p, n) < limit; n++) {
+    for (uint32_t n = dtr_plan_piece_at(p, at); n < p->piece_count && dtr_plan_piece_start(p, n) < limit;
+         n++) {
         uint64_t start = dtr_plan_piece_start(p, n), end = dtr_plan_piece_end(p, n);
         if (dtr_plan_missing(p, n) && dtr_ranges_gap(&p->arrived, start > at ? start : at, end, &gap))
             return gap.start < limit ? gap.start : limit;
@@ -200,6 +200,8 @@ uint32_t dtr_plan_unverify(struct dtr_planner *p, uint64_t start, uint64_t end)
             break;
         if (p->pieces[n].done || !dtr_ranges_has(&p->arrived, from, to))
             continue;
+        if (p->origin && p->origin->at >= from && p->origin->start < to)
+            continue; /* its last bytes came just now, by another transfer */
         if (!dtr_ranges_remove(&p->arrived, from, to))
             p->broken = true;
         count++;

@@ -9,6 +9,13 @@
 /* --- what transfers report ---------------------------------------------------------------------------------
  */
 
+static void tell_piece(struct dtr_task *task, const struct dtr_piece *piece)
+{
+    const struct dtr_tasks_options *options = &task->tasks->options;
+    if (options->piece)
+        options->piece(options->piece_context, task, piece);
+}
+
 static int take_piece(struct dtr_task *task, const struct dtr_piece *piece)
 {
     struct dtr_error err;
@@ -18,6 +25,7 @@ static int take_piece(struct dtr_task *task, const struct dtr_piece *piece)
     if (rc == DTR_OK) {
         task->piece_count_had += task->pieces[piece->number].length == 0;
         task->pieces[piece->number] = *piece;
+        tell_piece(task, &task->pieces[piece->number]);
     }
     return rc;
 }
@@ -241,6 +249,7 @@ static void end_pull(struct dtr_task *task)
     free(task->parents);
     task->parents = NULL;
     task->parent_room = 0;
+    tell_piece(task, NULL);
     task_settle(task);
 }
 
@@ -307,7 +316,7 @@ int pull_start(struct dtr_task *task, const struct dtr_reader *first, struct dtr
     }
     dtr_list_each (node, &task->readers) {
         const struct dtr_reader *reader = dtr_container(node, struct dtr_reader, link);
-        if (reader != first && !reader->failed && !reader->ended)
+        if (reader != first && !reader->failed && !reader->ended && !reader->local_only)
             (void)dtr_planner_want(task->planner, dtr_now_ms(), reader->number, reader->offset,
                                    reader->length);
     }

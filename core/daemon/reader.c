@@ -98,7 +98,7 @@ void dtr_reader_close(struct dtr_reader *reader)
     struct dtr_task *task = reader->task;
     dtr_list_remove(&reader->link);
     reader->closed = true;
-    if (task->planner)
+    if (task->planner && !reader->local_only)
         dtr_planner_unwant(task->planner, dtr_now_ms(), reader->number);
     wake(reader); /* its memory goes with the message */
     if (task->planner)

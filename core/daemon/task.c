@@ -148,9 +148,29 @@ struct dtr_task *dtr_tasks_find(struct dtr_tasks *tasks, const char *task_id)
     return node ? dtr_container(node, struct dtr_task, node) : NULL;
 }
 
-const char *dtr_task_id(const struct dtr_task *task)
+const char *dtr_task_id_of(const struct dtr_task *task)
 {
     return task->facts.task_id;
+}
+
+const struct dtr_task_facts *dtr_task_facts(const struct dtr_task *task)
+{
+    return &task->facts;
+}
+
+const char *dtr_task_request_headers(const struct dtr_task *task)
+{
+    return task->strings[REQUEST_HEADERS];
+}
+
+bool dtr_task_is_trigger(const struct dtr_task *task)
+{
+    return task->wish.need_back_to_source;
+}
+
+bool dtr_task_pulling(const struct dtr_task *task)
+{
+    return task->planner != NULL;
 }
 
 struct dtr_planner *dtr_task_planner(struct dtr_task *task)
@@ -228,7 +248,11 @@ static struct dtr_reader *hungry(const struct dtr_task *task)
         if (end > task->facts.content_length)
             end = task->facts.content_length;
         bool there = end != DTR_LENGTH_UNKNOWN && dtr_ranges_has(&task->readable, reader->offset, end);
-        if (!reader->failed && !reader->ended && !there)
+        if (reader->announce && !reader->failed && !reader->local_only) {
+            reader->announce = false; /* once */
+            return reader;
+        }
+        if (!reader->failed && !reader->ended && !there && !reader->local_only)
             return reader;
     }
     return NULL;
@@ -273,6 +297,7 @@ void task_settle(struct dtr_task *task)
 /* --- readers come ------------------------------------------------------------------------------------------
  */
 
+/* What is only looked for here must be here. */
 static int task_for(struct dtr_tasks *tasks, const struct dtr_read_request *request,
                     struct dtr_task **ret_task, struct dtr_error *err)
 {
@@ -285,6 +310,10 @@ static int task_for(struct dtr_tasks *tasks, const struct dtr_read_request *requ
                                    .content_length = DTR_LENGTH_UNKNOWN,
                                    .created_at = dtr_wall_ns() / 1000000000};
     *ret_task = dtr_tasks_find(tasks, request->task_id);
+    if (request->local_only)
+        return *ret_task ? DTR_OK
+                         : dtr_error_set(err, DTR_ENOT_FOUND, DTR_RETRY_ELSEWHERE, "task %s is not here",
+                                         request->task_id);
     if (!*ret_task)
         return add_task(tasks, &facts, request->headers, ret_task, err);
     /* The newest reader's credentials and URL are those that are good for the origin now. */
@@ -321,8 +350,10 @@ int dtr_tasks_read(struct dtr_tasks *tasks, const struct dtr_read_request *reque
                                   .offset = request->offset,
                                   .length = request->length,
                                   .told = request->offset};
-    task->wish = *request;
-    task->trusted = request->trusted;
+    if (!request->local_only) {
+        task->wish = *request;
+        task->trusted = request->trusted;
+    }
     dtr_list_add_tail(&task->readers, &reader->link);
     if (task->planner &&
         dtr_planner_want(task->planner, dtr_now_ms(), reader->number, reader->offset, reader->length))

@@ -36,6 +36,9 @@ struct dtr_tasks_options {
     void *transport_instance;
     const struct dtr_origin_ops *origin;
     void *origin_instance;
+    /* A piece became available, or a pull ended (piece NULL). May be NULL. */
+    void (*piece)(void *context, struct dtr_task *task, const struct dtr_piece *piece);
+    void *piece_context;
     struct dtr_plan_config plan; /* have_scheduler and what the daemon's configuration says */
     uint64_t connect_ms;
     struct dtr_outside outside;
@@ -63,6 +66,8 @@ struct dtr_read_request {
     uint64_t offset, length; /* DTR_LENGTH_UNKNOWN: the rest */
     uint64_t piece_length;   /* 0: by the rule */
     bool need_back_to_source, disable_back_to_source;
+    bool announce;   /* tell the scheduler also when everything is here already */
+    bool local_only; /* take what is here or arrives for others; never begin or widen a pull */
 };
 
 struct dtr_reader_events {
@@ -87,7 +92,15 @@ void dtr_reader_close(struct dtr_reader *reader);
 /* --- the world's answers to a pull ------------------------------------------------------------------------
  */
 
-const char *dtr_task_id(const struct dtr_task *task);
+const char *dtr_task_id_of(const struct dtr_task *task);
+/* What is known of the task; strings until the next event. */
+const struct dtr_task_facts *dtr_task_facts(const struct dtr_task *task);
+/* Request headers for the origin, "Name: value\n" lines. */
+const char *dtr_task_request_headers(const struct dtr_task *task);
+/* Whether the running pull is a seed's. */
+bool dtr_task_is_trigger(const struct dtr_task *task);
+/* A pull runs. */
+bool dtr_task_pulling(const struct dtr_task *task);
 /* The planner of the running pull, NULL when none runs. Feed it its scheduler's and parents' events, then
  * call dtr_task_act(). */
 struct dtr_planner *dtr_task_planner(struct dtr_task *task);

@@ -58,7 +58,8 @@ struct dtr_reader {
     uint64_t offset, length; /* what it wants */
     uint64_t told;           /* readable was told up to here */
     bool head_told, ended, closed;
-    struct dtr_msg msg; /* events come later */
+    bool announce, local_only; /* of its request */
+    struct dtr_msg msg;        /* events come later */
     bool posted;
     bool failed; /* result is to be told */
     struct dtr_error result;

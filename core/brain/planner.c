@@ -1,0 +1,377 @@
+/* The fetch planner's life, its events and the queue of actions. What follows from an event is decided in
+ * planner_plan.c. */
+#include "core/brain/geometry.h"
+#include "core/brain/planner_internal.h"
+
+#include <stdlib.h>
+
+void dtr_plan_config_default(struct dtr_plan_config *config)
+{
+    *config = (struct dtr_plan_config){
+        .p2p_threshold = 4 << 20,
+        .concurrent_pieces = 8,
+        .reader_window = 2,
+        .stall_timeout_ms = 5000,
+        .stat_timeout_ms = 1000,
+        .max_schedule_count = 5,
+        .hedge_factor = 3,
+        .hedge_silent_ms = 1000,
+        .hedge_origin_ms = 30000,
+    };
+}
+
+const char *dtr_plan_kind_text(enum dtr_plan_kind kind)
+{
+    static const char *const names[] = {
+#define KIND_TEXT(name, text, help) text,
+        DTR_PLAN_KINDS(KIND_TEXT)
+#undef KIND_TEXT
+    };
+    return (size_t)kind < sizeof(names) / sizeof(*names) ? names[kind] : "unknown";
+}
+
+bool dtr_plan_room(void **array, uint32_t *capacity, uint32_t count, size_t size)
+{
+    if (count < *capacity)
+        return true;
+    uint32_t more = *capacity ? *capacity * 2 : 4;
+    void *grown = realloc(*array, more * size);
+    if (!grown)
+        return false;
+    *array = grown;
+    *capacity = more;
+    return true;
+}
+
+void dtr_plan_push(struct dtr_planner *p, const struct dtr_plan_action *action)
+{
+    void *queue = p->queue;
+    if (!dtr_plan_room(&queue, &p->queue_capacity, p->queue_count, sizeof(*p->queue))) {
+        p->broken = true;
+        return;
+    }
+    p->queue = queue;
+    p->queue[p->queue_count++] = *action;
+}
+
+/* The finishing step of splitmix64 (Steele, Lea and Flood, 2014). */
+uint64_t dtr_plan_mix(uint64_t z)
+{
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ z >> 27) * 0x94d049bb133111ebu;
+    return z ^ z >> 31;
+}
+
+uint64_t dtr_plan_random(struct dtr_planner *p, uint64_t below)
+{
+    return dtr_plan_mix(p->random += 0x9e3779b97f4a7c15u) % below;
+}
+
+uint64_t dtr_plan_hash(const char *peer_id)
+{
+    uint64_t hash = 0;
+    for (; *peer_id; peer_id++)
+        hash = dtr_plan_mix(hash + (uint8_t)*peer_id + 0x9e3779b97f4a7c15u);
+    return hash;
+}
+
+static uint64_t range_end(uint64_t offset, uint64_t length)
+{
+    return length > UINT64_MAX - offset ? UINT64_MAX : offset + length;
+}
+
+static bool set_reader(struct dtr_planner *p, uint32_t name, uint64_t offset, uint64_t length)
+{
+    uint32_t i = 0;
+    while (i < p->reader_count && p->readers[i].name != name)
+        i++;
+    void *readers = p->readers;
+    if (!dtr_plan_room(&readers, &p->reader_capacity, i, sizeof(*p->readers)))
+        return false;
+    p->readers = readers;
+    p->readers[i] = (struct plan_reader){name, offset, offset, range_end(offset, length)};
+    if (i == p->reader_count)
+        p->reader_count++;
+    dtr_plan_rewant(p);
+    return true;
+}
+
+/* Geometry and stored pieces, where the length is known from before. */
+static void restore(struct dtr_planner *p, const struct dtr_plan_start *start)
+{
+    if (start->content_length == DTR_LENGTH_UNKNOWN || !dtr_plan_set_length(p, start->content_length))
+        return;
+    for (uint32_t n = 0; start->stored && n < start->stored_count && n < p->piece_count; n++)
+        if (start->stored[n / 8] >> n % 8 & 1)
+            p->pieces[n] = (struct plan_piece){.done = true, .stored = true, .reported = true};
+}
+
+int dtr_planner_new(const struct dtr_plan_config *config, const struct dtr_plan_start *start, uint64_t now_ms,
+                    struct dtr_planner **ret_planner, struct dtr_error *err)
+{
+    struct dtr_planner *p = calloc(1, sizeof(*p));
+    if (!p)
+        return dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "no memory for a fetch planner");
+    p->config = *config;
+    if (!p->config.concurrent_pieces)
+        p->config.concurrent_pieces = 1;
+    if (p->config.need_back_to_source)
+        p->config.disable_back_to_source = false;
+    p->random = config->seed;
+    p->self = config->peer_id ? dtr_plan_hash(config->peer_id) : 0;
+    p->config.peer_id = NULL;
+    p->now_ms = p->quiet_since = now_ms;
+    p->content_length = DTR_LENGTH_UNKNOWN;
+    p->wake = DTR_PLAN_NEVER;
+    dtr_list_init(&p->transfers);
+    if (p->config.detached || p->config.need_back_to_source)
+        p->base = (struct dtr_range){start->offset, range_end(start->offset, start->length)};
+    if (!set_reader(p, start->reader, start->offset, start->length)) {
+        dtr_planner_free(p);
+        return dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "no memory for a fetch planner");
+    }
+    restore(p, start);
+    dtr_plan_begin(p);
+    *ret_planner = p;
+    return DTR_OK;
+}
+
+void dtr_planner_free(struct dtr_planner *p)
+{
+    if (!p)
+        return;
+    dtr_list_each_safe (node, &p->transfers)
+        free(dtr_container(node, struct plan_transfer, link));
+    dtr_plan_parents_free(p);
+    dtr_ranges_free(&p->wanted);
+    dtr_ranges_free(&p->arrived);
+    free(p->readers);
+    free(p->pieces);
+    free(p->queue);
+    free(p);
+}
+
+bool dtr_planner_next(struct dtr_planner *p, struct dtr_plan_action *ret_action)
+{
+    if (p->queue_head < p->queue_count) {
+        *ret_action = p->queue[p->queue_head++];
+        return true;
+    }
+    p->queue_head = p->queue_count = 0;
+    if (!p->broken || p->over)
+        return false;
+    /* Out of memory: the queue could not take it, so the end is said from here. */
+    p->over = true;
+    p->talk = TALK_CLOSED;
+    p->wake = DTR_PLAN_NEVER;
+    dtr_error_set(&p->why, DTR_ENOMEM, DTR_RETRY_SAME, "no memory for a fetch planner");
+    *ret_action = (struct dtr_plan_action){.kind = DTR_PLAN_FAIL, .error = &p->why};
+    return true;
+}
+
+uint64_t dtr_planner_wake(const struct dtr_planner *p)
+{
+    return p->wake;
+}
+
+bool dtr_planner_over(const struct dtr_planner *p)
+{
+    return p->over;
+}
+
+bool dtr_planner_ended(const struct dtr_planner *p)
+{
+    return p->over && (p->talk == TALK_QUIET || p->talk == TALK_CLOSED) && p->queue_head == p->queue_count;
+}
+
+uint32_t dtr_planner_piece_count(const struct dtr_planner *p)
+{
+    return p->piece_count;
+}
+
+bool dtr_planner_interested(const struct dtr_planner *p, uint32_t number)
+{
+    return number < p->piece_count && dtr_plan_missing(p, number);
+}
+
+void dtr_planner_tick(struct dtr_planner *p, uint64_t now_ms)
+{
+    p->now_ms = now_ms;
+    dtr_plan_run(p);
+}
+
+void dtr_planner_stat(struct dtr_planner *p, uint64_t now_ms, const struct dtr_plan_stat *stat)
+{
+    p->now_ms = now_ms;
+    if (p->over || !p->stat_until)
+        return;
+    p->stat_until = 0;
+    bool use = stat->known && stat->available && stat->content_length != DTR_LENGTH_UNKNOWN &&
+               stat->content_length > p->config.p2p_threshold;
+    if (!use)
+        p->source = SOURCE_PROBE;
+    else if (dtr_plan_set_length(p, stat->content_length))
+        dtr_plan_decide(p);
+    dtr_plan_run(p);
+}
+
+void dtr_planner_answer(struct dtr_planner *p, uint64_t now_ms, const struct dtr_plan_answer *answer)
+{
+    p->now_ms = now_ms;
+    if (p->talk != TALK_ASKED)
+        return;
+    dtr_plan_answered(p, answer);
+    dtr_plan_run(p);
+}
+
+void dtr_planner_scheduler_lost(struct dtr_planner *p, uint64_t now_ms, const struct dtr_error *err)
+{
+    p->now_ms = now_ms;
+    p->config.have_scheduler = false;
+    if (p->stat_until) {
+        p->stat_until = 0;
+        p->source = SOURCE_PROBE;
+    }
+    if (p->talk != TALK_QUIET && p->talk != TALK_CLOSED) {
+        p->talk = TALK_CLOSED;
+        if (err && !p->over)
+            p->why = *err;
+    }
+    dtr_plan_run(p);
+}
+
+void dtr_planner_scheduler_back(struct dtr_planner *p, uint64_t now_ms)
+{
+    p->now_ms = now_ms;
+    p->config.have_scheduler = true;
+    dtr_plan_run(p);
+}
+
+void dtr_planner_origin_head(struct dtr_planner *p, uint64_t now_ms, uint32_t id,
+                             const struct dtr_plan_head *head)
+{
+    struct plan_transfer *t = dtr_plan_transfer(p, id);
+    p->now_ms = now_ms;
+    if (!t || t->parent || t->cancelled || t->headed)
+        return;
+    dtr_plan_origin_headed(p, t, head);
+    dtr_plan_run(p);
+}
+
+void dtr_planner_progress(struct dtr_planner *p, uint64_t now_ms, uint32_t id, uint64_t offset,
+                          uint64_t length)
+{
+    struct plan_transfer *t = dtr_plan_transfer(p, id);
+    uint64_t end = range_end(offset, length);
+    p->now_ms = now_ms;
+    if (!t || end <= t->at)
+        return;
+    t->moved_at = now_ms;
+    if (t->parent) {
+        uint64_t to = end < t->end ? end : t->end;
+        dtr_plan_parent_moved(p, t->parent, to - t->at);
+        t->at = to;
+    } else if (!t->probe) {
+        dtr_plan_origin_moved(p, t, offset, end);
+    }
+    dtr_plan_run(p);
+}
+
+/* The other transfers of a piece that is there now are not needed. */
+static void cancel_twins(struct dtr_planner *p, const struct plan_transfer *t, uint32_t number)
+{
+    dtr_list_each_safe (node, &p->transfers) {
+        struct plan_transfer *other = dtr_container(node, struct plan_transfer, link);
+        if (other != t && other->parent && other->piece == number && !other->cancelled)
+            dtr_plan_cancel(p, other);
+    }
+}
+
+void dtr_planner_piece_done(struct dtr_planner *p, uint64_t now_ms, uint32_t id,
+                            const struct dtr_piece *piece)
+{
+    struct plan_transfer *t = dtr_plan_transfer(p, id);
+    p->now_ms = now_ms;
+    if (!t || p->over || (t->parent && piece->number != t->piece))
+        return;
+    if (p->content_length != DTR_LENGTH_UNKNOWN && piece->number >= p->piece_count)
+        return;
+    if (!dtr_plan_pieces_room(p, (uint64_t)piece->number + 1) || p->pieces[piece->number].done)
+        return;
+    struct plan_piece *state = &p->pieces[piece->number];
+    state->done = true;
+    state->from = t->parent ? t->parent->index + 1 : 0;
+    state->crc32 = piece->crc32;
+    state->has_crc32 = piece->has_crc32;
+    state->cost_ns = piece->cost_ns;
+    p->quiet_since = now_ms;
+    p->unreported++;
+    if (t->parent)
+        t->parent->strikes = 0;
+    cancel_twins(p, t, piece->number);
+    dtr_plan_run(p);
+}
+
+void dtr_planner_transfer_done(struct dtr_planner *p, uint64_t now_ms, uint32_t id,
+                               const struct dtr_error *err)
+{
+    static const struct dtr_error well;
+    struct plan_transfer *t = dtr_plan_transfer(p, id);
+    p->now_ms = now_ms;
+    if (!t)
+        return;
+    bool cancelled = t->cancelled;
+    dtr_list_remove(&t->link);
+    dtr_plan_uncount(p, t);
+    p->quiet_since = now_ms;
+    if (p->over)
+        ;
+    else if (cancelled)
+        (void)(t->parent || dtr_plan_unverify(p, t->start, t->at));
+    else if (t->parent)
+        dtr_plan_fetch_ended(p, t, err ? err : &well);
+    else
+        dtr_plan_origin_ended(p, t, err ? err : &well);
+    free(t);
+    dtr_plan_run(p);
+}
+
+bool dtr_planner_want(struct dtr_planner *p, uint64_t now_ms, uint32_t reader, uint64_t offset,
+                      uint64_t length)
+{
+    uint64_t left = dtr_plan_bytes_left(p);
+    p->now_ms = now_ms;
+    if (p->over)
+        return false;
+    if (!set_reader(p, reader, offset, length)) {
+        p->broken = true;
+        return false;
+    }
+    if (p->source == SOURCE_OPEN && p->source_small && dtr_plan_can_register(p))
+        dtr_plan_decide(p);
+    if (dtr_plan_bytes_left(p) > left)
+        dtr_plan_parents_reopen(p, true);
+    dtr_plan_run(p);
+    return true;
+}
+
+void dtr_planner_reader_at(struct dtr_planner *p, uint32_t reader, uint64_t offset)
+{
+    for (uint32_t i = 0; i < p->reader_count; i++)
+        if (p->readers[i].name == reader)
+            p->readers[i].at = offset;
+}
+
+void dtr_planner_unwant(struct dtr_planner *p, uint64_t now_ms, uint32_t reader)
+{
+    p->now_ms = now_ms;
+    for (uint32_t i = 0; i < p->reader_count; i++) {
+        if (p->readers[i].name != reader)
+            continue;
+        p->readers[i] = p->readers[--p->reader_count];
+        if (!p->over)
+            dtr_plan_rewant(p);
+        break;
+    }
+    dtr_plan_run(p);
+}

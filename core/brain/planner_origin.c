@@ -1,0 +1,210 @@
+/* Transfers from the origin: one stream at a time, in order over what is missing, taken up again where it
+ * broke off a bounded number of times. */
+#include "core/brain/planner_internal.h"
+
+#include "core/brain/geometry.h"
+
+#define SHARED_SPAN 8                     /* pieces asked for at once while parents bring others */
+#define PROGRESS    ((uint64_t)256 << 10) /* bytes that make a broken transfer a success so far */
+#define BACKOFF_MS  500                   /* doubling */
+#define HEAD_STALLS 2                     /* patience for the head, in stall times */
+
+void dtr_plan_origin_range(struct dtr_planner *p, uint64_t start, uint64_t end, bool probe)
+{
+    struct plan_transfer *t = dtr_plan_transfer_new(p, NULL, start, end);
+    bool rest = end == p->content_length || end == UINT64_MAX;
+    if (!t)
+        return;
+    t->probe = probe;
+    p->origin = t;
+    dtr_plan_push(p, &(struct dtr_plan_action){.kind = DTR_PLAN_ORIGIN,
+                                               .id = t->id,
+                                               .offset = start,
+                                               .length = probe  ? 1
+                                                         : rest ? DTR_LENGTH_UNKNOWN
+                                                                : end - start,
+                                               .length_only = probe});
+}
+
+/* Ends a stream that brings nothing needed any more, or nothing for a long stretch. */
+static void leave_useless(struct dtr_planner *p)
+{
+    struct plan_transfer *t = p->origin;
+    if (!t || t->held || !t->headed || p->content_length == DTR_LENGTH_UNKNOWN || t->at >= t->end)
+        return;
+    uint64_t next = dtr_plan_next_needed(p, t->at, t->end);
+    if (next >= t->end || (next - t->at >= p->piece_length && !p->no_ranges))
+        dtr_plan_cancel(p, t);
+}
+
+void dtr_plan_origin(struct dtr_planner *p)
+{
+    struct dtr_range gap;
+    leave_useless(p);
+    if (p->source == SOURCE_CLOSED || p->source_dead || p->origin || p->retry_at > p->now_ms ||
+        p->active >= p->config.concurrent_pieces)
+        return;
+    if (dtr_plan_gap(p, dtr_plan_parents_usable(p) ? SHARED_SPAN : UINT32_MAX, &gap))
+        dtr_plan_origin_range(p, gap.start, gap.end, p->config.disable_back_to_source);
+}
+
+void dtr_plan_origin_hold(struct dtr_planner *p)
+{
+    if (!p->origin || p->origin->held)
+        return;
+    p->origin->held = true;
+    p->active--;
+    dtr_plan_push(p, &(struct dtr_plan_action){.kind = DTR_PLAN_HOLD, .id = p->origin->id});
+}
+
+void dtr_plan_origin_resume(struct dtr_planner *p)
+{
+    if (!p->origin || !p->origin->held)
+        return;
+    p->origin->held = false;
+    p->origin->moved_at = p->now_ms;
+    p->active++;
+    dtr_plan_push(p, &(struct dtr_plan_action){.kind = DTR_PLAN_RESUME, .id = p->origin->id});
+}
+
+/* Counts a failure and sets when, or whether, there is another try. */
+static void failed(struct dtr_planner *p, const struct plan_transfer *t, const struct dtr_error *err)
+{
+    static const uint32_t tries[] = {
+        [DTR_RETRY_NEVER] = 1,
+        [DTR_RETRY_SAME] = 4,
+        [DTR_RETRY_ELSEWHERE] = 2,
+    };
+    p->origin_why = p->why = *err;
+    if (err->code == DTR_ENO_SPACE || err->code == DTR_ENOMEM) {
+        dtr_plan_fail(p, err);
+        return;
+    }
+    if (t->fresh >= PROGRESS)
+        p->tries = 0;
+    p->source_dead = ++p->tries >= tries[err->retry];
+    bool at_once = t->fresh >= PROGRESS || err->code == DTR_ETIMEOUT;
+    p->retry_at = p->now_ms + (at_once ? 0 : (uint64_t)BACKOFF_MS << (p->tries - 1));
+}
+
+static void unusable(struct dtr_planner *p, struct plan_transfer *t, const char *why)
+{
+    struct dtr_error err;
+    dtr_error_set(&err, DTR_EPROTOCOL, DTR_RETRY_SAME, "%s", why);
+    dtr_plan_cancel(p, t);
+    failed(p, t, &err);
+}
+
+static void unknown_length(struct dtr_planner *p)
+{
+    if (p->config.disable_back_to_source) {
+        dtr_error_set(&p->why, DTR_EUNSUPPORTED, DTR_RETRY_NEVER, "the origin does not say the length");
+        dtr_plan_open_source(p, "peers need it");
+        return;
+    }
+    if (p->piece_length)
+        return;
+    p->piece_length = p->config.piece_length ? p->config.piece_length : DTR_PIECE_LENGTH_MIN;
+    dtr_plan_push(p, &(struct dtr_plan_action){.kind = DTR_PLAN_LENGTH,
+                                               .content_length = DTR_LENGTH_UNKNOWN,
+                                               .piece_length = p->piece_length});
+}
+
+static bool take_length(struct dtr_planner *p, struct plan_transfer *t, uint64_t total)
+{
+    if (p->content_length == DTR_LENGTH_UNKNOWN)
+        return dtr_plan_set_length(p, total);
+    if (p->content_length == total)
+        return true;
+    struct dtr_error err;
+    dtr_error_set(&err, DTR_ECORRUPT, DTR_RETRY_NEVER,
+                  "the origin has another version of the object: %llu bytes, not %llu",
+                  (unsigned long long)total, (unsigned long long)p->content_length);
+    dtr_plan_cancel(p, t);
+    p->source_dead = true;
+    p->origin_why = p->why = err;
+    return false;
+}
+
+void dtr_plan_origin_headed(struct dtr_planner *p, struct plan_transfer *t, const struct dtr_plan_head *head)
+{
+    bool known = head->total_length != DTR_LENGTH_UNKNOWN;
+    t->headed = true;
+    t->moved_at = p->quiet_since = p->now_ms;
+    if (head->body_offset != t->start && !t->probe) {
+        if (head->body_offset) {
+            unusable(p, t, "the origin answered with another range than asked for");
+            return;
+        }
+        p->no_ranges = true;
+        t->start = t->at = 0;
+        t->end = UINT64_MAX;
+    }
+    if (known && !take_length(p, t, head->total_length))
+        return;
+    if (known && t->end > head->total_length)
+        t->end = head->total_length;
+    if (p->content_length == DTR_LENGTH_UNKNOWN)
+        unknown_length(p);
+    if (t->probe && !t->cancelled)
+        dtr_plan_cancel(p, t);
+    if (p->over || p->source != SOURCE_PROBE)
+        return;
+    if (known)
+        dtr_plan_decide(p);
+    else
+        dtr_plan_open_source(p, "the origin does not say the length");
+}
+
+void dtr_plan_origin_moved(struct dtr_planner *p, struct plan_transfer *t, uint64_t start, uint64_t end)
+{
+    if (end > t->end)
+        end = t->end;
+    uint64_t had = dtr_ranges_run(&p->arrived, start);
+    if (had < end)
+        t->fresh += end - had;
+    if (!dtr_ranges_add(&p->arrived, start, end))
+        p->broken = true;
+    if (end > t->at)
+        t->at = end;
+    p->quiet_since = p->now_ms;
+}
+
+void dtr_plan_origin_ended(struct dtr_planner *p, struct plan_transfer *t, const struct dtr_error *err)
+{
+    struct dtr_error broken_off;
+    if (!err->code && t->headed && t->at < t->end && p->content_length == DTR_LENGTH_UNKNOWN) {
+        /* A whole answer that is shorter than what was asked for: the object ends here. */
+        t->end = t->at;
+        if (!dtr_plan_set_length(p, t->at))
+            return;
+    }
+    uint32_t unverified = dtr_plan_unverify(p, t->start, t->at);
+    if (!err->code && (t->at < t->end || unverified)) {
+        dtr_error_set(&broken_off, DTR_ECLOSED, DTR_RETRY_SAME, "the origin sent %llu of %llu bytes",
+                      (unsigned long long)(t->at - t->start), (unsigned long long)(t->end - t->start));
+        if (unverified) {
+            dtr_error_set(&broken_off, DTR_EIO, DTR_RETRY_SAME, "pieces from the origin were not stored");
+            t->fresh = 0;
+        }
+        err = &broken_off;
+    }
+    if (err->code)
+        failed(p, t, err);
+}
+
+uint64_t dtr_plan_origin_patience(const struct dtr_planner *p, const struct plan_transfer *t)
+{
+    return p->config.stall_timeout_ms * (t->headed ? 1 : HEAD_STALLS);
+}
+
+void dtr_plan_origin_stalled(struct dtr_planner *p)
+{
+    struct plan_transfer *t = p->origin;
+    if (!t || t->held || p->now_ms < t->moved_at + dtr_plan_origin_patience(p, t))
+        return;
+    struct dtr_error err;
+    dtr_error_set(&err, DTR_ETIMEOUT, DTR_RETRY_SAME, "the origin sends nothing");
+    dtr_plan_cancel(p, t);
+    failed(p, t, &err);
+}

@@ -1,0 +1,261 @@
+/* The daemon role put together: see daemon.h. */
+#include "core/daemon/daemon.h"
+
+#include "core/base/str.h"
+#include "core/daemon/proxy.h"
+#include "core/daemon/talk.h"
+#include "core/daemon/upload.h"
+#include "core/obs/log.h"
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { CONNECT_MS = 10000 };
+
+static int take_offers(struct dtr_daemon *daemon, struct dtr_error *err)
+{
+    const struct dtr_modules *modules = daemon->parts.modules;
+    if (dtr_modules_find(modules, "storage", NULL, &daemon->storage) &&
+        dtr_modules_find(modules, "transport", NULL, &daemon->transport) &&
+        dtr_modules_find(modules, "origin", NULL, &daemon->origin))
+        return DTR_OK;
+    return dtr_error_set(err, DTR_EINVALID, DTR_RETRY_NEVER,
+                         "storage, transport and origin modules must be started");
+}
+
+/* Who we are: configured, or found. */
+static int name_host(struct dtr_daemon *daemon, struct dtr_error *err)
+{
+    const struct dtr_daemon_config *config = daemon->config;
+    struct dtr_addr addr;
+    int rc = config->host.ip ? dtr_addr_ip(config->host.ip, 0, &addr, err)
+                             : dtr_addr_own(config->network.enable_ipv6, &addr, err);
+    if (rc != DTR_OK)
+        return rc;
+    dtr_addr_ip_text(&addr, daemon->ip);
+    if (config->host.hostname)
+        (void)dtr_copy_text(daemon->hostname, sizeof(daemon->hostname), config->host.hostname);
+    else
+        (void)gethostname(daemon->hostname, sizeof(daemon->hostname) - 1);
+    return dtr_host_id(daemon->host_id, daemon->ip, daemon->hostname, config->seed_peer.enable, err);
+}
+
+static int make_mirror(struct dtr_daemon *daemon, struct dtr_error *err)
+{
+    const struct dtr_daemon_config *config = daemon->config;
+    size_t count = config->proxy.rules.count;
+    struct dtr_mirror_rule *rules = calloc(count + 1, sizeof(*rules));
+    if (!rules)
+        return dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for proxy rules");
+    for (size_t i = 0; i < count; i++) {
+        const struct dtr_conf_proxy_rule *rule = &config->proxy.rules.items[i];
+        rules[i] = (struct dtr_mirror_rule){.regex = rule->regex,
+                                            .use_tls = rule->use_tls,
+                                            .redirect = rule->redirect,
+                                            .filtered_query_params = rule->filtered_query_params.items,
+                                            .filtered_query_param_count = rule->filtered_query_params.count};
+    }
+    const struct dtr_mirror_config mirror = {
+        .registry = config->proxy.registry_mirror.addr,
+        .rules = rules,
+        .rule_count = count,
+        .plain_hosts = config->proxy.registry_mirror.plain_hosts.items,
+        .plain_host_count = config->proxy.registry_mirror.plain_hosts.count,
+        .prefetch = config->proxy.prefetch,
+        .blob_digest_id = config->proxy.registry_mirror.enable_task_id_based_blob_digest,
+    };
+    int rc = dtr_mirror_new(&mirror, &daemon->mirror, err);
+    free(rules);
+    return rc;
+}
+
+static int make_tasks(struct dtr_daemon *daemon, struct dtr_error *err)
+{
+    const struct dtr_daemon_config *config = daemon->config;
+    struct dtr_tasks_options options = {
+        .control = daemon->parts.control,
+        .data = daemon->parts.data,
+        .data_count = daemon->parts.data_count,
+        .storage = daemon->storage.feature->ops,
+        .storage_instance = daemon->storage.instance,
+        .transport = daemon->transport.feature->ops,
+        .transport_instance = daemon->transport.instance,
+        .origin = daemon->origin.feature->ops,
+        .origin_instance = daemon->origin.instance,
+        .connect_ms = CONNECT_MS,
+        .outside = {.scheduler = talk_scheduler, .parent = talk_parent, .context = daemon},
+        .piece = upload_piece,
+        .piece_context = daemon,
+    };
+    dtr_plan_config_default(&options.plan);
+    options.plan.p2p_threshold = config->download.p2p_threshold;
+    options.plan.concurrent_pieces = (uint32_t)config->download.concurrent_piece_count;
+    options.plan.stall_timeout_ms = config->download.stall_timeout_ms;
+    options.plan.max_schedule_count = (uint32_t)config->scheduler.max_schedule_count;
+    options.plan.disable_back_to_source = config->proxy.disable_back_to_source;
+    options.plan.have_scheduler = daemon->parts.scheduler_count > 0;
+    return dtr_tasks_new(&options, &daemon->tasks, err);
+}
+
+/* What an earlier process left. Pieces from before a reboot stay away until they can be checked. */
+static void on_stored(void *context, const struct dtr_task_facts *facts, const struct dtr_piece *pieces,
+                      uint32_t count, bool checked)
+{
+    struct dtr_daemon *daemon = context;
+    struct dtr_error err;
+    if (dtr_tasks_known(daemon->tasks, facts, pieces, checked ? count : 0, &err) != DTR_OK)
+        dtr_log(DTR_LOG_WARN, NULL, "task %s is left out: %s", facts->task_id, err.text);
+}
+
+static int scan(struct dtr_daemon *daemon, struct dtr_error *err)
+{
+    const struct dtr_storage_ops *ops = daemon->storage.feature->ops;
+    const struct dtr_scan_sink sink = {.task = on_stored, .context = daemon};
+    return ops->scan(daemon->storage.instance, &sink, err);
+}
+
+static int make_folder_of(const char *path, struct dtr_error *err)
+{
+    char folder[256];
+    const char *slash = strrchr(path, '/');
+    if (!slash || slash == path || (size_t)(slash - path) >= sizeof(folder))
+        return DTR_OK;
+    memcpy(folder, path, (size_t)(slash - path));
+    folder[slash - path] = '\0';
+    if (mkdir(folder, 0755) != 0 && errno != EEXIST)
+        return dtr_error_set(err, DTR_EIO, DTR_RETRY_NEVER, "cannot make %s: %s", folder, strerror(errno));
+    return DTR_OK;
+}
+
+static int open_rpc(struct dtr_daemon *daemon, struct dtr_error *err)
+{
+    const struct dtr_daemon_config *config = daemon->config;
+    const char *any = config->network.enable_ipv6 ? "::" : "0.0.0.0";
+    const char *path = config->download.server.socket_path;
+    struct dtr_addr peers, local;
+    int rc = dtr_addr_ip(config->upload.server.listen.ip ? config->upload.server.listen.ip : any,
+                         (uint16_t)config->upload.server.listen.port, &peers, err);
+    if (rc == DTR_OK)
+        rc = dtr_addr_unix(path, &local, err);
+    if (rc == DTR_OK)
+        rc = make_folder_of(path, err);
+    if (rc == DTR_OK)
+        rc = dtr_rpc_table_new(&daemon->peers, err);
+    if (rc == DTR_OK)
+        rc = dtr_rpc_table_new(&daemon->local, err);
+    if (rc == DTR_OK)
+        rc = upload_serve(daemon, daemon->peers, daemon->local, err);
+    if (rc == DTR_OK)
+        rc = dtr_rpc_health_new(&daemon->health, err);
+    if (rc == DTR_OK)
+        rc = dtr_rpc_health_serve(daemon->health, daemon->peers, err);
+    if (rc == DTR_OK)
+        rc = dtr_rpc_health_serve(daemon->health, daemon->local, err);
+    static const char *const services[] = {"", "dfdaemon.v2.DfdaemonUpload", "dfdaemon.v2.DfdaemonDownload"};
+    for (size_t i = 0; i < 3 && rc == DTR_OK; i++)
+        rc = dtr_rpc_health_set(daemon->health, services[i], true, err);
+    if (rc == DTR_OK)
+        rc = dtr_rpc_server_new(daemon->parts.control, NULL, &daemon->server, err);
+    if (rc == DTR_OK)
+        rc = dtr_rpc_server_listen(daemon->server, &peers, daemon->peers, NULL, err);
+    if (rc == DTR_OK)
+        rc = dtr_rpc_server_listen(daemon->server, &local, daemon->local, NULL, err);
+    return rc;
+}
+
+int dtr_daemon_new(const struct dtr_daemon_parts *parts, struct dtr_daemon **ret_daemon,
+                   struct dtr_error *err)
+{
+    struct dtr_daemon *daemon = calloc(1, sizeof(*daemon));
+    if (!daemon)
+        return dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for the daemon");
+    daemon->parts = *parts;
+    daemon->config = parts->config;
+    dtr_host_serve(upload_ask, upload_cancel);
+    int rc = take_offers(daemon, err);
+    if (rc == DTR_OK)
+        rc = name_host(daemon, err);
+    if (rc == DTR_OK)
+        rc = make_mirror(daemon, err);
+    if (rc == DTR_OK)
+        rc = make_tasks(daemon, err);
+    if (rc == DTR_OK)
+        rc = scan(daemon, err);
+    if (rc == DTR_OK)
+        rc = upload_new(daemon, &daemon->upload, err);
+    if (rc == DTR_OK)
+        rc = proxy_new(daemon, &daemon->proxy, err);
+    if (rc == DTR_OK)
+        rc = open_rpc(daemon, err);
+    if (rc == DTR_OK)
+        rc = talk_new(daemon, &daemon->talk, err);
+    /* On an error the process ends; what was opened goes with it. */
+    if (rc == DTR_OK) {
+        atomic_store(&daemon->serving, true);
+        *ret_daemon = daemon;
+    }
+    return rc;
+}
+
+/* --- the end, one part after the other
+ * ------------------------------------------------------------------------- */
+
+struct ending {
+    struct dtr_daemon *daemon;
+    uint64_t limit_ms;
+    void (*stopped)(void *context);
+    void *context;
+};
+
+static void after_server(void *context)
+{
+    struct ending *ending = context;
+    struct dtr_daemon *daemon = ending->daemon;
+    void (*stopped)(void *) = ending->stopped;
+    void *stopped_context = ending->context;
+    dtr_rpc_table_free(daemon->peers);
+    dtr_rpc_table_free(daemon->local);
+    dtr_rpc_health_free(daemon->health);
+    dtr_mirror_free(daemon->mirror);
+    free(ending);
+    stopped(stopped_context);
+}
+
+static void after_tasks(void *context)
+{
+    struct ending *ending = context;
+    dtr_rpc_server_stop(ending->daemon->server, 100, after_server, ending);
+}
+
+static void after_talk(void *context)
+{
+    struct ending *ending = context;
+    dtr_tasks_close(ending->daemon->tasks, after_tasks, ending);
+}
+
+static void after_proxy(void *context)
+{
+    struct ending *ending = context;
+    talk_close(ending->daemon->talk, after_talk, ending);
+}
+
+void dtr_daemon_stop(struct dtr_daemon *daemon, uint64_t limit_ms, void (*stopped)(void *context),
+                     void *context)
+{
+    struct ending *ending = calloc(1, sizeof(*ending));
+    atomic_store(&daemon->serving, false);
+    if (!ending) {
+        stopped(context);
+        return;
+    }
+    *ending = (struct ending){.daemon = daemon, .limit_ms = limit_ms, .stopped = stopped, .context = context};
+    upload_stop(daemon->upload);
+    proxy_close(daemon->proxy, limit_ms, after_proxy, ending);
+}
+
+bool dtr_daemon_healthy(const struct dtr_daemon *daemon)
+{
+    return atomic_load(&daemon->serving);
+}

@@ -1,0 +1,36 @@
+/* The daemon role: a node's peer, or a seed peer.
+ *
+ * It is made on the main thread with modules started, then lives on its control loop and data loops until
+ * dtr_daemon_stop(). Listens on: gRPC for peers (4000), proxy (4001), Vortex (4005), the unix socket. Health
+ * (4003) and metrics (4002) are routes that the caller puts on its own HTTP servers. */
+#ifndef DTR_DAEMON_DAEMON_H
+#define DTR_DAEMON_DAEMON_H
+
+#include "core/conf/conf.h"
+#include "core/loop/loop.h"
+#include "core/module/module.h"
+
+struct dtr_daemon;
+
+/* What the daemon is made of; everything outlives it. */
+struct dtr_daemon_parts {
+    struct dtr_loop *control;
+    struct dtr_loop *const *data; /* running or not yet */
+    size_t data_count;
+    const struct dtr_daemon_config *config;
+    const char *const *schedulers; /* "ip:port" of each */
+    size_t scheduler_count;        /* 0: everything comes from the origin */
+    struct dtr_modules *modules;   /* storage, transport and origin are started */
+};
+
+/* Before the loops run, on the main thread: scans the store, binds the ports. */
+int dtr_daemon_new(const struct dtr_daemon_parts *parts, struct dtr_daemon **ret_daemon,
+                   struct dtr_error *err);
+/* On the control loop: stops listening, lets running answers end within `limit_ms`, takes leave of the
+ * schedulers. `stopped` comes on the control loop when the daemon is gone. */
+void dtr_daemon_stop(struct dtr_daemon *daemon, uint64_t limit_ms, void (*stopped)(void *context),
+                     void *context);
+/* Whether it serves: what /healthy answers. Any thread. */
+bool dtr_daemon_healthy(const struct dtr_daemon *daemon);
+
+#endif

@@ -1,0 +1,35 @@
+/* What the files of the daemon role share. Members are set before the loops run and read by all threads,
+ * unless said otherwise. */
+#ifndef DTR_DAEMON_ROLE_H
+#define DTR_DAEMON_ROLE_H
+
+#include "core/brain/ids.h"
+#include "core/daemon/daemon.h"
+#include "core/daemon/task.h"
+#include "core/http/mirror.h"
+#include "core/http/server.h"
+#include "core/net/listen.h"
+#include "core/rpc/rpc.h"
+
+struct proxy;  /* proxy.h */
+struct upload; /* upload.c: pieces for other peers */
+struct talk;   /* talk.c: schedulers and parents */
+
+struct dtr_daemon {
+    struct dtr_daemon_parts parts;
+    const struct dtr_daemon_config *config;
+    struct dtr_offer storage, transport, origin;
+    struct dtr_tasks *tasks; /* control loop */
+    struct dtr_mirror *mirror;
+    struct proxy *proxy;
+    struct upload *upload;
+    struct talk *talk;
+    struct dtr_rpc_server *server; /* control loop */
+    struct dtr_rpc_table *peers, *local;
+    struct dtr_rpc_health *health;
+    char ip[DTR_ADDR_TEXT], hostname[256];
+    char host_id[DTR_HOST_ID_SIZE];
+    _Atomic bool serving;
+};
+
+#endif

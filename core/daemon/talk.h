@@ -1,0 +1,26 @@
+/* What the daemon says to schedulers and parents, and what they answer: host announcements, the AnnouncePeer
+ * conversations of pulls, the SyncPieces streams of their parents. Control loop only. */
+#ifndef DTR_DAEMON_TALK_H
+#define DTR_DAEMON_TALK_H
+
+#include "core/daemon/role.h"
+#include "proto/common.pb-c.h"
+
+/* Connects to the schedulers as soon as the loop runs. */
+int talk_new(struct dtr_daemon *daemon, struct talk **ret_talk, struct dtr_error *err);
+/* dtr_outside of the tasks; the context is the daemon. */
+void talk_scheduler(void *context, struct dtr_task *task, const struct dtr_plan_action *action);
+void talk_parent(void *context, struct dtr_task *task, const struct dtr_plan_action *action);
+/* Takes leave of the schedulers (DeleteHost, at most a second), ends every call. `closed` comes later. */
+void talk_close(struct talk *talk, void (*closed)(void *context), void *context);
+
+/* talk_host.c: what AnnounceHost and SyncHost say of this host. */
+struct host_facts {
+    Common__V2__Host host;
+    Common__V2__Network network;
+    Common__V2__Build build;
+    char kernel[128];
+};
+void talk_fill_host(const struct dtr_daemon *daemon, struct host_facts *facts);
+
+#endif

@@ -1,0 +1,47 @@
+/* What the talk_*.c files share. */
+#ifndef DTR_DAEMON_TALK_INTERNAL_H
+#define DTR_DAEMON_TALK_INTERNAL_H
+
+#include "core/base/list.h"
+#include "core/brain/ring.h"
+#include "core/daemon/talk.h"
+#include "core/rpc/methods.h"
+
+struct scheduler {
+    struct talk *talk;
+    struct dtr_rpc_channel *channel;
+    char name[DTR_ADDR_TEXT];
+    struct dtr_timer *timer; /* the next announcement */
+    bool announced, announcing;
+};
+
+struct talk {
+    struct dtr_daemon *daemon;
+    struct scheduler *schedulers;
+    size_t scheduler_count;
+    struct dtr_ring ring;
+    struct dtr_list conversations; /* struct conversation */
+    struct dtr_list links;         /* struct link */
+    size_t open_calls;             /* calls whose end is to come */
+    bool closing;
+    struct dtr_timer *leave; /* the longest that taking leave lasts */
+    struct dtr_msg msg;
+    void (*closed)(void *context);
+    void *closed_context;
+};
+
+/* talk.c: a call that was counted in open_calls has ended. */
+void talk_call_over(struct talk *talk);
+struct scheduler *talk_scheduler_for(struct talk *talk, const char *task_id);
+
+/* talk_peer.c */
+void conversation_stat(struct talk *talk, struct dtr_task *task);
+void conversation_say(struct talk *talk, struct dtr_task *task, const struct dtr_plan_action *action);
+void conversations_cancel(struct talk *talk);
+
+/* talk_parent.c */
+void link_open(struct talk *talk, struct dtr_task *task, uint32_t parent);
+void link_close(struct talk *talk, struct dtr_task *task, uint32_t parent);
+void links_cancel(struct talk *talk);
+
+#endif

@@ -1,0 +1,98 @@
+/* The table that a script returns: what it needs, what it declares. */
+#include "core/base/str.h"
+#include "core/policy/script.h"
+
+#include <lauxlib.h>
+
+#define SETTING_MAX 1000 /* of sample and keep: the swarm has lower limits of its own */
+
+static void check_fields(lua_State *L, int table)
+{
+    static const char *const known[] = {"name", "needs", "acyclic", "late_offers", "sample",
+                                        "keep", "rank",  "tests",   NULL};
+    for (lua_pushnil(L); lua_next(L, table); lua_pop(L, 1)) {
+        const char *key = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : luaL_typename(L, -2);
+        size_t i = 0;
+        while (known[i] && strcmp(known[i], key) != 0)
+            i++;
+        if (!known[i])
+            luaL_error(L, "a policy has no field '%s'", key);
+    }
+}
+
+/* Pushes a field that must have this type. */
+static void need_field(lua_State *L, int table, const char *name, int type)
+{
+    if (lua_getfield(L, table, name) != type)
+        luaL_error(L, "the policy's '%s' must be a %s", name, lua_typename(L, type));
+}
+
+static bool read_flag(lua_State *L, int table, const char *name, bool otherwise)
+{
+    int type = lua_getfield(L, table, name);
+    if (type != LUA_TBOOLEAN && type != LUA_TNIL)
+        luaL_error(L, "the policy's '%s' must be true or false", name);
+    bool value = type == LUA_TNIL ? otherwise : lua_toboolean(L, -1);
+    lua_pop(L, 1);
+    return value;
+}
+
+static uint32_t read_count(lua_State *L, int table, const char *name)
+{
+    int whole = 1, type = lua_getfield(L, table, name);
+    lua_Integer value = type == LUA_TNIL ? 0 : lua_tointegerx(L, -1, &whole);
+    if ((type != LUA_TNIL && type != LUA_TNUMBER) || !whole || value < 0 || value > SETTING_MAX)
+        luaL_error(L, "the policy's '%s' must be a whole number from 0 to %d", name, SETTING_MAX);
+    lua_pop(L, 1);
+    return (uint32_t)value;
+}
+
+static void read_name(lua_State *L, int table, struct dtr_policy_settings *settings)
+{
+    need_field(L, table, "name", LUA_TSTRING);
+    const char *name = lua_tostring(L, -1);
+    if (!name[0] || !dtr_copy_text(settings->name, sizeof(settings->name), name))
+        luaL_error(L, "the policy's 'name' must have 1 to %d characters", DTR_POLICY_NAME_MAX - 1);
+    lua_pop(L, 1);
+}
+
+static void read_needs(lua_State *L, int table, struct dtr_columns *columns)
+{
+    need_field(L, table, "needs", LUA_TTABLE);
+    for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1)) {
+        int k = lua_type(L, -1) == LUA_TSTRING ? dtr_column_find(lua_tostring(L, -1)) : -1;
+        if (k < 0)
+            luaL_error(L, "the policy needs '%s', which is no column",
+                       lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : luaL_typename(L, -1));
+        columns->needed[k] = true;
+    }
+    lua_pop(L, 1);
+}
+
+static void read_rank(lua_State *L, int table, struct dtr_policy *policy)
+{
+    lua_Debug ar;
+    need_field(L, table, "rank", LUA_TFUNCTION);
+    lua_pushvalue(L, -1);
+    (void)lua_getinfo(L, ">S", &ar);
+    (void)snprintf(policy->place, sizeof(policy->place), "%s:%d", ar.short_src, ar.linedefined);
+    policy->rank = luaL_ref(L, LUA_REGISTRYINDEX);
+}
+
+void dtr_script_describe(lua_State *L, struct dtr_policy *policy)
+{
+    int table = lua_gettop(L);
+    if (!lua_istable(L, table))
+        luaL_error(L, "a policy must return a table, not a %s", luaL_typename(L, table));
+    check_fields(L, table);
+    read_name(L, table, &policy->settings);
+    policy->settings.acyclic = read_flag(L, table, "acyclic", true);
+    policy->settings.late_offers = read_flag(L, table, "late_offers", false);
+    policy->settings.sample = read_count(L, table, "sample");
+    policy->settings.keep = read_count(L, table, "keep");
+    read_needs(L, table, &policy->columns);
+    read_rank(L, table, policy);
+    dtr_columns_make(L, &policy->columns);
+    need_field(L, table, "tests", LUA_TTABLE);
+    lua_replace(L, table);
+}

@@ -1,0 +1,100 @@
+/* The script in charge: putting another in its place, and counting what it does. */
+#include "core/obs/log.h"
+#include "core/policy/script.h"
+
+#include <stdlib.h>
+#include <sys/stat.h>
+
+void dtr_policy_swap(struct dtr_policy_slot *slot, struct dtr_policy *policy)
+{
+    dtr_policy_free(slot->current);
+    slot->current = policy;
+    slot->failures_logged = slot->failures + 1;
+    if (policy)
+        slot->generation++;
+}
+
+static const struct dtr_policy_limits *limits_of(const struct dtr_policy_slot *slot)
+{
+    return slot->limits.memory ? &slot->limits : NULL;
+}
+
+static int load(struct dtr_policy_slot *slot, struct dtr_error *err)
+{
+    struct dtr_policy *policy;
+    struct dtr_error own;
+    err = err ? err : &own;
+    int code = dtr_script_load(slot->path, limits_of(slot), &policy, &slot->stamp, err);
+    if (code != DTR_OK) {
+        slot->load_failures++;
+        memcpy(slot->last_error, err->text, sizeof(slot->last_error));
+        return code;
+    }
+    dtr_policy_swap(slot, policy);
+    return DTR_OK;
+}
+
+int dtr_policy_slot_load(struct dtr_policy_slot *slot, const char *path, struct dtr_error *err)
+{
+    char *copy = strdup(path);
+    if (!copy)
+        return dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "%s: no memory for a name", path);
+    free(slot->path);
+    slot->path = copy;
+    return load(slot, err);
+}
+
+static bool changed(const struct dtr_policy_slot *slot)
+{
+    struct stat st;
+    const struct dtr_policy_stamp *was = &slot->stamp;
+    if (stat(slot->path, &st) != 0)
+        return was->inode != 0;
+    return st.st_ino != was->inode || st.st_size != was->size ||
+           (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec != was->mtime_ns;
+}
+
+int dtr_policy_reload(struct dtr_policy_slot *slot, bool *ret_swapped, struct dtr_error *err)
+{
+    *ret_swapped = false;
+    if (!slot->path || !changed(slot))
+        return DTR_OK;
+    int code = load(slot, err);
+    *ret_swapped = code == DTR_OK;
+    return code;
+}
+
+/* The caller only falls back to the C default, so the error is reported here: the first, and whenever the
+ * count since then has doubled. */
+static void report(struct dtr_policy_slot *slot, const struct dtr_error *err)
+{
+    slot->failures++;
+    memcpy(slot->last_error, err->text, sizeof(slot->last_error));
+    if (slot->failures < slot->failures_logged)
+        return;
+    dtr_log(DTR_LOG_WARN, NULL, "policy: %s; decided by the built-in formula (%llu of %llu decisions so far)",
+            err->text, (unsigned long long)slot->failures, (unsigned long long)slot->decisions);
+    slot->failures_logged = slot->failures * 2;
+}
+
+int dtr_policy_slot_rank(void *context, const struct dtr_rank_input *input, double *ret_scores,
+                         struct dtr_error *err)
+{
+    struct dtr_policy_slot *slot = context;
+    struct dtr_error own;
+    err = err ? err : &own;
+    if (!slot->current)
+        return dtr_error_set(err, DTR_EUNAVAILABLE, DTR_RETRY_SAME, "no policy is loaded");
+    slot->decisions++;
+    int code = dtr_policy_rank(slot->current, input, ret_scores, err);
+    if (code != DTR_OK)
+        report(slot, err);
+    return code;
+}
+
+void dtr_policy_slot_clear(struct dtr_policy_slot *slot)
+{
+    dtr_policy_free(slot->current);
+    free(slot->path);
+    *slot = (struct dtr_policy_slot){0};
+}

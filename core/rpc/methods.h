@@ -1,0 +1,83 @@
+/* The methods of Dragonfly's services that Darter serves or calls, once for both sides. Others answer
+ * UNIMPLEMENTED by not being in any table. Names and kinds: wire page, section 1. */
+#ifndef DTR_RPC_METHODS_H
+#define DTR_RPC_METHODS_H
+
+#include "core/rpc/rpc.h"
+
+/* name of the struct dtr_rpc_method after dtr_rpc_, path, kind, flags, input, output (as protobuf-c
+ * writes them) */
+#define DTR_RPC_METHODS(X)                                                                                   \
+    X(health_check, "/grpc.health.v1.Health/Check", UNARY, 0, grpc__health__v1__health_check_request,        \
+      grpc__health__v1__health_check_response)                                                               \
+    X(health_watch, "/grpc.health.v1.Health/Watch", SERVER_STREAM, DTR_RPC_TIMEOUT_TO_HEADERS,               \
+      grpc__health__v1__health_check_request, grpc__health__v1__health_check_response)                       \
+                                                                                                             \
+    X(manager_get_scheduler, "/manager.v2.Manager/GetScheduler", UNARY, 0,                                   \
+      manager__v2__get_scheduler_request, manager__v2__scheduler)                                            \
+    X(manager_update_scheduler, "/manager.v2.Manager/UpdateScheduler", UNARY, 0,                             \
+      manager__v2__update_scheduler_request, manager__v2__scheduler)                                         \
+    X(manager_list_schedulers, "/manager.v2.Manager/ListSchedulers", UNARY, 0,                               \
+      manager__v2__list_schedulers_request, manager__v2__list_schedulers_response)                           \
+    X(manager_list_applications, "/manager.v2.Manager/ListApplications", UNARY, 0,                           \
+      manager__v2__list_applications_request, manager__v2__list_applications_response)                       \
+    X(manager_keep_alive, "/manager.v2.Manager/KeepAlive", CLIENT_STREAM, 0,                                 \
+      manager__v2__keep_alive_request, google__protobuf__empty)                                              \
+                                                                                                             \
+    X(scheduler_announce_peer, "/scheduler.v2.Scheduler/AnnouncePeer", BIDI, 0,                              \
+      scheduler__v2__announce_peer_request, scheduler__v2__announce_peer_response)                           \
+    X(scheduler_stat_peer, "/scheduler.v2.Scheduler/StatPeer", UNARY, 0, scheduler__v2__stat_peer_request,   \
+      common__v2__peer)                                                                                      \
+    X(scheduler_delete_peer, "/scheduler.v2.Scheduler/DeletePeer", UNARY, 0,                                 \
+      scheduler__v2__delete_peer_request, google__protobuf__empty)                                           \
+    X(scheduler_stat_task, "/scheduler.v2.Scheduler/StatTask", UNARY, 0, scheduler__v2__stat_task_request,   \
+      common__v2__task)                                                                                      \
+    X(scheduler_delete_task, "/scheduler.v2.Scheduler/DeleteTask", UNARY, 0,                                 \
+      scheduler__v2__delete_task_request, google__protobuf__empty)                                           \
+    X(scheduler_announce_host, "/scheduler.v2.Scheduler/AnnounceHost", UNARY, 0,                             \
+      scheduler__v2__announce_host_request, google__protobuf__empty)                                         \
+    X(scheduler_list_hosts, "/scheduler.v2.Scheduler/ListHosts", UNARY, 0,                                   \
+      scheduler__v2__list_hosts_request, scheduler__v2__list_hosts_response)                                 \
+    X(scheduler_delete_host, "/scheduler.v2.Scheduler/DeleteHost", UNARY, 0,                                 \
+      scheduler__v2__delete_host_request, google__protobuf__empty)                                           \
+                                                                                                             \
+    X(upload_download_task, "/dfdaemon.v2.DfdaemonUpload/DownloadTask", SERVER_STREAM,                       \
+      DTR_RPC_TIMEOUT_TO_HEADERS, dfdaemon__v2__download_task_request,                                       \
+      dfdaemon__v2__download_task_response)                                                                  \
+    X(upload_stat_task, "/dfdaemon.v2.DfdaemonUpload/StatTask", UNARY, 0, dfdaemon__v2__stat_task_request,   \
+      common__v2__task)                                                                                      \
+    X(upload_stat_local_task, "/dfdaemon.v2.DfdaemonUpload/StatLocalTask", UNARY, 0,                         \
+      dfdaemon__v2__stat_local_task_request, dfdaemon__v2__stat_local_task_response)                         \
+    X(upload_list_task_entries, "/dfdaemon.v2.DfdaemonUpload/ListTaskEntries", UNARY, 0,                     \
+      dfdaemon__v2__list_task_entries_request, dfdaemon__v2__list_task_entries_response)                     \
+    X(upload_delete_task, "/dfdaemon.v2.DfdaemonUpload/DeleteTask", UNARY, 0,                                \
+      dfdaemon__v2__delete_task_request, google__protobuf__empty)                                            \
+    X(upload_sync_pieces, "/dfdaemon.v2.DfdaemonUpload/SyncPieces", SERVER_STREAM,                           \
+      DTR_RPC_TIMEOUT_TO_HEADERS, dfdaemon__v2__sync_pieces_request, dfdaemon__v2__sync_pieces_response)     \
+    X(upload_sync_host, "/dfdaemon.v2.DfdaemonUpload/SyncHost", SERVER_STREAM, DTR_RPC_TIMEOUT_TO_HEADERS,   \
+      dfdaemon__v2__sync_host_request, common__v2__host)                                                     \
+                                                                                                             \
+    X(download_download_task, "/dfdaemon.v2.DfdaemonDownload/DownloadTask", SERVER_STREAM,                   \
+      DTR_RPC_TIMEOUT_TO_HEADERS, dfdaemon__v2__download_task_request,                                       \
+      dfdaemon__v2__download_task_response)                                                                  \
+    X(download_stat_task, "/dfdaemon.v2.DfdaemonDownload/StatTask", UNARY, 0,                                \
+      dfdaemon__v2__stat_task_request, common__v2__task)                                                     \
+    X(download_stat_local_task, "/dfdaemon.v2.DfdaemonDownload/StatLocalTask", UNARY, 0,                     \
+      dfdaemon__v2__stat_local_task_request, dfdaemon__v2__stat_local_task_response)                         \
+    X(download_list_local_tasks, "/dfdaemon.v2.DfdaemonDownload/ListLocalTasks", UNARY, 0,                   \
+      dfdaemon__v2__list_local_tasks_request, dfdaemon__v2__list_local_tasks_response)                       \
+    X(download_list_task_entries, "/dfdaemon.v2.DfdaemonDownload/ListTaskEntries", UNARY, 0,                 \
+      dfdaemon__v2__list_task_entries_request, dfdaemon__v2__list_task_entries_response)                     \
+    X(download_delete_task, "/dfdaemon.v2.DfdaemonDownload/DeleteTask", UNARY, 0,                            \
+      dfdaemon__v2__delete_task_request, google__protobuf__empty)                                            \
+    X(download_delete_local_task, "/dfdaemon.v2.DfdaemonDownload/DeleteLocalTask", UNARY, 0,                 \
+      dfdaemon__v2__delete_local_task_request, google__protobuf__empty)                                      \
+    X(download_delete_host, "/dfdaemon.v2.DfdaemonDownload/DeleteHost", UNARY, 0, google__protobuf__empty,   \
+      google__protobuf__empty)
+
+#define DTR_RPC_METHOD_DECLARE(name, path, kind, flags, input, output)                                       \
+    extern const struct dtr_rpc_method dtr_rpc_##name;
+DTR_RPC_METHODS(DTR_RPC_METHOD_DECLARE)
+#undef DTR_RPC_METHOD_DECLARE
+
+#endif

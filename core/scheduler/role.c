@@ -1,0 +1,142 @@
+/* The scheduler role's life: clock, timer, and the draining of what the swarm decides. */
+#include "core/scheduler/role.h"
+
+#include "core/base/clock.h"
+#include "core/loop/loop.h"
+#include "core/obs/metric.h"
+#include "core/rpc/methods.h"
+#include <stdlib.h>
+
+uint64_t role_now_ms(const struct dtr_scheduler *scheduler)
+{
+    (void)scheduler;
+    return dtr_now_ms();
+}
+
+/* After REJECT and CLOSE the swarm has forgotten the stream. */
+static void end_stream(struct announce *announce, enum dtr_rpc_code code, const char *text)
+{
+    announce->over = true;
+    dtr_rpc_call_finish(announce->call, code, text);
+}
+
+static void perform(struct dtr_scheduler *scheduler, const struct dtr_swarm_action *action)
+{
+    switch (action->kind) {
+    case DTR_SWARM_ANSWER_PARENTS:
+        answer_parents(scheduler, action->stream, action);
+        break;
+    case DTR_SWARM_ANSWER_SOURCE:
+        answer_source(action->stream, action->text);
+        break;
+    case DTR_SWARM_ANSWER_EMPTY:
+        answer_empty(action->stream);
+        break;
+    case DTR_SWARM_ANSWER_METADATA_ONLY:
+        answer_metadata_only(action->stream);
+        break;
+    case DTR_SWARM_REJECT:
+        end_stream(action->stream, (enum dtr_rpc_code)action->code, action->text);
+        break;
+    case DTR_SWARM_CLOSE:
+        end_stream(action->stream, DTR_RPC_OK, NULL);
+        break;
+    case DTR_SWARM_TRIGGER_SEED:
+        seeds_trigger(scheduler, action->host, action->task, action->download);
+        break;
+    case DTR_SWARM_PROBE_SEED:
+        seeds_probe(scheduler, action->host);
+        break;
+    }
+}
+
+void role_drain(struct dtr_scheduler *scheduler)
+{
+    struct dtr_swarm_action action;
+    if (scheduler->draining)
+        return; /* an event from inside: the outer loop goes on with it */
+    scheduler->draining = true;
+    while (dtr_swarm_next(scheduler->swarm, &action))
+        perform(scheduler, &action);
+    scheduler->draining = false;
+    uint64_t now = role_now_ms(scheduler), wake = dtr_swarm_wake_ms(scheduler->swarm);
+    dtr_timer_set(scheduler->timer, wake == UINT64_MAX ? DTR_TIMER_OFF : wake > now ? wake - now : 0);
+    dtr_metric_set(DTR_SCHEDULER_CONCURRENT_SCHEDULE, NULL, dtr_swarm_count(scheduler->swarm).waiting);
+}
+
+static void on_timer(void *context)
+{
+    struct dtr_scheduler *scheduler = context;
+    dtr_swarm_time(scheduler->swarm, role_now_ms(scheduler));
+    role_drain(scheduler);
+}
+
+int dtr_scheduler_new(struct dtr_loop *loop, const struct dtr_scheduler_options *options,
+                      struct dtr_scheduler **ret_scheduler, struct dtr_error *err)
+{
+    struct dtr_scheduler *scheduler = calloc(1, sizeof(*scheduler));
+    if (!scheduler)
+        return dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for the scheduler");
+    *scheduler = (struct dtr_scheduler){.loop = loop, .seed_timeout_ms = options->seed_timeout_ms};
+    scheduler->wall_offset_ms = dtr_wall_ns() / 1000000 - (int64_t)dtr_now_ms();
+    dtr_list_init(&scheduler->seed_calls);
+    int rc = dtr_timer_open(loop, on_timer, scheduler, &scheduler->timer, err);
+    if (rc == DTR_OK)
+        rc = dtr_swarm_new(&options->swarm, options->seed_number, dtr_now_ms(), &scheduler->swarm, err);
+    if (rc != DTR_OK) {
+        dtr_timer_close(scheduler->timer);
+        free(scheduler);
+        return rc;
+    }
+    role_drain(scheduler);
+    *ret_scheduler = scheduler;
+    return DTR_OK;
+}
+
+int dtr_scheduler_serve(struct dtr_scheduler *scheduler, struct dtr_rpc_table *table, struct dtr_error *err)
+{
+    static const struct dtr_rpc_handler handlers[] = {
+        {.method = &dtr_rpc_scheduler_announce_peer, .open = announce_open},
+        {.method = &dtr_rpc_scheduler_announce_host, .request = hosts_announce},
+        {.method = &dtr_rpc_scheduler_delete_host, .request = hosts_delete},
+        {.method = &dtr_rpc_scheduler_stat_task, .request = tasks_stat},
+        {.method = &dtr_rpc_scheduler_delete_task, .request = tasks_delete},
+    };
+    return dtr_rpc_table_add(table, handlers, sizeof(handlers) / sizeof(handlers[0]), scheduler, err);
+}
+
+void dtr_scheduler_configure(struct dtr_scheduler *scheduler, const struct dtr_swarm_config *config)
+{
+    dtr_swarm_configure(scheduler->swarm, config);
+    role_drain(scheduler);
+}
+
+static void on_gone(struct dtr_msg *msg)
+{
+    struct dtr_scheduler *scheduler = dtr_container(msg, struct dtr_scheduler, msg);
+    void (*closed)(void *) = scheduler->closed;
+    void *context = scheduler->closed_context;
+    dtr_timer_close(scheduler->timer);
+    dtr_swarm_free(scheduler->swarm);
+    free(scheduler);
+    if (closed)
+        closed(context);
+}
+
+void role_seed_call_over(struct dtr_scheduler *scheduler)
+{
+    if (scheduler->closing && dtr_list_empty(&scheduler->seed_calls))
+        dtr_loop_post(scheduler->loop, &scheduler->msg);
+}
+
+void dtr_scheduler_close(struct dtr_scheduler *scheduler, void (*closed)(void *context), void *context)
+{
+    scheduler->closing = true;
+    scheduler->closed = closed;
+    scheduler->closed_context = context;
+    scheduler->msg.run = on_gone;
+    if (dtr_list_empty(&scheduler->seed_calls))
+        role_seed_call_over(scheduler);
+    else
+        seeds_cancel_all(scheduler);
+}

@@ -1,0 +1,70 @@
+/* What the files of this folder share. */
+#ifndef DTR_SCHEDULER_ROLE_H
+#define DTR_SCHEDULER_ROLE_H
+
+#include "core/base/list.h"
+#include "core/loop/loop.h"
+#include "core/scheduler/scheduler.h"
+#include "proto/scheduler.pb-c.h"
+
+struct dtr_scheduler {
+    struct dtr_loop *loop;
+    struct dtr_swarm *swarm;
+    struct dtr_timer *timer; /* dtr_swarm_wake_ms() */
+    uint64_t seed_timeout_ms;
+    int64_t wall_offset_ms; /* wall clock minus the swarm's clock */
+    bool draining;
+    struct dtr_list seed_calls; /* struct seed_call */
+    bool closing;
+    struct dtr_msg msg; /* the end of one without calls to seeds */
+    void (*closed)(void *context);
+    void *closed_context;
+};
+
+/* One AnnouncePeer stream; the swarm's `stream`. */
+struct announce {
+    struct dtr_scheduler *scheduler;
+    struct dtr_rpc_call *call;
+    char *peer_id; /* of its first message */
+    bool over;     /* the swarm has forgotten it */
+};
+
+/* role.c: the swarm's clock, and what follows every event. */
+uint64_t role_now_ms(const struct dtr_scheduler *scheduler);
+void role_drain(struct dtr_scheduler *scheduler);
+/* A call to a seed is gone: the last one lets a closing scheduler go. */
+void role_seed_call_over(struct dtr_scheduler *scheduler);
+
+/* announce.c */
+void announce_open(void *service, struct dtr_rpc_call *call);
+
+/* answer.c */
+void answer_parents(const struct dtr_scheduler *scheduler, struct announce *announce,
+                    const struct dtr_swarm_action *action);
+void answer_source(struct announce *announce, const char *description);
+void answer_empty(struct announce *announce);
+void answer_metadata_only(struct announce *announce);
+void answer_task(const struct dtr_scheduler *scheduler, struct dtr_rpc_call *call,
+                 const struct dtr_swarm_task *task);
+
+/* hosts.c: the unary calls. */
+void hosts_announce(void *service, struct dtr_rpc_call *call, const struct dtr_rpc_message *request);
+void hosts_delete(void *service, struct dtr_rpc_call *call, const struct dtr_rpc_message *request);
+void tasks_stat(void *service, struct dtr_rpc_call *call, const struct dtr_rpc_message *request);
+void tasks_delete(void *service, struct dtr_rpc_call *call, const struct dtr_rpc_message *request);
+
+/* seeds.c */
+void seeds_probe(struct dtr_scheduler *scheduler, const struct dtr_swarm_host *host);
+void seeds_trigger(struct dtr_scheduler *scheduler, const struct dtr_swarm_host *host,
+                   const struct dtr_swarm_task *task, struct dtr_buf *download);
+void seeds_cancel_all(struct dtr_scheduler *scheduler);
+
+/* wire.c: protobuf bytes that are passed on with the fields we do not know. */
+/* The last length-delimited field `number` of a message; false when it has none or is malformed. */
+bool wire_find(const uint8_t *message, size_t length, uint32_t number, const uint8_t **ret_value,
+               size_t *ret_length);
+/* A DownloadTaskRequest for a seed: this common.v2.Download with need_back_to_source set and without
+ * output_path. NULL: malformed or out of memory. */
+struct dtr_buf *wire_seed_request(const uint8_t *download, size_t length);
+
+#endif

@@ -1,0 +1,29 @@
+/* The scheduler role: who gets which piece from whom.
+ *
+ * It feeds the swarm (core/brain/swarm.h) from gRPC and carries out what the swarm decides: answers on
+ * AnnouncePeer streams, probes and triggers of seeds. One control loop; everything here is called on its
+ * thread. Not for: reading configuration files, opening the port (the caller owns the server). */
+#ifndef DTR_SCHEDULER_SCHEDULER_H
+#define DTR_SCHEDULER_SCHEDULER_H
+
+#include "core/brain/swarm.h"
+#include "core/rpc/rpc.h"
+
+struct dtr_scheduler;
+
+struct dtr_scheduler_options {
+    struct dtr_swarm_config swarm;
+    uint64_t seed_number;     /* of the swarm's random numbers */
+    uint64_t seed_timeout_ms; /* seedPeer.taskDownloadTimeout */
+};
+
+int dtr_scheduler_new(struct dtr_loop *loop, const struct dtr_scheduler_options *options,
+                      struct dtr_scheduler **ret_scheduler, struct dtr_error *err);
+/* Adds scheduler.v2.Scheduler to a table; servers that use the table go before the scheduler does. */
+int dtr_scheduler_serve(struct dtr_scheduler *scheduler, struct dtr_rpc_table *table, struct dtr_error *err);
+/* Takes over other limits or another policy. */
+void dtr_scheduler_configure(struct dtr_scheduler *scheduler, const struct dtr_swarm_config *config);
+/* Forgets everything; calls to seeds are cancelled. `closed` (or NULL) comes later, when it is gone. */
+void dtr_scheduler_close(struct dtr_scheduler *scheduler, void (*closed)(void *context), void *context);
+
+#endif
