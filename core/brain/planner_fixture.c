@@ -104,11 +104,8 @@ void talk_check_action(struct talk_check *check, const struct dtr_plan_action *a
     case DTR_PLAN_BACK_TO_SOURCE_FAILED:
         check_end(check, action->kind);
         break;
-    case DTR_PLAN_DONE:
-    case DTR_PLAN_FAIL:
-        check->over = true;
-        break;
     default:
+        check->over = check->over || action->kind == DTR_PLAN_DONE || action->kind == DTR_PLAN_FAIL;
         break;
     }
     if (action->description && !action->description[0])

@@ -138,7 +138,6 @@ void dtr_plan_origin_headed(struct dtr_planner *p, struct plan_transfer *t, cons
         }
         p->no_ranges = true;
         t->start = t->at = 0;
-        t->end = UINT64_MAX;
     }
     if (known && !take_length(p, t, head->total_length))
         return;
@@ -158,8 +157,12 @@ void dtr_plan_origin_headed(struct dtr_planner *p, struct plan_transfer *t, cons
 
 void dtr_plan_origin_moved(struct dtr_planner *p, struct plan_transfer *t, uint64_t start, uint64_t end)
 {
-    if (end > t->end)
-        end = t->end;
+    if (end > t->end) {
+        /* More than was asked for: the range was ignored, and the rest follows. */
+        p->no_ranges = true;
+        t->end = p->content_length;
+        end = end < t->end ? end : t->end;
+    }
     uint64_t had = dtr_ranges_run(&p->arrived, start);
     if (had < end)
         t->fresh += end - had;

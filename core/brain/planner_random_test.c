@@ -62,8 +62,7 @@ static void begin(struct world *w, const struct dtr_plan_action *a)
 {
     uint32_t slot = 0, active = 0;
     for (uint32_t i = 0; i < TRANSFERS; i++)
-        active += w->transfers[i].used && !w->transfers[i].cancelled && !w->transfers[i].held &&
-                  w->transfers[i].at < w->transfers[i].end;
+        active += w->transfers[i].used && !w->transfers[i].cancelled && !w->transfers[i].held;
     world_check(w, active < w->config.concurrent_pieces, "more in flight than allowed");
     while (slot < TRANSFERS && w->transfers[slot].used)
         slot++;

@@ -169,7 +169,8 @@ static void origin_head(struct world *w, struct toy_transfer *t)
         return end_transfer(w, t, DTR_EORIGIN, DTR_RETRY_SAME);
     if (w->whim == IGNORES_RANGE) {
         head.body_offset = t->at = 0;
-        t->end = w->length;
+        if (world_chance(w, 50)) /* else the role cuts off what it did not ask for */
+            t->end = w->length;
     }
     if (w->whim == SAYS_NO_LENGTH)
         head.total_length = DTR_LENGTH_UNKNOWN;

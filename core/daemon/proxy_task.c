@@ -503,7 +503,7 @@ static int reading_new(struct proxy_site *site, const struct dtr_mirror_plan *pl
 void proxy_task(struct proxy_site *site, struct dtr_http_exchange *exchange,
                 const struct dtr_mirror_plan *plan)
 {
-    struct reading *reading;
+    struct reading *reading = NULL;
     struct dtr_error err = {0};
     uint64_t offset, length;
     dtr_metric_add(DTR_CLIENT_PROXY_REQUEST_VIA_DFDAEMON, NULL, 1);

@@ -51,8 +51,8 @@ static void on_message(struct dtr_msg *msg)
         tell(reader);
     if (!reader->closed && !reader->ended && reader->failed)
         tell_end(reader, &reader->result);
-    if (reader->closed)
-        free(reader);
+    if (reader->closed && !reader->posted)
+        free(reader); /* else it was closed by a handler just now, and the message comes again */
 }
 
 static void wake(struct dtr_reader *reader)

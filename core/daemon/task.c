@@ -351,7 +351,9 @@ int dtr_tasks_read(struct dtr_tasks *tasks, const struct dtr_read_request *reque
                                   .length = request->length,
                                   .told = request->offset};
     if (!request->local_only) {
-        task->wish = *request;
+        task->wish = (struct dtr_read_request){.piece_length = request->piece_length,
+                                               .need_back_to_source = request->need_back_to_source,
+                                               .disable_back_to_source = request->disable_back_to_source};
         task->trusted = request->trusted;
     }
     dtr_list_add_tail(&task->readers, &reader->link);

@@ -45,7 +45,7 @@ struct dtr_task {
     struct dtr_addr *parents; /* where they serve pieces, by the planner's index */
     uint32_t parent_room;
     char version[200];            /* of the origin's object, for If-Range */
-    struct dtr_read_request wish; /* of the reader that began the pull; its strings are not kept */
+    struct dtr_read_request wish; /* of the newest reader: its numbers and switches, no strings */
     bool acting;
 };
 

@@ -47,12 +47,20 @@ static uint32_t read_count(lua_State *L, int table, const char *name)
     return (uint32_t)value;
 }
 
+/* It goes into log lines, metrics and configuration. */
+static bool plain(const char *name)
+{
+    size_t length = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-");
+    return length > 0 && !name[length];
+}
+
 static void read_name(lua_State *L, int table, struct dtr_policy_settings *settings)
 {
     need_field(L, table, "name", LUA_TSTRING);
     const char *name = lua_tostring(L, -1);
-    if (!name[0] || !dtr_copy_text(settings->name, sizeof(settings->name), name))
-        luaL_error(L, "the policy's 'name' must have 1 to %d characters", DTR_POLICY_NAME_MAX - 1);
+    if (!plain(name) || !dtr_copy_text(settings->name, sizeof(settings->name), name))
+        luaL_error(L, "the policy's 'name' must be 1 to %d letters, digits or . _ -",
+                   DTR_POLICY_NAME_MAX - 1);
     lua_pop(L, 1);
 }
 

@@ -40,7 +40,8 @@
 #define DTR_POLICY_FILE_MAX       ((size_t)64 << 10) /* bytes of a script */
 #define DTR_POLICY_NAME_MAX       32
 
-/* type, name, default, what it says. A time of 0: the clock is not looked at (simulation, replay). */
+/* type, name, default, what it says. Times are the thread's processor time, so a busy machine stops nobody;
+ * 0: the clock is not looked at (simulation, replay). */
 #define DTR_POLICY_LIMITS(X)                                                                                 \
     X(uint32_t, instructions, 200000, "of one decision")                                                     \
     X(uint32_t, load_instructions, 2000000, "of running the file once, before its test cases")               \

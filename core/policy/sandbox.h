@@ -23,8 +23,9 @@ struct dtr_sandbox {
     uint64_t allocated; /* bytes asked for since dtr_sandbox_arm() */
     uint64_t spent;     /* instructions and charges since then */
     uint64_t budget;    /* ceiling of spent and what allocated bytes cost */
-    uint64_t start_ns;
-    uint32_t time_ms; /* ceiling of time since start_ns; 0: not watched */
+    uint64_t start_ns;  /* when it was armed: monotonic */
+    uint64_t start_thread_ns; /* and the thread's processor time */
+    uint32_t time_ms;         /* ceiling of processor time since then; 0: not watched */
     enum dtr_sandbox_alarm alarm;
     bool overrun; /* the last call hit a ceiling */
     bool starved; /* the last call found the process out of memory */

@@ -198,8 +198,8 @@ static void deliver(struct dtr_rpc_call *call, const uint8_t *bytes, size_t leng
     call->moved_ms = call->hub->now_ms(call->hub->context);
     if (call->done) {
         keep_response(call, bytes, length);
-    } else if (dtr_rpc_unpack(&call->hub->arena, call->hub->limits.unpacked, type, bytes, length, &message.message,
-                       &err) == DTR_OK) {
+    } else if (dtr_rpc_unpack(&call->hub->arena, call->hub->limits.unpacked, type, bytes, length,
+                              &message.message, &err) == DTR_OK) {
         hand_over(call, &message);
     } else {
         enum dtr_rpc_code code = dtr_rpc_code_of_error(&err);

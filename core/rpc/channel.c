@@ -170,7 +170,8 @@ static void on_clock(void *context)
     struct dtr_rpc_channel *channel = context;
     if (channel->conn) {
         struct dtr_error err;
-        (void)dtr_error_set(&err, DTR_ETIMEOUT, DTR_RETRY_ELSEWHERE, "%s does not answer", channel->authority);
+        (void)dtr_error_set(&err, DTR_ETIMEOUT, DTR_RETRY_ELSEWHERE, "%s does not answer",
+                            channel->authority);
         dtr_rpc_conn_close(channel->conn, false, &err);
     } else if (wanted(channel)) {
         connect_now(channel);

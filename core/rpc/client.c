@@ -34,8 +34,9 @@ static int take_metadata(struct dtr_rpc_call *call, const struct dtr_rpc_call_op
         return DTR_OK;
     dtr_str_putc(&fields, '\0');
     call->request_fields = dtr_str_take(&fields);
-    return call->request_fields ? DTR_OK
-                                : dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for metadata");
+    return call->request_fields
+               ? DTR_OK
+               : dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for metadata");
 }
 
 static void set_deadline(struct dtr_rpc_call *call, uint64_t timeout_ms)

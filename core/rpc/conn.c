@@ -43,7 +43,6 @@ static void move_to(struct dtr_rpc_conn *conn, struct dtr_list *list)
     dtr_list_remove(&conn->wait);
     dtr_list_add_tail(list, &conn->wait);
     conn->since_ms = now_ms(conn->driver);
-    conn->is_pinged = list == &conn->driver->pinged;
 }
 
 /* The first of a list that has waited long enough. */

@@ -45,7 +45,7 @@ struct dtr_rpc_conn {
     uint64_t since_ms;    /* how long it waits there */
     uint64_t born_ms;
     uint64_t frames; /* seen so far */
-    bool settled, is_pinged;
+    bool settled;
     struct dtr_error err; /* why it is being closed; code 0: no reason known */
 };
 

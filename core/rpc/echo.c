@@ -104,7 +104,8 @@ static void unary(void *service, struct dtr_rpc_call *call, const struct dtr_rpc
         hold(echo, call);
     } else if (strcmp(text, "fail") == 0) {
         static const char details[] = "{\"status_code\":404}";
-        dtr_rpc_call_finish_details(call, DTR_RPC_NOT_FOUND, "100% nowhere: ä\n", details, sizeof(details) - 1);
+        dtr_rpc_call_finish_details(call, DTR_RPC_NOT_FOUND, "100% nowhere: ä\n", details,
+                                    sizeof(details) - 1);
     } else if (strcmp(text, "empty") == 0) {
         Grpc__Health__V1__HealthCheckRequest message = GRPC__HEALTH__V1__HEALTH_CHECK_REQUEST__INIT;
         dtr_rpc_call_reply(call, &message.base);

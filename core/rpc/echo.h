@@ -39,7 +39,8 @@ struct echo {
 /* Unary: echoes. "fail": NOT_FOUND with details. "empty": an empty message. "hold": keeps it in
  * echo->server. ServerStream: "COUNT SIZE" sends as many messages, waiting for room. ClientStream: answers
  * with the count at the end. Bidi: echoes each; "finish" ends it. */
-extern const struct dtr_rpc_method echo_unary, echo_server_stream, echo_client_stream, echo_bidi, echo_missing;
+extern const struct dtr_rpc_method echo_unary, echo_server_stream, echo_client_stream, echo_bidi,
+    echo_missing;
 extern const struct dtr_rpc_handler echo_handlers[4];
 
 int echo_send(struct dtr_rpc_call *call, const char *text);

@@ -55,8 +55,7 @@ static bool request_field(struct dtr_rpc_call *call, const uint8_t *name, size_t
                           const uint8_t *value, size_t value_length)
 {
     if (same(name, name_length, ":path")) {
-        const struct dtr_rpc_route *route =
-            dtr_rpc_table_find(call->session->table, value, value_length);
+        const struct dtr_rpc_route *route = dtr_rpc_table_find(call->session->table, value, value_length);
         if (route) {
             call->handler = route->handler;
             call->service = route->service;
@@ -148,8 +147,7 @@ static void request_complete(struct dtr_rpc_call *call)
     } else {
         call->started = true;
         if (call->timeout_ms)
-            dtr_rpc_hub_deadline(call->hub, call,
-                                 call->hub->now_ms(call->hub->context) + call->timeout_ms);
+            dtr_rpc_hub_deadline(call->hub, call, call->hub->now_ms(call->hub->context) + call->timeout_ms);
         if (handler->open)
             handler->open(call->service, call);
     }
@@ -202,10 +200,9 @@ struct block {
 static void add(struct block *block, const char *name, const char *value, bool copy)
 {
     if (block->count < FIELDS_MOST)
-        block->fields[block->count++] =
-            (nghttp2_nv){(uint8_t *)(uintptr_t)name, (uint8_t *)(uintptr_t)value, strlen(name), strlen(value),
-                         copy ? NGHTTP2_NV_FLAG_NONE
-                              : NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_COPY_VALUE};
+        block->fields[block->count++] = (nghttp2_nv){
+            (uint8_t *)(uintptr_t)name, (uint8_t *)(uintptr_t)value, strlen(name), strlen(value),
+            copy ? NGHTTP2_NV_FLAG_NONE : NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_COPY_VALUE};
 }
 
 /* What is left of the deadline, for grpc-timeout; 0: none is sent. */
@@ -273,8 +270,9 @@ int dtr_rpc_submit_trailers(struct dtr_rpc_call *call, bool only)
         add(&block, "grpc-status-details-bin", details, true);
     }
     call->headers_out = call->trailers_out = true;
-    int rc = only ? nghttp2_submit_response(call->session->h2, call->stream_id, block.fields, block.count, NULL)
-                  : nghttp2_submit_trailer(call->session->h2, call->stream_id, block.fields, block.count);
+    int rc =
+        only ? nghttp2_submit_response(call->session->h2, call->stream_id, block.fields, block.count, NULL)
+             : nghttp2_submit_trailer(call->session->h2, call->stream_id, block.fields, block.count);
     free(details);
     return rc;
 }

@@ -149,7 +149,8 @@ int dtr_rpc_health_set(struct dtr_rpc_health *health, const char *name, bool ser
     struct dtr_map_node *node = dtr_map_find(&health->services, name);
     struct service *service = node ? dtr_container(node, struct service, node) : service_new(health, name);
     if (!service)
-        return dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for the health of '%.64s'", name);
+        return dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for the health of '%.64s'",
+                             name);
     service->serving = serving;
     dtr_list_each (at, &health->watchers) {
         struct watcher *watcher = dtr_container(at, struct watcher, link);

@@ -20,8 +20,8 @@
 #include <nghttp2/nghttp2.h>
 
 struct dtr_rpc_hub {
-    struct dtr_list ready; /* struct dtr_rpc_call.ready: something to deliver or free */
-    struct dtr_list dirty; /* struct dtr_rpc_session.dirty: something to send */
+    struct dtr_list ready;      /* struct dtr_rpc_call.ready: something to deliver or free */
+    struct dtr_list dirty;      /* struct dtr_rpc_session.dirty: something to send */
     struct dtr_rpc_call **heap; /* calls by deadline, the earliest first */
     size_t heap_count, heap_capacity;
     struct dtr_rpc_arena arena;
@@ -148,20 +148,20 @@ struct dtr_rpc_call {
     size_t owed;            /* bytes of window not given back for the backlog */
     size_t counted;         /* bytes in session->held */
     uint32_t credit, received;
-    bool headers_in;     /* client: response headers came */
-    bool input_off;      /* what still comes is thrown away */
-    bool delivering;     /* the bytes of a message are in use */
-    bool input_end;      /* END_STREAM came */
+    bool headers_in; /* client: response headers came */
+    bool input_off;  /* what still comes is thrown away */
+    bool delivering; /* the bytes of a message are in use */
+    bool input_end;  /* END_STREAM came */
     bool end_told;
-    bool started;        /* server: headers are complete and good, the call is the handler's */
+    bool started; /* server: headers are complete and good, the call is the handler's */
 
     /* sending */
     struct dtr_rpc_outs out, sent; /* sent: kept for another try on a new connection */
     size_t offset;                 /* sent bytes of out.first */
     size_t queued, sent_bytes;
-    bool headers_now;              /* server: headers go out before any message */
-    bool headers_out, output_end;  /* output_end: half-closed, or finished */
-    bool deferred;                 /* nghttp2 waits to be told of new bytes */
+    bool headers_now;             /* server: headers go out before any message */
+    bool headers_out, output_end; /* output_end: half-closed, or finished */
+    bool deferred;                /* nghttp2 waits to be told of new bytes */
     bool trailers_out, high, writable_due, no_replay;
     unsigned attempts;
 

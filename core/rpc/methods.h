@@ -42,8 +42,7 @@
       scheduler__v2__delete_host_request, google__protobuf__empty)                                           \
                                                                                                              \
     X(upload_download_task, "/dfdaemon.v2.DfdaemonUpload/DownloadTask", SERVER_STREAM,                       \
-      DTR_RPC_TIMEOUT_TO_HEADERS, dfdaemon__v2__download_task_request,                                       \
-      dfdaemon__v2__download_task_response)                                                                  \
+      DTR_RPC_TIMEOUT_TO_HEADERS, dfdaemon__v2__download_task_request, dfdaemon__v2__download_task_response) \
     X(upload_stat_task, "/dfdaemon.v2.DfdaemonUpload/StatTask", UNARY, 0, dfdaemon__v2__stat_task_request,   \
       common__v2__task)                                                                                      \
     X(upload_stat_local_task, "/dfdaemon.v2.DfdaemonUpload/StatLocalTask", UNARY, 0,                         \
@@ -58,8 +57,7 @@
       dfdaemon__v2__sync_host_request, common__v2__host)                                                     \
                                                                                                              \
     X(download_download_task, "/dfdaemon.v2.DfdaemonDownload/DownloadTask", SERVER_STREAM,                   \
-      DTR_RPC_TIMEOUT_TO_HEADERS, dfdaemon__v2__download_task_request,                                       \
-      dfdaemon__v2__download_task_response)                                                                  \
+      DTR_RPC_TIMEOUT_TO_HEADERS, dfdaemon__v2__download_task_request, dfdaemon__v2__download_task_response) \
     X(download_stat_task, "/dfdaemon.v2.DfdaemonDownload/StatTask", UNARY, 0,                                \
       dfdaemon__v2__stat_task_request, common__v2__task)                                                     \
     X(download_stat_local_task, "/dfdaemon.v2.DfdaemonDownload/StatLocalTask", UNARY, 0,                     \

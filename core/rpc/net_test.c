@@ -122,7 +122,8 @@ static int teardown(void **state)
     return 0;
 }
 
-static void on_done(void *context, const struct dtr_rpc_message *response, const struct dtr_rpc_status *status)
+static void on_done(void *context, const struct dtr_rpc_message *response,
+                    const struct dtr_rpc_status *status)
 {
     struct fixture *f = context;
     f->done++;
@@ -143,8 +144,8 @@ static void ask(struct fixture *f, const struct dtr_rpc_method *method, const ch
 {
     Grpc__Health__V1__HealthCheckRequest request = GRPC__HEALTH__V1__HEALTH_CHECK_REQUEST__INIT;
     request.service = (char *)(uintptr_t)text;
-    assert_int_equal(
-        dtr_rpc_unary(f->channel, method, &request.base, &options, on_done, f, NULL, NULL), DTR_OK);
+    assert_int_equal(dtr_rpc_unary(f->channel, method, &request.base, &options, on_done, f, NULL, NULL),
+                     DTR_OK);
 }
 
 static void ask_and_wait(struct fixture *f, const char *text, struct dtr_rpc_call_options options)
@@ -159,9 +160,9 @@ static void start_stream(struct fixture *f, const struct dtr_rpc_method *method,
                          struct dtr_rpc_call_options options)
 {
     f->client = (struct record){0};
-    assert_int_equal(dtr_rpc_call_start(f->channel, method, &options, &record_events, &f->client,
-                                        &f->client.call, NULL),
-                     DTR_OK);
+    assert_int_equal(
+        dtr_rpc_call_start(f->channel, method, &options, &record_events, &f->client, &f->client.call, NULL),
+        DTR_OK);
 }
 
 #define WAIT_FOR_READY ((struct dtr_rpc_call_options){.wait_for_ready = true})
@@ -244,6 +245,14 @@ static void metadata_travels(void **state)
                      DTR_EINVALID);
 }
 
+static void watch_message(void *context, struct dtr_rpc_call *call, const struct dtr_rpc_message *message)
+{
+    struct record *record = context;
+    (void)call;
+    record->messages++;
+    record->bytes = (size_t)((const Grpc__Health__V1__HealthCheckResponse *)message->message)->status;
+}
+
 static void health_checks_and_watches(void **state)
 {
     struct fixture *f = *state;
@@ -256,20 +265,22 @@ static void health_checks_and_watches(void **state)
     ask(f, &dtr_rpc_health_check, "dfdaemon.v2.DfdaemonDownload", DEFAULTS);
     RUN_UNTIL(f, f->done == 2);
     assert_int_equal(f->code, DTR_RPC_NOT_FOUND);
-    static const struct dtr_rpc_events events = {0};
     struct dtr_rpc_call *call = NULL;
-    (void)events;
     struct record watch = {0};
-    struct dtr_rpc_events counting = record_events;
-    /* The answers are another type than the recorder reads: an enum, not a string. */
-    counting.message = NULL;
+    struct dtr_rpc_events events = record_events;
+    events.message = watch_message;
     assert_int_equal(
-        dtr_rpc_call_start(f->channel, &dtr_rpc_health_watch, NULL, &counting, &watch, &call, NULL), DTR_OK);
+        dtr_rpc_call_start(f->channel, &dtr_rpc_health_watch, NULL, &events, &watch, &call, NULL), DTR_OK);
     assert_int_equal(echo_send(call, "late"), DTR_OK);
     dtr_rpc_call_end(call);
-    RUN_UNTIL(f, watch.headers == 1);
+    RUN_UNTIL(f, watch.messages == 1);
+    assert_int_equal(watch.bytes, 3); /* unknown */
     assert_int_equal(dtr_rpc_health_set(f->health, "late", true, NULL), DTR_OK);
+    RUN_UNTIL(f, watch.messages == 2);
+    assert_int_equal(watch.bytes, 1);
     assert_int_equal(dtr_rpc_health_set(f->health, "late", false, NULL), DTR_OK);
+    RUN_UNTIL(f, watch.messages == 3);
+    assert_int_equal(watch.bytes, 2);
     ask(f, &dtr_rpc_health_check, "late", DEFAULTS);
     RUN_UNTIL(f, f->done == 3);
     assert_string_equal(f->answer, "2");
@@ -418,8 +429,8 @@ static void a_client_without_preface_is_closed(void **state)
     struct dtr_rpc_limits limits = {.handshake_ms = 40};
     struct mute mute = {0};
     start_server(f, &limits);
-    assert_int_equal(
-        dtr_stream_connect(f->loop, &f->addr.any, 1000, &mute_events, &mute, &mute.stream, NULL), DTR_OK);
+    assert_int_equal(dtr_stream_connect(f->loop, &f->addr.any, 1000, &mute_events, &mute, &mute.stream, NULL),
+                     DTR_OK);
     dtr_stream_read(mute.stream, UINT64_MAX);
     RUN_UNTIL(f, mute.closed);
     RUN_UNTIL(f, dtr_rpc_server_connections(f->server) == 0);
@@ -432,8 +443,8 @@ static void a_client_that_answers_no_ping_is_closed(void **state)
     struct dtr_rpc_limits limits = {.ping_ms = 40, .ping_timeout_ms = 40};
     struct mute mute = {0};
     start_server(f, &limits);
-    assert_int_equal(
-        dtr_stream_connect(f->loop, &f->addr.any, 1000, &mute_events, &mute, &mute.stream, NULL), DTR_OK);
+    assert_int_equal(dtr_stream_connect(f->loop, &f->addr.any, 1000, &mute_events, &mute, &mute.stream, NULL),
+                     DTR_OK);
     dtr_stream_write(mute.stream, hello, sizeof(hello) - 1);
     dtr_stream_read(mute.stream, UINT64_MAX);
     RUN_UNTIL(f, mute.closed);
@@ -463,7 +474,8 @@ static void a_server_that_says_nothing_is_given_up(void **state)
         struct mute mute;
         struct dtr_loop *loop;
     } silent = {.loop = f->loop};
-    assert_int_equal(dtr_listen(f->loop, &f->addr, mute_accept, &silent, &silent.mute.listener, NULL), DTR_OK);
+    assert_int_equal(dtr_listen(f->loop, &f->addr, mute_accept, &silent, &silent.mute.listener, NULL),
+                     DTR_OK);
     dtr_listener_addr(silent.mute.listener, &f->addr);
     open_channel(f, (struct dtr_rpc_channel_options){.connect_ms = 50});
     ask_and_wait(f, "x", DEFAULTS);
@@ -476,6 +488,65 @@ static void a_server_that_says_nothing_is_given_up(void **state)
     dtr_listener_close(silent.mute.listener);
 }
 
+/* Accepts: the first connection refuses its call by GOAWAY, the next belong to the server. */
+struct turncoat {
+    struct fixture *f;
+    struct dtr_listener *listener;
+    struct dtr_stream *stream;
+    size_t bytes;
+    bool refused, closed;
+};
+
+static void turncoat_data(void *context, const uint8_t *bytes, size_t length)
+{
+    static const uint8_t goaway[] = {0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0};
+    struct turncoat *turncoat = context;
+    (void)bytes;
+    turncoat->bytes += length;
+    if (turncoat->bytes > 120 && !turncoat->refused) { /* preface, settings and a request */
+        turncoat->refused = true;
+        dtr_stream_write(turncoat->stream, goaway, sizeof(goaway));
+        dtr_stream_close(turncoat->stream, true);
+    }
+}
+
+static void turncoat_closed(void *context, const struct dtr_error *err)
+{
+    (void)err;
+    ((struct turncoat *)context)->closed = true;
+}
+
+static void turncoat_accept(void *context, int fd, const struct dtr_addr *peer)
+{
+    static const struct dtr_stream_events events = {.data = turncoat_data, .closed = turncoat_closed};
+    static const uint8_t settings[] = {0, 0, 0, 4, 0, 0, 0, 0, 0};
+    struct turncoat *turncoat = context;
+    (void)peer;
+    if (turncoat->stream) {
+        (void)dtr_rpc_server_accept(turncoat->f->server, fd, turncoat->f->table, NULL);
+    } else if (dtr_stream_new(turncoat->f->loop, fd, &events, turncoat, &turncoat->stream, NULL) == DTR_OK) {
+        dtr_stream_write(turncoat->stream, settings, sizeof(settings));
+        dtr_stream_read(turncoat->stream, UINT64_MAX);
+    }
+}
+
+static void a_refused_call_is_tried_again(void **state)
+{
+    struct fixture *f = *state;
+    struct turncoat turncoat = {.f = f};
+    assert_int_equal(dtr_rpc_server_new(f->loop, NULL, &f->server, NULL), DTR_OK);
+    assert_int_equal(dtr_listen(f->loop, &f->addr, turncoat_accept, &turncoat, &turncoat.listener, NULL),
+                     DTR_OK);
+    dtr_listener_addr(turncoat.listener, &f->addr);
+    open_channel(f, (struct dtr_rpc_channel_options){0});
+    ask_and_wait(f, "twice", DEFAULTS);
+    assert_true(turncoat.refused);
+    assert_int_equal(f->code, DTR_RPC_OK);
+    assert_string_equal(f->answer, "twice");
+    RUN_UNTIL(f, turncoat.closed);
+    dtr_listener_close(turncoat.listener);
+}
+
 static void connections_are_bounded(void **state)
 {
     struct fixture *f = *state;
@@ -484,8 +555,8 @@ static void connections_are_bounded(void **state)
     start_server(f, &limits);
     open_channel(f, (struct dtr_rpc_channel_options){0});
     ask_and_wait(f, "x", DEFAULTS);
-    assert_int_equal(
-        dtr_stream_connect(f->loop, &f->addr.any, 1000, &mute_events, &mute, &mute.stream, NULL), DTR_OK);
+    assert_int_equal(dtr_stream_connect(f->loop, &f->addr.any, 1000, &mute_events, &mute, &mute.stream, NULL),
+                     DTR_OK);
     dtr_stream_read(mute.stream, UINT64_MAX);
     RUN_UNTIL(f, mute.closed);
     ask_and_wait(f, "y", DEFAULTS);
@@ -511,6 +582,7 @@ int main(void)
         TEST(a_client_without_preface_is_closed),
         TEST(a_client_that_answers_no_ping_is_closed),
         TEST(a_server_that_says_nothing_is_given_up),
+        TEST(a_refused_call_is_tried_again),
         TEST(connections_are_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

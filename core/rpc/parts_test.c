@@ -16,8 +16,15 @@ static void timeouts_are_read_in_every_unit(void **state)
     static const struct {
         const char *text;
         uint64_t ms;
-    } good[] = {{"10000000u", 10000}, {"10S", 10000},    {"3M", 180000},        {"1H", 3600000}, {"250m", 250},
-                {"1n", 1},            {"1500000n", 2},   {"99999999H", 359999996400000},        {"0m", 1}};
+    } good[] = {{"10000000u", 10000},
+                {"10S", 10000},
+                {"3M", 180000},
+                {"1H", 3600000},
+                {"250m", 250},
+                {"1n", 1},
+                {"1500000n", 2},
+                {"99999999H", 359999996400000},
+                {"0m", 1}};
     static const char *const bad[] = {"", "S", "10", "10s", "-1S", "1.5S", "123456789S", "1 S", "10SS"};
     uint64_t ms = 0;
     (void)state;
@@ -147,7 +154,8 @@ static void a_small_frame_cannot_ask_for_much(void **state)
     }
     assert_int_equal(dtr_rpc_unpack(&arena, SIZE_MAX, type, bytes, length, &message, &err), DTR_ELIMIT);
     assert_true(arena.used <= 8 * length + 65536);
-    assert_int_equal(dtr_rpc_unpack(&arena, (size_t)1 << 20, type, bytes, length, &message, &err), DTR_ELIMIT);
+    assert_int_equal(dtr_rpc_unpack(&arena, (size_t)1 << 20, type, bytes, length, &message, &err),
+                     DTR_ELIMIT);
     assert_true(arena.used <= (size_t)1 << 20);
     assert_int_equal(dtr_rpc_unpack(&arena, SIZE_MAX, type, bytes, 20, &message, &err), DTR_OK);
     dtr_rpc_arena_free(&arena);
@@ -160,11 +168,12 @@ static void texts_are_checked(void **state)
         const char *bytes;
         size_t length;
         bool good;
-    } cases[] = {{"\x0a\3abc", 5, true},      {"\x0a\2\xc3\xa4", 4, true}, {"\x0a\4\xf0\x9f\x90\x9f", 6, true},
-                 {"\x0a\1\0", 3, false},      {"\x0a\2\xc0\x80", 4, false}, {"\x0a\1\xff", 3, false},
-                 {"\x0a\2\xe2\x82", 4, false}, {"\x12\1\0", 3, true},       {"", 0, true},
-                 {"\x0a", 1, false},          {"\x0a\x80", 2, false},      {"\x02\0", 2, false},
-                 {"\x0b\0", 2, false}};
+    } cases[] = {
+        {"\x0a\3abc", 5, true},       {"\x0a\2\xc3\xa4", 4, true},  {"\x0a\4\xf0\x9f\x90\x9f", 6, true},
+        {"\x0a\1\0", 3, false},       {"\x0a\2\xc0\x80", 4, false}, {"\x0a\1\xff", 3, false},
+        {"\x0a\2\xe2\x82", 4, false}, {"\x12\1\0", 3, true},        {"", 0, true},
+        {"\x0a", 1, false},           {"\x0a\x80", 2, false},       {"\x02\0", 2, false},
+        {"\x0b\0", 2, false}};
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
         assert_int_equal(dtr_rpc_check(&grpc__health__v1__health_check_request__descriptor,

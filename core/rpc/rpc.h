@@ -139,13 +139,13 @@ void dtr_rpc_table_free(struct dtr_rpc_table *table);
 
 /* Bounds of one server or channel. 0 takes the default in brackets. */
 struct dtr_rpc_limits {
-    size_t message;         /* bytes of one received message [64 MiB] */
-    size_t connection;      /* bytes of messages that one connection may have in assembly or waiting for
-                             * credit; the call that passes it ends [message + 32 MiB] */
-    size_t unpacked;        /* bytes that one unpacked message may take; also at most eight times its
-                             * length + 64 KiB [128 MiB] */
-    size_t send_queue;      /* bytes per call, beyond which sending is refused [16 MiB] */
-    uint32_t stream_window; /* bytes [2 MiB] */
+    size_t message;             /* bytes of one received message [64 MiB] */
+    size_t connection;          /* bytes of messages that one connection may have in assembly or waiting for
+                                 * credit; the call that passes it ends [message + 32 MiB] */
+    size_t unpacked;            /* bytes that one unpacked message may take; also at most eight times its
+                                 * length + 64 KiB [128 MiB] */
+    size_t send_queue;          /* bytes per call, beyond which sending is refused [16 MiB] */
+    uint32_t stream_window;     /* bytes [2 MiB] */
     uint32_t connection_window; /* bytes [5 MiB] */
     uint32_t frame;             /* bytes of a received frame, 16 KiB..16 MiB [16 KiB] */
     uint32_t header_list;       /* bytes of a request's header fields [16 KiB] */

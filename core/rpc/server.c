@@ -142,8 +142,13 @@ void dtr_rpc_server_stop(struct dtr_rpc_server *server, uint64_t limit_ms, void 
     server->stopped = stopped;
     server->context = context;
     stop_listening(server);
-    dtr_list_each (node, &server->conns)
-        dtr_rpc_session_drain(dtr_container(node, struct dtr_rpc_conn, link)->session);
+    dtr_list_each (node, &server->conns) {
+        struct dtr_rpc_conn *conn = dtr_container(node, struct dtr_rpc_conn, link);
+        if (conn->settled)
+            dtr_rpc_session_drain(conn->session);
+        else
+            dtr_rpc_conn_close(conn, false, NULL);
+    }
     if (!server->limit &&
         dtr_timer_open(server->driver.loop, on_limit, server, &server->limit, NULL) != DTR_OK)
         on_limit(server);

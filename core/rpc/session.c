@@ -20,8 +20,8 @@ static struct dtr_rpc_call *call_of(struct dtr_rpc_session *session, int32_t str
 
 /* --- receiving ------------------------------------------------------------------------------------ */
 
-static int on_data(nghttp2_session *h2, uint8_t flags, int32_t stream_id, const uint8_t *bytes,
-                   size_t length, void *user)
+static int on_data(nghttp2_session *h2, uint8_t flags, int32_t stream_id, const uint8_t *bytes, size_t length,
+                   void *user)
 {
     struct dtr_rpc_session *session = user;
     struct dtr_rpc_call *call = call_of(session, stream_id);
@@ -337,11 +337,10 @@ static int submit_settings(struct dtr_rpc_session *session)
         {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, limits->stream_window},
         {NGHTTP2_SETTINGS_MAX_FRAME_SIZE, limits->frame},
         {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, limits->header_list},
-        {NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1},
         {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, limits->streams},
     };
     if (!session->server)
-        entries[4] = (nghttp2_settings_entry){NGHTTP2_SETTINGS_ENABLE_PUSH, 0};
+        entries[3] = (nghttp2_settings_entry){NGHTTP2_SETTINGS_ENABLE_PUSH, 0};
     int rc = nghttp2_submit_settings(session->h2, NGHTTP2_FLAG_NONE, entries,
                                      sizeof(entries) / sizeof(entries[0]));
     if (rc == 0)
@@ -374,6 +373,7 @@ static int make_h2(struct dtr_rpc_session *session)
         goto out;
     set_callbacks(callbacks);
     nghttp2_option_set_no_auto_window_update(option, 1);
+    nghttp2_option_set_no_closed_streams(option, 1);
     nghttp2_option_set_stream_reset_rate_limit(option, limits->resets_burst, limits->resets_per_s);
     rc = session->server ? nghttp2_session_server_new2(&session->h2, callbacks, session, option)
                          : nghttp2_session_client_new2(&session->h2, callbacks, session, option);

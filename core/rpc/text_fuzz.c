@@ -4,7 +4,6 @@
 #include "core/rpc/methods.h"
 #include "core/rpc/unpack.h"
 
-#include <assert.h>
 #include <stdlib.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -22,11 +21,13 @@ static void try_unpack(const ProtobufCMessageDescriptor *type, const uint8_t *da
     if (dtr_rpc_unpack(&arena, (size_t)1 << 24, type, data, size, &message, NULL) == DTR_OK) {
         size_t length = protobuf_c_message_get_packed_size(message);
         uint8_t *packed = malloc(length + 1);
-        assert(packed && protobuf_c_message_pack(message, packed) == length);
-        assert(dtr_rpc_check(type, packed, length));
+        if (!packed || protobuf_c_message_pack(message, packed) != length ||
+            !dtr_rpc_check(type, packed, length))
+            abort();
         free(packed);
     }
-    assert(arena.used <= arena.limit);
+    if (arena.used > arena.limit)
+        abort();
     dtr_rpc_arena_free(&arena);
 }
 
@@ -40,12 +41,14 @@ static void try_texts(const char *text, size_t size)
         return;
     if (dtr_rpc_timeout_parse(text, size, &ms)) {
         dtr_rpc_timeout_text(ms, timeout);
-        assert(dtr_rpc_timeout_parse(timeout, strlen(timeout), &ms));
+        if (!dtr_rpc_timeout_parse(timeout, strlen(timeout), &ms))
+            abort();
     }
     (void)dtr_rpc_code_parse(text, size);
-    assert(dtr_rpc_percent_decode(text, size, out) <= size);
-    if (dtr_rpc_base64_decode(text, size, (uint8_t *)out, &length))
-        assert(length <= size);
+    if (dtr_rpc_percent_decode(text, size, out) > size)
+        abort();
+    if (dtr_rpc_base64_decode(text, size, (uint8_t *)out, &length) && length > size)
+        abort();
     free(out);
 }
 
@@ -61,7 +64,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     try_unpack(method->input, data + 1, size - 1);
     try_unpack(method->output, data + 1, size - 1);
     while (dtr_rpc_frames_next(&frames, 4096, &at, data + size, &bytes, &length) == DTR_RPC_FRAME_MESSAGE)
-        assert(length <= 4096);
+        if (length > 4096)
+            abort();
     dtr_rpc_frames_free(&frames);
     return 0;
 }

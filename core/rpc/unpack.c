@@ -169,9 +169,8 @@ static bool check(const ProtobufCMessageDescriptor *descriptor, const uint8_t *b
         case PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED: {
             uint64_t size = read_varint(&reader);
             const uint8_t *at = size > length ? NULL : dtr_read_bytes(&reader, (size_t)size);
-            if (!at ||
-                !check_value(protobuf_c_message_descriptor_get_field(descriptor, (unsigned)(tag >> 3)), at,
-                             (size_t)size, depth))
+            if (!at || !check_value(protobuf_c_message_descriptor_get_field(descriptor, (unsigned)(tag >> 3)),
+                                    at, (size_t)size, depth))
                 return false;
             break;
         }
@@ -187,9 +186,9 @@ bool dtr_rpc_check(const ProtobufCMessageDescriptor *descriptor, const uint8_t *
     return check(descriptor, bytes, length, 0);
 }
 
-int dtr_rpc_unpack(struct dtr_rpc_arena *arena, size_t ceiling,
-                   const ProtobufCMessageDescriptor *descriptor, const uint8_t *bytes, size_t length,
-                   const ProtobufCMessage **ret_message, struct dtr_error *err)
+int dtr_rpc_unpack(struct dtr_rpc_arena *arena, size_t ceiling, const ProtobufCMessageDescriptor *descriptor,
+                   const uint8_t *bytes, size_t length, const ProtobufCMessage **ret_message,
+                   struct dtr_error *err)
 {
     ProtobufCAllocator allocator = {arena_alloc, arena_release, arena};
     size_t limit = 8 * length + ((size_t)64 << 10);

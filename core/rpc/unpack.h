@@ -23,9 +23,9 @@ struct dtr_rpc_arena {
 /* Checks and unpacks. The result lives until dtr_rpc_arena_reset(). `ceiling` bounds the memory, as
  * do 8 * length + 64 KiB. Errors: DTR_EINVALID (not such a message, a string with NUL or not UTF-8),
  * DTR_ELIMIT, DTR_ENOMEM. */
-int dtr_rpc_unpack(struct dtr_rpc_arena *arena, size_t ceiling,
-                   const ProtobufCMessageDescriptor *descriptor, const uint8_t *bytes, size_t length,
-                   const ProtobufCMessage **ret_message, struct dtr_error *err);
+int dtr_rpc_unpack(struct dtr_rpc_arena *arena, size_t ceiling, const ProtobufCMessageDescriptor *descriptor,
+                   const uint8_t *bytes, size_t length, const ProtobufCMessage **ret_message,
+                   struct dtr_error *err);
 /* Forgets the message; keeps one block for the next. */
 void dtr_rpc_arena_reset(struct dtr_rpc_arena *arena);
 void dtr_rpc_arena_free(struct dtr_rpc_arena *arena);

@@ -1,0 +1,18 @@
+/* The program's commands: one table in main.c, one function each. */
+#ifndef DTR_MAIN_COMMAND_H
+#define DTR_MAIN_COMMAND_H
+
+#include <darter/error.h>
+#include <stdbool.h>
+
+/* Runs a command; argv[0] is its name. Returns the exit status. */
+typedef int command_run(int argc, char **argv);
+
+command_run scheduler_command, daemon_command, module_command, config_command;
+
+/* Prints "darter: ..." to stderr; returns 1. */
+int command_fail(const struct dtr_error *err);
+/* Whether a file can be read; a default path that is not there is no error. */
+bool command_file_there(const char *path);
+
+#endif

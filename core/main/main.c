@@ -1,0 +1,105 @@
+/* The program: finds the command and runs it. */
+#include "core/main/command.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static command_run version_command;
+
+static const struct command {
+    const char *name, *summary;
+    command_run *run;
+    const char *usage;
+} commands[] = {
+    {"daemon", "a node's peer, or a seed peer", daemon_command,
+     "Usage: darter daemon [--config FILE] [--dynconfig FILE] [--scheduler IP:PORT]...\n\n"
+     "  --config FILE        dfdaemon.yaml [/etc/dragonfly/dfdaemon.yaml]; defaults when that is not there\n"
+     "  --dynconfig FILE     schedulers [/etc/dragonfly/dynconfig.yaml]\n"
+     "  --scheduler IP:PORT  a scheduler, instead of those of the dynconfig file; may be repeated\n"
+     "  --set KEY=VALUE      one value of the configuration, e.g. --set proxy.server.port=4011\n"},
+    {"scheduler", "who gets which piece from whom", scheduler_command,
+     "Usage: darter scheduler [--config FILE] [--dynconfig FILE] [--set KEY=VALUE]...\n\n"
+     "  --config FILE     scheduler.yaml [/etc/dragonfly/scheduler.yaml]; defaults when that is not there\n"
+     "  --dynconfig FILE  limits [/etc/dragonfly/dynconfig.yaml]\n"
+     "  --set KEY=VALUE   one value of the configuration\n"},
+    {"module", "list and describe modules", module_command,
+     "Usage: darter module list\n       darter module describe NAME\n"},
+    {"config", "check and describe configuration", config_command,
+     "Usage: darter config check [--role ROLE] FILE\n       darter config describe ROLE\n\n"
+     "ROLE is daemon, scheduler, init or dynconfig; told from the file when left out.\n"},
+    {"version", "print the version", version_command, "Usage: darter version\n"},
+};
+
+enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };
+
+static int version_command(int argc, char **argv)
+{
+    (void)argc;
+    (void)argv;
+    (void)puts("darter " DTR_VERSION);
+    return 0;
+}
+
+int command_fail(const struct dtr_error *err)
+{
+    (void)fprintf(stderr, "darter: %s\n", err->text);
+    return 1;
+}
+
+bool command_file_there(const char *path)
+{
+    return access(path, F_OK) == 0;
+}
+
+static void print_help(FILE *out)
+{
+    (void)fprintf(out, "Usage: darter COMMAND [OPTION]...\n\n"
+                       "Distributes container images and files inside clusters, peer to peer.\n\n");
+    for (size_t i = 0; i < COMMANDS; i++)
+        (void)fprintf(out, "  %-10s %s\n", commands[i].name, commands[i].summary);
+    (void)fprintf(out, "\n\"darter COMMAND --help\" says more.\n");
+}
+
+static const struct command *find(const char *name)
+{
+    for (size_t i = 0; i < COMMANDS; i++) {
+        if (strcmp(commands[i].name, name) == 0)
+            return &commands[i];
+    }
+    return NULL;
+}
+
+static bool wants_help(int argc, char **argv)
+{
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
+            return true;
+    }
+    return false;
+}
+
+int main(int argc, char **argv)
+{
+    const char *slash = strrchr(argv[0], '/'), *name = slash ? slash + 1 : argv[0];
+    const struct command *command = strcmp(name, "dfdaemon") == 0 ? find("daemon") : NULL;
+    if (!command) {
+        if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+            print_help(argc < 2 ? stderr : stdout);
+            return argc < 2 ? 2 : 0;
+        }
+        command = find(strcmp(argv[1], "--version") == 0 ? "version" : argv[1]);
+        if (!command) {
+            (void)fprintf(stderr, "darter: there is no command '%s'; \"darter --help\" lists them\n",
+                          argv[1]);
+            return 2;
+        }
+        argc--;
+        argv++;
+    }
+    if (wants_help(argc, argv)) {
+        (void)fputs(command->usage, stdout);
+        return 0;
+    }
+    return command->run(argc, argv);
+}
