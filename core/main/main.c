@@ -23,6 +23,12 @@ static const struct command {
      "  --config FILE     scheduler.yaml [/etc/dragonfly/scheduler.yaml]; defaults when that is not there\n"
      "  --dynconfig FILE  limits [/etc/dragonfly/dynconfig.yaml]\n"
      "  --set KEY=VALUE   one value of the configuration\n"},
+    {"init", "point containerd at the daemon, or take that back", init_command,
+     "Usage: darter init [--config FILE] [--dry-run]\n       darter init --undo [--dry-run]\n\n"
+     "  --config FILE   dfinit.yaml [/etc/dragonfly/dfinit.yaml]; every registry when that is not there\n"
+     "  --dry-run       show the difference, write nothing\n"
+     "  --undo          put back what was there before; refused for files that were edited since\n"
+     "  --journal FILE  where it is written down [/var/lib/dragonfly/init-journal.json]\n"},
     {"module", "list and describe modules", module_command,
      "Usage: darter module list\n       darter module describe NAME\n"},
     {"config", "check and describe configuration", config_command,

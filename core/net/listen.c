@@ -16,7 +16,7 @@ struct dtr_listener {
     struct dtr_timer *pause; /* armed while descriptors are short */
     void (*accepted)(void *context, int fd, const struct dtr_addr *peer);
     void *context;
-    bool *closed_flag; /* set while a callback runs */
+    bool busy, closed; /* a callback runs; it closed the listener, which is freed after it */
 };
 
 enum { BACKLOG = 1024, PAUSE_MS = 100, BATCH = 64 };
@@ -31,10 +31,9 @@ static void tune(int fd, const struct dtr_addr *addr)
 static void on_ready(void *context, int events)
 {
     struct dtr_listener *listener = context;
-    bool closed = false;
     (void)events;
-    listener->closed_flag = &closed; /* the callback may close the listener */
-    for (int i = 0; i < BATCH && !closed; i++) {
+    listener->busy = true;
+    for (int i = 0; i < BATCH && !listener->closed; i++) {
         struct dtr_addr peer = {.length = sizeof(peer.un)};
         int fd = accept4(listener->fd, &peer.any, &peer.length, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0) {
@@ -49,8 +48,9 @@ static void on_ready(void *context, int events)
         if (errno != EINTR && errno != ECONNABORTED)
             break;
     }
-    if (!closed)
-        listener->closed_flag = NULL;
+    listener->busy = false;
+    if (listener->closed)
+        free(listener);
 }
 
 static void on_pause_over(void *context)
@@ -149,8 +149,6 @@ void dtr_listener_close(struct dtr_listener *listener)
 {
     if (!listener)
         return;
-    if (listener->closed_flag)
-        *listener->closed_flag = true;
     dtr_watch_close(listener->watch);
     dtr_timer_close(listener->pause);
     if (listener->fd >= 0) {
@@ -158,5 +156,7 @@ void dtr_listener_close(struct dtr_listener *listener)
         if (listener->addr.any.sa_family == AF_UNIX)
             (void)unlink(listener->addr.un.sun_path);
     }
-    free(listener);
+    listener->closed = true;
+    if (!listener->busy)
+        free(listener);
 }
