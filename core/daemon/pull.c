@@ -4,6 +4,7 @@
 #include "core/base/clock.h"
 #include "core/base/digest.h"
 #include "core/base/str.h"
+#include "core/obs/metric.h"
 #include <stdlib.h>
 
 /* --- what transfers report ---------------------------------------------------------------------------------
@@ -63,11 +64,24 @@ static void feed(struct running *running, const struct dtr_report *report)
     }
 }
 
+static void count(const struct running *running, const struct dtr_report *report)
+{
+    if (report->kind == DTR_REPORT_PROGRESS && running->origin)
+        dtr_metric_add(DTR_CLIENT_DOWNLOAD_TRAFFIC, DTR_LABELS("BACK_TO_SOURCE", "STANDARD"),
+                       (double)report->length);
+    if (report->kind != DTR_REPORT_PIECE || running->origin)
+        return;
+    dtr_metric_add(DTR_CLIENT_DOWNLOAD_TRAFFIC, DTR_LABELS("REMOTE_PEER", "STANDARD"),
+                   (double)report->piece.length);
+    dtr_metric_add(DTR_DOWNLOAD_BYTES, DTR_LABELS(running->from), (double)report->piece.length);
+}
+
 static void on_report(void *context, const struct dtr_report *report)
 {
     struct running *running = context;
     struct dtr_task *task = running->task;
     int rc = DTR_OK;
+    count(running, report);
     if (report->kind == DTR_REPORT_HEAD)
         take_head(task, report);
     if (report->kind == DTR_REPORT_PIECE)
@@ -139,6 +153,8 @@ static int start_transfer(struct dtr_task *task, const struct dtr_plan_action *a
     if (!running)
         return dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for a transfer");
     *running = (struct running){.task = task, .id = action->id, .origin = action->kind == DTR_PLAN_ORIGIN};
+    if (!running->origin)
+        dtr_addr_ip_text(&request.peer, running->from);
     int rc = dtr_transfer_start(&request, on_report, running, &running->transfer, err);
     if (rc == DTR_OK)
         dtr_list_add_tail(&task->transfers, &running->link);

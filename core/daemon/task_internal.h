@@ -72,6 +72,7 @@ struct running {
     struct dtr_transfer *transfer;
     uint32_t id;
     bool origin;
+    char from[DTR_ADDR_TEXT]; /* a peer's address, for counting */
 };
 
 enum { REQUEST_HEADERS = 6 }; /* index in dtr_task.strings */

@@ -107,11 +107,17 @@
       "major,minor,git_version,git_commit,platform,build_time,go_version,go_tags,go_gcflags", 1,             \
       "Always 1; the labels say what runs")
 
+/* Our own, where Dragonfly has none: darter_*, shown with the daemon's. */
+#define DTR_OWN_METRICS(X)                                                                                   \
+    X(DOWNLOAD_BYTES, "download_bytes_total", COUNTER, "parent", 1,                                          \
+      "Bytes of checked pieces, by the parent's address")
+
 enum dtr_metric_id {
 #define DTR_METRIC_ENUM(id, name, kind, labels, fed, help) DTR_##id,
     DTR_CLIENT_METRICS(DTR_METRIC_ENUM) DTR_SCHEDULER_METRICS(DTR_METRIC_ENUM)
+        DTR_OWN_METRICS(DTR_METRIC_ENUM)
 #undef DTR_METRIC_ENUM
-        DTR_METRIC_COUNT
+            DTR_METRIC_COUNT
 };
 
 #endif
