@@ -46,6 +46,9 @@ struct dtr_plan_config {
     bool disable_back_to_source; /* never take content from the origin; only its length is asked for */
     bool need_back_to_source;    /* a seed was triggered: fetch from the origin, do not wait for anybody */
     bool detached;               /* the range given at the start stays wanted when its reader leaves */
+    /* Before the scheduler is asked for parents, learn an unknown length by one byte of the origin, instead
+     * of by the head of the whole object: an origin has sent megabytes of that when it is told to stop. */
+    bool ask_length;
     bool have_scheduler;
     uint64_t piece_length; /* bytes; 0: by the rule of geometry.h */
     uint64_t seed;         /* of the random numbers */

@@ -111,6 +111,7 @@ struct dtr_planner {
     uint32_t next_id;
     struct plan_transfer *origin;
     enum plan_source source;
+    bool asked_length; /* of the origin, by one byte */
     bool source_small; /* opened because so little was wanted */
     bool source_dead;  /* failed for good, with `origin_why` */
     bool no_ranges;    /* it ignored a range */

@@ -37,6 +37,15 @@ static void leave_useless(struct dtr_planner *p)
         dtr_plan_cancel(p, t);
 }
 
+/* Once: an origin that does not say the length is then asked for the bytes. */
+static bool asks_length(struct dtr_planner *p)
+{
+    bool ask = p->config.ask_length && !p->asked_length && p->source == SOURCE_PROBE &&
+               p->content_length == DTR_LENGTH_UNKNOWN && dtr_plan_can_register(p);
+    p->asked_length = p->asked_length || ask;
+    return ask;
+}
+
 void dtr_plan_origin(struct dtr_planner *p)
 {
     struct dtr_range gap;
@@ -45,7 +54,7 @@ void dtr_plan_origin(struct dtr_planner *p)
         p->active >= p->config.concurrent_pieces)
         return;
     if (dtr_plan_gap(p, dtr_plan_parents_usable(p) ? SHARED_SPAN : UINT32_MAX, &gap))
-        dtr_plan_origin_range(p, gap.start, gap.end, p->config.disable_back_to_source);
+        dtr_plan_origin_range(p, gap.start, gap.end, p->config.disable_back_to_source || asks_length(p));
 }
 
 void dtr_plan_origin_hold(struct dtr_planner *p)

@@ -95,6 +95,7 @@ static int make_tasks(struct dtr_daemon *daemon, struct dtr_error *err)
     options.plan.stall_timeout_ms = config->download.stall_timeout_ms;
     options.plan.max_schedule_count = (uint32_t)config->scheduler.max_schedule_count;
     options.plan.disable_back_to_source = config->proxy.disable_back_to_source;
+    options.plan.ask_length = true;
     options.plan.have_scheduler = daemon->parts.scheduler_count > 0;
     return dtr_tasks_new(&options, &daemon->tasks, err);
 }

@@ -17,6 +17,7 @@ static const char task_id[] = "5844f27a257287e9b734256bb25603d8005422ced8c0377f1
 static struct dtr_loop *control, *data;
 static struct dtr_tasks *tasks;
 static struct rig_script script;
+static bool ask_length;
 static int lying;
 
 /* --- the world outside
@@ -153,6 +154,7 @@ static void begin(bool have_scheduler)
     };
     dtr_plan_config_default(&options.plan);
     options.plan.have_scheduler = have_scheduler;
+    options.plan.ask_length = ask_length;
     options.plan.stall_timeout_ms = 200;
     memset(&rig_disk, 0, sizeof(rig_disk));
     dtr_str_free(&said);
@@ -247,6 +249,29 @@ static void told_to_go_to_the_source_it_reports_every_piece(void **state)
     assert_string_equal(dtr_str_text(&said),
                         " stat_task register back_to_source_started back_to_source_piece_finished "
                         "back_to_source_piece_finished back_to_source_finished");
+}
+
+static void the_length_is_asked_for_by_one_byte(void **state)
+{
+    (void)state;
+    struct seen seen;
+    for (int unknown = 0; unknown < 2; unknown++) {
+        ask_length = true;
+        begin(true);
+        script.length_unknown = unknown;
+        read_range(&seen, 0, DTR_LENGTH_UNKNOWN);
+        turn_until(&seen.ended);
+        assert_int_equal(seen.result.code, DTR_OK);
+        assert_int_equal(seen.until, RIG_SIZE);
+        assert_memory_equal(rig_disk.bytes, rig_object, RIG_SIZE);
+        dtr_reader_close(seen.reader);
+        finish();
+        ask_length = false;
+        if (!unknown)
+            assert_string_equal(dtr_str_text(&said),
+                                " stat_task register back_to_source_started back_to_source_piece_finished "
+                                "back_to_source_piece_finished back_to_source_finished");
+    }
 }
 
 static void a_known_task_never_touches_the_origin(void **state)
@@ -350,6 +375,7 @@ int main(void)
         cmocka_unit_test(two_readers_share_one_pull),
         cmocka_unit_test(an_origins_refusal_reaches_the_reader),
         cmocka_unit_test(told_to_go_to_the_source_it_reports_every_piece),
+        cmocka_unit_test(the_length_is_asked_for_by_one_byte),
         cmocka_unit_test(a_known_task_never_touches_the_origin),
         cmocka_unit_test(a_lying_parent_is_left_for_the_origin),
         cmocka_unit_test(a_reader_that_leaves_ends_the_pull),
