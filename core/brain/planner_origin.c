@@ -41,7 +41,8 @@ static void leave_useless(struct dtr_planner *p)
 static bool asks_length(struct dtr_planner *p)
 {
     bool ask = p->config.ask_length && !p->asked_length && p->source == SOURCE_PROBE &&
-               p->content_length == DTR_LENGTH_UNKNOWN && dtr_plan_can_register(p);
+               p->config.have_scheduler && !p->config.need_back_to_source && !p->refused &&
+               p->content_length == DTR_LENGTH_UNKNOWN;
     p->asked_length = p->asked_length || ask;
     return ask;
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 uint8_t rig_object[RIG_SIZE];
+_Atomic int rig_length_questions;
 
 void rig_fill(void)
 {
@@ -137,6 +138,7 @@ static int origin_read(void *instance, struct dtr_loop *loop, const struct dtr_o
                        struct dtr_error *err)
 {
     const struct rig_script *script = instance;
+    rig_length_questions += request->length == 1;
     struct dtr_origin_call *call = calloc(1, sizeof(*call));
     *call = (struct dtr_origin_call){.script = script, .sink = sink, .context = context};
     call->at = script->ignore_range ? 0 : request->offset;

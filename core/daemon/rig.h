@@ -29,6 +29,8 @@ struct rig_script {
     uint64_t silent_at; /* it sends nothing more from here on; DTR_LENGTH_UNKNOWN: never */
 };
 extern const struct dtr_origin_ops rig_origin;
+/* Requests for one byte so far. */
+extern _Atomic int rig_length_questions;
 
 /* The transport's instance is an int: nonzero names wrong checksums. */
 extern const struct dtr_transport_ops rig_transport;

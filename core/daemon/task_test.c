@@ -257,6 +257,7 @@ static void the_length_is_asked_for_by_one_byte(void **state)
     struct seen seen;
     for (int unknown = 0; unknown < 2; unknown++) {
         ask_length = true;
+        rig_length_questions = 0;
         begin(true);
         script.length_unknown = unknown;
         read_range(&seen, 0, DTR_LENGTH_UNKNOWN);
@@ -264,6 +265,7 @@ static void the_length_is_asked_for_by_one_byte(void **state)
         assert_int_equal(seen.result.code, DTR_OK);
         assert_int_equal(seen.until, RIG_SIZE);
         assert_memory_equal(rig_disk.bytes, rig_object, RIG_SIZE);
+        assert_int_equal(rig_length_questions, 1);
         dtr_reader_close(seen.reader);
         finish();
         ask_length = false;
