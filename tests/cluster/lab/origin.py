@@ -89,11 +89,14 @@ class Origin:
             return fault
 
     def sent(self, file=None, ip=None):
-        """Body bytes sent so far, of one file and to one client only when given."""
+        """Body bytes sent so far, of one file and to one client only when given. A node asks for a length that it
+        does not know by one byte; such answers are left out."""
         return sum(
             request["bytes"]
             for request in list(self.requests)
-            if (file is None or request["path"] == file.path) and (ip is None or request["ip"] == ip)
+            if request["bytes"] != 1
+            and (file is None or request["path"] == file.path)
+            and (ip is None or request["ip"] == ip)
         )
 
     def close(self):
