@@ -57,6 +57,7 @@ class Origin:
         self.files = {}
         self.requests = []
         self._fault = None
+        self._faults = []
         self._lock = threading.Lock()
         lab.name(name, node)
         origin = self
@@ -77,11 +78,16 @@ class Origin:
         """From now on; None ends it."""
         with self._lock:
             self._fault = fault
+            if fault:
+                self._faults.append(fault)
         return fault
 
-    def take_fault(self):
+    def take_fault(self, asks_length):
+        """What goes wrong with the next answer; one of a single byte cannot be cut."""
         with self._lock:
             fault = self._fault
+            if fault and fault.cut() is not None and asks_length:
+                return None
             if fault and fault.times is not None:
                 fault.times -= 1
                 if fault.times <= 0:
@@ -100,8 +106,7 @@ class Origin:
         )
 
     def close(self):
-        fault = self.misbehave(None)
-        if fault:
+        for fault in self._faults:
             fault.release()
         self._server.shutdown()
         self._server.server_close()
@@ -127,7 +132,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(None, body=False)
 
     def do_GET(self):
-        self._answer(self.server_origin.take_fault(), body=True)
+        self._answer(self.server_origin.take_fault(self.headers.get("Range") == "bytes=0-0"), body=True)
 
     def _answer(self, fault, body):
         record = {"ip": self.client_address[0], "path": self.path, "range": self.headers.get("Range"), "bytes": 0}
