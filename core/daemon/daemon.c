@@ -205,7 +205,7 @@ int dtr_daemon_new(const struct dtr_daemon_parts *parts, struct dtr_daemon **ret
 
 struct ending {
     struct dtr_daemon *daemon;
-    uint64_t limit_ms;
+    int serving; /* of proxy and uploads, those that have not ended */
     void (*stopped)(void *context);
     void *context;
 };
@@ -219,7 +219,6 @@ static void after_server(void *context)
     dtr_rpc_table_free(daemon->peers);
     dtr_rpc_table_free(daemon->local);
     dtr_rpc_health_free(daemon->health);
-    dtr_mirror_free(daemon->mirror);
     free(ending);
     stopped(stopped_context);
 }
@@ -236,10 +235,11 @@ static void after_talk(void *context)
     dtr_tasks_close(ending->daemon->tasks, after_tasks, ending);
 }
 
-static void after_proxy(void *context)
+static void after_serving(void *context)
 {
     struct ending *ending = context;
-    talk_close(ending->daemon->talk, after_talk, ending);
+    if (--ending->serving == 0)
+        talk_close(ending->daemon->talk, after_talk, ending);
 }
 
 void dtr_daemon_stop(struct dtr_daemon *daemon, uint64_t limit_ms, void (*stopped)(void *context),
@@ -251,9 +251,18 @@ void dtr_daemon_stop(struct dtr_daemon *daemon, uint64_t limit_ms, void (*stoppe
         stopped(context);
         return;
     }
-    *ending = (struct ending){.daemon = daemon, .limit_ms = limit_ms, .stopped = stopped, .context = context};
-    upload_stop(daemon->upload);
-    proxy_close(daemon->proxy, limit_ms, after_proxy, ending);
+    *ending = (struct ending){.daemon = daemon, .serving = 2, .stopped = stopped, .context = context};
+    upload_stop(daemon->upload, limit_ms, after_serving, ending);
+    proxy_close(daemon->proxy, limit_ms, after_serving, ending);
+}
+
+void dtr_daemon_free(struct dtr_daemon *daemon)
+{
+    if (!daemon)
+        return;
+    dtr_mirror_free(daemon->mirror);
+    upload_free(daemon->upload);
+    free(daemon);
 }
 
 bool dtr_daemon_healthy(const struct dtr_daemon *daemon)

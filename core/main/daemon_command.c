@@ -169,6 +169,7 @@ static void take_down(struct running *running)
     for (size_t i = 0; i < running->data_count; i++)
         dtr_loop_free(running->data[i]);
     dtr_loop_free(running->control);
+    dtr_daemon_free(running->daemon);
     dtr_guard_stop();
 }
 

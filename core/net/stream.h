@@ -42,6 +42,9 @@ void dtr_stream_limit(struct dtr_stream *stream, size_t bytes);
 /* Bytes that went each way so far. */
 uint64_t dtr_stream_received(const struct dtr_stream *stream);
 uint64_t dtr_stream_sent(const struct dtr_stream *stream);
+/* For core/net/stream_group.h. */
+struct dtr_stream_member;
+struct dtr_stream_member *dtr_stream_member(struct dtr_stream *stream);
 /* uid of the process at the other end of a unix socket; false on TCP. */
 bool dtr_stream_uid(const struct dtr_stream *stream, uid_t *ret_uid);
 
