@@ -2,6 +2,8 @@
 #include "core/daemon/talk_internal.h"
 
 #include "core/base/clock.h"
+#include "core/net/guard.h"
+#include "core/obs/log.h"
 #include "proto/dfdaemon.pb-c.h"
 #include <stdlib.h>
 
@@ -33,8 +35,10 @@ static void on_message(void *context, struct dtr_rpc_call *call, const struct dt
     struct dtr_planner *planner = link->task ? dtr_task_planner(link->task) : NULL;
     struct dtr_addr addr;
     (void)call;
+    /* A peer is dialled only at the address that it announced. */
     if (!planner || !piece->has_tcp_port_case || piece->tcp_port < 1 || piece->tcp_port > 65535 ||
-        dtr_addr_ip(piece->ip, (uint16_t)piece->tcp_port, &addr, NULL) != DTR_OK ||
+        dtr_addr_ip(dtr_planner_parent(planner, link->parent)->address, (uint16_t)piece->tcp_port, &addr,
+                    NULL) != DTR_OK ||
         dtr_task_parent_at(link->task, link->parent, &addr, NULL) != DTR_OK)
         return;
     dtr_planner_piece_seen(planner, dtr_now_ms(), link->parent, piece->number);
@@ -79,6 +83,11 @@ static int ask(struct link *link, struct dtr_error *err)
     Dfdaemon__V2__SyncPiecesRequest request = DFDAEMON__V2__SYNC_PIECES_REQUEST__INIT;
     struct dtr_addr addr;
     int rc = dtr_addr_ip(parent->address, parent->port, &addr, err);
+    if (rc == DTR_OK && !dtr_guard_allows(&addr.any, false))
+        rc = dtr_error_set(err, DTR_EDENIED, DTR_RETRY_ELSEWHERE,
+                           "parent %s is at %s, which is loopback, link-local or this machine; list it in "
+                           "security.outbound.allow if it is right",
+                           parent->host_id, parent->address);
     if (rc == DTR_OK)
         rc = dtr_rpc_channel_new(link->talk->daemon->parts.control, &addr, NULL, &link->channel, err);
     if (rc != DTR_OK)
@@ -112,6 +121,8 @@ void link_open(struct talk *talk, struct dtr_task *task, uint32_t parent)
         dtr_list_add_tail(&talk->links, &link->link);
         return;
     }
+    if (err.code == DTR_EDENIED)
+        dtr_log(DTR_LOG_WARN, NULL, "%s", err.text);
     if (link)
         dtr_rpc_channel_close(link->channel);
     free(link);
