@@ -71,6 +71,14 @@ static int make_mirror(struct dtr_daemon *daemon, struct dtr_error *err)
     return rc;
 }
 
+/* dtr_tasks_options.piece */
+static void on_piece(void *context, struct dtr_task *task, const struct dtr_piece *piece)
+{
+    upload_piece(context, task, piece);
+    if (!piece)
+        talk_pull_over(context, task);
+}
+
 static int make_tasks(struct dtr_daemon *daemon, struct dtr_error *err)
 {
     const struct dtr_daemon_config *config = daemon->config;
@@ -86,7 +94,7 @@ static int make_tasks(struct dtr_daemon *daemon, struct dtr_error *err)
         .origin_instance = daemon->origin.instance,
         .connect_ms = CONNECT_MS,
         .outside = {.scheduler = talk_scheduler, .parent = talk_parent, .context = daemon},
-        .piece = upload_piece,
+        .piece = on_piece,
         .piece_context = daemon,
     };
     dtr_plan_config_default(&options.plan);

@@ -33,12 +33,8 @@ static int take_piece(struct dtr_task *task, const struct dtr_piece *piece)
 
 static void take_head(struct dtr_task *task, const struct dtr_report *report)
 {
-    enum { HEADERS = 3 }; /* index of facts.headers in strings */
-    char *headers = strdup(report->headers);
-    if (headers) {
-        free(task->strings[HEADERS]);
-        task->facts.headers = task->strings[HEADERS] = headers;
-    }
+    if (task_keep(task, RESPONSE_HEADERS, report->headers))
+        task->facts.headers = task->strings[RESPONSE_HEADERS];
     (void)dtr_copy_text(task->version, sizeof(task->version), report->version);
 }
 

@@ -65,6 +65,15 @@ static void mem_close(struct dtr_stored *stored)
     (void)stored;
 }
 
+static int mem_evict(void *instance, const char *task_id, struct dtr_error *err)
+{
+    (void)instance;
+    (void)task_id;
+    (void)err;
+    memset(&rig_disk, 0, sizeof(rig_disk));
+    return DTR_OK;
+}
+
 const struct dtr_storage_ops rig_storage = {
     .size = sizeof(rig_storage),
     .open = mem_open,
@@ -73,6 +82,7 @@ const struct dtr_storage_ops rig_storage = {
     .mark = mem_mark,
     .read = mem_read,
     .close = mem_close,
+    .evict = mem_evict,
 };
 
 /* --- an origin: one block per timer tick, on the data thread -----------------------------------------------

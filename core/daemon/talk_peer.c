@@ -513,10 +513,12 @@ void conversation_say(struct talk *talk, struct dtr_task *task, const struct dtr
     }
 }
 
-void conversations_cancel(struct talk *talk)
+void conversations_cancel(struct talk *talk, const struct dtr_task *task)
 {
     dtr_list_each (node, &talk->conversations) {
         struct conversation *conversation = dtr_container(node, struct conversation, link);
+        if (task && conversation->task != task)
+            continue;
         conversation->task = NULL;
         dtr_rpc_call_cancel(conversation->call);
     }

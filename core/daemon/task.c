@@ -39,8 +39,7 @@ static void on_tasks_gone(struct dtr_msg *msg)
         closed(context);
 }
 
-/* A closing table goes with its last task. */
-static void forget(struct dtr_task *task)
+void task_forget(struct dtr_task *task)
 {
     struct dtr_tasks *tasks = task->tasks;
     dtr_map_remove(&tasks->by_id, &task->node);
@@ -64,10 +63,21 @@ void dtr_tasks_close(struct dtr_tasks *tasks, void (*closed)(void *context), voi
     while (node) {
         struct dtr_task *task = dtr_container(node, struct dtr_task, node);
         node = dtr_map_next(&tasks->by_id, node);
+        task_undelete(task, over.code, over.text);
         readers_fail(task, &over);
         pull_cancel(task);
         task_settle(task);
     }
+}
+
+bool task_keep(struct dtr_task *task, size_t index, const char *text)
+{
+    char *copy = strdup(text);
+    if (!copy)
+        return false;
+    free(task->strings[index]);
+    task->strings[index] = copy;
+    return true;
 }
 
 static int keep_strings(struct dtr_task *task, const struct dtr_task_facts *facts, const char *headers)
@@ -78,8 +88,7 @@ static int keep_strings(struct dtr_task *task, const struct dtr_task_facts *fact
                            &task->facts.headers, &task->facts.tag, &task->facts.application};
     task->facts = *facts;
     for (size_t i = 0; i < sizeof(given) / sizeof(given[0]); i++) {
-        task->strings[i] = strdup(given[i] ? given[i] : "");
-        if (!task->strings[i])
+        if (!task_keep(task, i, given[i] ? given[i] : ""))
             return DTR_ENOMEM;
         if (i < sizeof(kept) / sizeof(kept[0]))
             *kept[i] = task->strings[i];
@@ -138,7 +147,7 @@ int dtr_tasks_known(struct dtr_tasks *tasks, const struct dtr_task_facts *facts,
         }
     }
     if (rc != DTR_OK && task)
-        forget(task);
+        task_forget(task);
     return rc;
 }
 
@@ -146,6 +155,14 @@ struct dtr_task *dtr_tasks_find(struct dtr_tasks *tasks, const char *task_id)
 {
     struct dtr_map_node *node = dtr_map_find(&tasks->by_id, task_id);
     return node ? dtr_container(node, struct dtr_task, node) : NULL;
+}
+
+void dtr_tasks_each(struct dtr_tasks *tasks, void (*each)(void *context, const struct dtr_task *task),
+                    void *context)
+{
+    for (struct dtr_map_node *node = dtr_map_next(&tasks->by_id, NULL); node;
+         node = dtr_map_next(&tasks->by_id, node))
+        each(context, dtr_container(node, struct dtr_task, node));
 }
 
 const char *dtr_task_id_of(const struct dtr_task *task)
@@ -161,6 +178,11 @@ const struct dtr_task_facts *dtr_task_facts(const struct dtr_task *task)
 const char *dtr_task_request_headers(const struct dtr_task *task)
 {
     return task->strings[REQUEST_HEADERS];
+}
+
+const struct dtr_read_request *dtr_task_wish(const struct dtr_task *task)
+{
+    return &task->wish;
 }
 
 bool dtr_task_is_trigger(const struct dtr_task *task)
@@ -290,7 +312,9 @@ void task_settle(struct dtr_task *task)
     } else if (task->state == COPY_OPEN && !tasks->closing) {
         begin_pull(task);
     } else if (task->state == COPY_CLOSED && tasks->closing && dtr_list_empty(&task->readers)) {
-        forget(task);
+        task_forget(task);
+    } else if (task->state == COPY_CLOSED && dtr_list_empty(&task->readers)) {
+        (void)task_evict(task);
     }
 }
 
@@ -317,11 +341,24 @@ static int task_for(struct dtr_tasks *tasks, const struct dtr_read_request *requ
     if (!*ret_task)
         return add_task(tasks, &facts, request->headers, ret_task, err);
     /* The newest reader's credentials and URL are those that are good for the origin now. */
-    char *headers = strdup(request->headers ? request->headers : "");
-    if (!headers)
+    if (!task_keep(*ret_task, REQUEST_HEADERS, request->headers ? request->headers : ""))
         return dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for a task");
-    free((*ret_task)->strings[REQUEST_HEADERS]);
-    (*ret_task)->strings[REQUEST_HEADERS] = headers;
+    return DTR_OK;
+}
+
+/* What the newest reader asked for is good for the next pull. */
+static int take_wish(struct dtr_task *task, const struct dtr_read_request *request, struct dtr_error *err)
+{
+    if (!task_keep(task, CONTENT, request->content ? request->content : "") ||
+        !task_keep(task, FILTER, request->filter ? request->filter : ""))
+        return dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for a task");
+    task->wish = (struct dtr_read_request){.piece_length = request->piece_length,
+                                           .content = task->strings[CONTENT],
+                                           .filter = request->filter ? task->strings[FILTER] : NULL,
+                                           .priority = request->priority,
+                                           .need_back_to_source = request->need_back_to_source,
+                                           .disable_back_to_source = request->disable_back_to_source};
+    task->trusted = request->trusted;
     return DTR_OK;
 }
 
@@ -339,25 +376,24 @@ int dtr_tasks_read(struct dtr_tasks *tasks, const struct dtr_read_request *reque
     if (!reader)
         return dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for a reader");
     int rc = task_for(tasks, request, &task, err);
+    if (rc == DTR_OK && !request->local_only)
+        rc = take_wish(task, request, err);
     if (rc != DTR_OK) {
         free(reader);
         return rc;
     }
+    task_undelete(task, DTR_EUNAVAILABLE, "somebody began to read it");
     *reader = (struct dtr_reader){.task = task,
                                   .events = events,
                                   .context = context,
                                   .number = ++tasks->next_reader,
                                   .offset = request->offset,
                                   .length = request->length,
-                                  .told = request->offset};
-    if (!request->local_only) {
-        task->wish = (struct dtr_read_request){.piece_length = request->piece_length,
-                                               .need_back_to_source = request->need_back_to_source,
-                                               .disable_back_to_source = request->disable_back_to_source};
-        task->trusted = request->trusted;
-    }
+                                  .told = request->offset,
+                                  .announce = request->announce,
+                                  .local_only = request->local_only};
     dtr_list_add_tail(&task->readers, &reader->link);
-    if (task->planner &&
+    if (task->planner && !reader->local_only &&
         dtr_planner_want(task->planner, dtr_now_ms(), reader->number, reader->offset, reader->length))
         dtr_task_act(task);
     readers_wake(task);

@@ -1,12 +1,10 @@
 /* Tasks, readers and pulls with real transfers on a data thread, a made-up origin and parents, and a
  * scheduler that is a list of prepared answers. */
-#include "core/daemon/task.h"
+#include "core/daemon/task_internal.h"
 
 #include "core/base/clock.h"
-#include "core/base/list.h"
 #include "core/base/str.h"
 #include "core/daemon/rig.h"
-#include "core/loop/loop.h"
 #include <setjmp.h>
 #include <stdlib.h>
 // clang-format off
@@ -349,6 +347,140 @@ static void what_the_store_held_is_served_after_a_restart(void **state)
     finish();
 }
 
+static void read_local(struct seen *seen)
+{
+    const struct dtr_read_request request = {
+        .task_id = task_id, .length = DTR_LENGTH_UNKNOWN, .local_only = true};
+    struct dtr_error err;
+    *seen = (struct seen){0};
+    assert_int_equal(dtr_tasks_read(tasks, &request, &events, seen, &seen->reader, &err), DTR_OK);
+}
+
+static void who_takes_what_is_here_never_begins_a_pull(void **state)
+{
+    (void)state;
+    struct seen part, local;
+    begin(true);
+    read_range(&part, 0, 1000);
+    turn_until(&part.ended);
+    dtr_reader_close(part.reader);
+    dtr_str_free(&said);
+    read_local(&local);
+    turn_until(&local.head);
+    for (int i = 0; i < 20; i++)
+        dtr_loop_turn(control, false);
+    assert_false(dtr_task_pulling(dtr_tasks_find(tasks, task_id)));
+    assert_false(local.ended);
+    dtr_reader_close(local.reader);
+    finish();
+    assert_string_equal(dtr_str_text(&said), "");
+}
+
+/* --- deleting ---------------------------------------------------------------------------------------------
+ */
+
+struct deletion {
+    bool over;
+    struct dtr_error result;
+};
+
+static void on_deleted(void *context, const struct dtr_error *err)
+{
+    struct deletion *deletion = context;
+    assert_false(deletion->over);
+    deletion->over = true;
+    deletion->result = *err;
+}
+
+static void pull_whole(void)
+{
+    struct seen seen;
+    read_range(&seen, 0, DTR_LENGTH_UNKNOWN);
+    turn_until(&seen.ended);
+    assert_int_equal(seen.result.code, DTR_OK);
+    assert_int_equal(seen.until, RIG_SIZE);
+    dtr_reader_close(seen.reader);
+}
+
+static void what_is_deleted_leaves_the_store(void **state)
+{
+    (void)state;
+    struct deletion deletion = {0};
+    struct dtr_error err;
+    begin(false);
+    assert_int_equal(dtr_tasks_delete(tasks, task_id, on_deleted, &deletion, &err), DTR_ENOT_FOUND);
+    pull_whole();
+    assert_int_equal(rig_disk.marks, 3);
+    assert_int_equal(dtr_tasks_delete(tasks, task_id, on_deleted, &deletion, &err), DTR_OK);
+    assert_int_equal(dtr_tasks_delete(tasks, task_id, on_deleted, &deletion, &err), DTR_EUNAVAILABLE);
+    turn_until(&deletion.over);
+    assert_int_equal(deletion.result.code, DTR_OK);
+    assert_int_equal(rig_disk.marks, 0);
+    assert_null(dtr_tasks_find(tasks, task_id));
+    pull_whole(); /* as if it had never been there */
+    finish();
+}
+
+static void what_is_in_use_is_not_deleted(void **state)
+{
+    (void)state;
+    struct deletion deletion = {0};
+    struct dtr_error err;
+    struct seen seen;
+    begin(false);
+    script.silent_at = RIG_BLOCK;
+    read_range(&seen, 0, DTR_LENGTH_UNKNOWN);
+    turn_until(&seen.head);
+    assert_int_equal(dtr_tasks_delete(tasks, task_id, on_deleted, &deletion, &err), DTR_EUNAVAILABLE);
+    assert_non_null(strstr(err.text, "in use"));
+    dtr_reader_close(seen.reader);
+    /* The transfer is still on its way out; that is waited for. */
+    assert_int_equal(dtr_tasks_delete(tasks, task_id, on_deleted, &deletion, &err), DTR_OK);
+    assert_false(deletion.over);
+    turn_until(&deletion.over);
+    assert_int_equal(deletion.result.code, DTR_OK);
+    finish();
+}
+
+static void a_reader_keeps_what_is_not_yet_deleted(void **state)
+{
+    (void)state;
+    struct deletion deletion = {0};
+    struct dtr_error err;
+    struct seen seen;
+    begin(false);
+    pull_whole();
+    script.status = 500; /* it must come from the store */
+    assert_int_equal(dtr_tasks_delete(tasks, task_id, on_deleted, &deletion, &err), DTR_OK);
+    read_range(&seen, 0, DTR_LENGTH_UNKNOWN);
+    assert_true(deletion.over);
+    assert_int_equal(deletion.result.code, DTR_EUNAVAILABLE);
+    turn_until(&seen.ended);
+    assert_int_equal(seen.result.code, DTR_OK);
+    dtr_reader_close(seen.reader);
+    finish();
+}
+
+/* The reader comes while the data thread evicts: it gets the object anew. */
+static void a_reader_of_what_is_being_deleted_pulls_it_anew(void **state)
+{
+    (void)state;
+    struct deletion deletion = {0};
+    struct dtr_error err;
+    begin(false);
+    pull_whole();
+    while (dtr_tasks_find(tasks, task_id)->state != COPY_CLOSED)
+        dtr_loop_turn(control, true);
+    assert_int_equal(dtr_tasks_delete(tasks, task_id, on_deleted, &deletion, &err), DTR_OK);
+    assert_int_equal(dtr_tasks_find(tasks, task_id)->state, COPY_EVICTING);
+    pull_whole();
+    assert_true(deletion.over);
+    assert_int_equal(deletion.result.code, DTR_OK);
+    assert_memory_equal(rig_disk.bytes, rig_object, RIG_SIZE);
+    assert_int_equal(rig_disk.marks, 3);
+    finish();
+}
+
 static int set_up(void **state)
 {
     struct dtr_error err;
@@ -382,6 +514,11 @@ int main(void)
         cmocka_unit_test(a_lying_parent_is_left_for_the_origin),
         cmocka_unit_test(a_reader_that_leaves_ends_the_pull),
         cmocka_unit_test(what_the_store_held_is_served_after_a_restart),
+        cmocka_unit_test(who_takes_what_is_here_never_begins_a_pull),
+        cmocka_unit_test(what_is_deleted_leaves_the_store),
+        cmocka_unit_test(what_is_in_use_is_not_deleted),
+        cmocka_unit_test(a_reader_keeps_what_is_not_yet_deleted),
+        cmocka_unit_test(a_reader_of_what_is_being_deleted_pulls_it_anew),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

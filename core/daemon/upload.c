@@ -89,6 +89,7 @@ int upload_new(struct dtr_daemon *daemon, struct upload **ret_upload, struct dtr
     }
     dtr_list_init(&upload->questions);
     dtr_list_init(&upload->syncs);
+    dtr_list_init(&upload->host_syncs);
     int rc = dtr_addr_ip(config->storage.server.ip ? config->storage.server.ip : any,
                          (uint16_t)config->storage.server.tcp_port, &addr, err);
     if (rc == DTR_OK)
@@ -149,8 +150,10 @@ static void deliver(struct dtr_msg *msg)
         if (answer.code == DTR_OK)
             answer.code =
                 dtr_copy_lease(question->copy, question->piece.offset, question->piece.length, &extent, &err);
-        if (answer.code == DTR_OK)
+        if (answer.code == DTR_OK) {
             dtr_metric_add(DTR_CLIENT_UPLOAD_TRAFFIC, DTR_LABELS("0"), (double)question->piece.length);
+            (void)atomic_fetch_add(&question->upload->sent_bytes, question->piece.length);
+        }
         question->answered(question->context, &answer);
     }
     question->msg.run = finish;
@@ -299,6 +302,7 @@ void upload_stop(struct upload *upload, uint64_t limit_ms, void (*stopped)(void 
     upload->listener = NULL;
     dtr_list_each_safe (node, &upload->questions)
         settle(dtr_container(node, struct dtr_question, link), DTR_ENOT_FOUND);
+    syncs_stop(upload);
     for (size_t i = 0; i < upload->site_count; i++) {
         upload->sites[i].msg.run = stop_site;
         dtr_loop_post(upload->sites[i].loop, &upload->sites[i].msg);

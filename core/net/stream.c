@@ -560,13 +560,16 @@ uint64_t dtr_stream_sent(const struct dtr_stream *stream)
     return stream->sent;
 }
 
-bool dtr_stream_uid(const struct dtr_stream *stream, uid_t *ret_uid)
+bool dtr_stream_cred(const struct dtr_stream *stream, struct dtr_cred *ret_cred)
 {
     struct ucred creds;
-    socklen_t size = sizeof(creds);
+    socklen_t size = sizeof(creds), groups_size = sizeof(ret_cred->groups);
     if (stream->addr.any.sa_family != AF_UNIX ||
-        getsockopt(stream->fd, SOL_SOCKET, SO_PEERCRED, &creds, &size) != 0)
+        getsockopt(stream->fd, SOL_SOCKET, SO_PEERCRED, &creds, &size) != 0 ||
+        getsockopt(stream->fd, SOL_SOCKET, SO_PEERGROUPS, ret_cred->groups, &groups_size) != 0)
         return false;
-    *ret_uid = creds.uid;
+    ret_cred->uid = creds.uid;
+    ret_cred->gid = creds.gid;
+    ret_cred->group_count = groups_size / sizeof(ret_cred->groups[0]);
     return true;
 }
