@@ -14,7 +14,7 @@ static const struct dtr_conf_row containerd_registry_rows[] = {
     {DTR_STRINGS("capabilities", capabilities), .initial = "[pull, resolve]", .words = "pull|resolve|push",
      .help = "What containerd asks of the proxy"},
     {DTR_BOOL("skipVerify", skip_verify), .initial = "false", .help = "skip_verify of containerd's file"},
-    {DTR_STRINGS("ca", ca), .help = "ca of containerd's file"},
+    {DTR_STRINGS("ca", ca), DTR_PARTLY("the first file is written"), .help = "ca of containerd's file"},
 };
 #undef ROLE_STRUCT
 static const struct dtr_conf_schema containerd_registry = {ROWS(containerd_registry_rows),

@@ -32,6 +32,11 @@ void dtr_daemon_stop(struct dtr_daemon *daemon, uint64_t limit_ms, void (*stoppe
                      void *context);
 /* After it stopped and its loops have ended. NULL is fine. */
 void dtr_daemon_free(struct dtr_daemon *daemon);
+/* Where it listens: what was configured, or for port 0 what the kernel chose. Any thread. */
+struct dtr_daemon_ports {
+    uint16_t proxy, peers, pieces;
+};
+const struct dtr_daemon_ports *dtr_daemon_ports(const struct dtr_daemon *daemon);
 /* Whether it serves: what /healthy answers. Any thread. */
 bool dtr_daemon_healthy(const struct dtr_daemon *daemon);
 

@@ -27,6 +27,8 @@ struct dtr_daemon {
     struct dtr_rpc_server *server; /* control loop */
     struct dtr_rpc_table *peers, *local;
     struct dtr_rpc_health *health;
+    struct dtr_daemon_ports ports;
+    char *origin_headers; /* backend.requestHeader as "Name: value\n" lines */
     char ip[DTR_ADDR_TEXT], hostname[256];
     char host_id[DTR_HOST_ID_SIZE];
     _Atomic bool serving;

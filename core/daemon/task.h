@@ -41,6 +41,9 @@ struct dtr_tasks_options {
     void *piece_context;
     struct dtr_plan_config plan; /* have_scheduler and what the daemon's configuration says */
     uint64_t connect_ms;
+    /* For every request to an origin: headers that go along where a reader gave none of the name ("Name:
+     * value\n" lines), more trusted roots (PEM). NULL: none. They outlive the table. */
+    const char *origin_headers, *origin_ca_file;
     struct dtr_outside outside;
 };
 

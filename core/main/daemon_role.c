@@ -54,10 +54,38 @@ static int require_all(struct daemon_role *role, const struct dtr_daemon_config 
     return rc;
 }
 
+static bool is_loaded(const struct dtr_daemon_config *config, const char *module)
+{
+    const struct dtr_conf_strings *lists[] = {&config->modules.transport, &config->modules.origin};
+    static const char *const kinds[] = {"transport", "origin"};
+    char name[128];
+    (void)snprintf(name, sizeof(name), "storage_%s", config->modules.storage);
+    bool loaded = strcmp(name, module) == 0;
+    for (size_t kind = 0; kind < 2; kind++) {
+        for (size_t i = 0; i < lists[kind]->count; i++) {
+            (void)snprintf(name, sizeof(name), "%s_%s", kinds[kind], lists[kind]->items[i]);
+            loaded = loaded || strcmp(name, module) == 0;
+        }
+    }
+    return loaded;
+}
+
+/* Nobody else looks at the options of a module that is not loaded. */
+static void warn_of_options(const struct dtr_daemon_config *config)
+{
+    for (size_t i = 0; i < config->modules.options.count; i++) {
+        const struct dtr_conf_module *entry = &config->modules.options.items[i];
+        if (!is_loaded(config, entry->name))
+            dtr_log(DTR_LOG_WARN, NULL, "modules.options, line %u: %s is not loaded, its options do nothing",
+                    entry->line, entry->name);
+    }
+}
+
 static int start_modules(struct daemon_role *role, const struct dtr_daemon_config *config,
                          struct dtr_error *err)
 {
     const char *folder = command_file_there(config->server.plugin_dir) ? config->server.plugin_dir : NULL;
+    warn_of_options(config);
     int rc = dtr_modules_new(folder, &role->modules, err);
     if (rc == DTR_OK)
         rc = require(role, config, "storage", config->modules.storage, err);
@@ -121,10 +149,11 @@ int daemon_role_open(struct daemon_role *role, const struct dtr_daemon_config *c
         rc = add_pages(role, config, pages, err);
     for (size_t i = 0; i < role->data_count && rc == DTR_OK; i++)
         rc = dtr_loop_start(role->data[i], err);
-    if (rc == DTR_OK)
-        dtr_log(DTR_LOG_INFO, NULL, "daemon ready: proxy on port %d, peers on %d and %d",
-                (int)config->proxy.server.listen.port, (int)config->upload.server.listen.port,
-                (int)config->storage.server.tcp_port);
+    if (rc == DTR_OK) {
+        const struct dtr_daemon_ports *ports = dtr_daemon_ports(role->daemon);
+        dtr_log(DTR_LOG_INFO, NULL, "daemon ready: proxy on port %u, peers on %u and %u", ports->proxy,
+                ports->peers, ports->pieces);
+    }
     return rc;
 }
 

@@ -31,7 +31,8 @@ static int add_pages(const struct dtr_scheduler_config *config, struct serve_pag
                      struct dtr_error *err)
 {
     const char *addr = config->metrics.addr, *colon = addr ? strrchr(addr, ':') : NULL;
-    char ip[64] = "0.0.0.0";
+    char ip[64];
+    (void)snprintf(ip, sizeof(ip), "%s", config->network.enable_ipv6 ? "::" : "0.0.0.0");
     if (!config->metrics.enable || !colon)
         return DTR_OK;
     if (colon > addr && (size_t)(colon - addr) < sizeof(ip)) {

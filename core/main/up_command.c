@@ -131,9 +131,9 @@ static int open_all(struct process *process, struct dtr_conf *daemon, struct dtr
     return rc;
 }
 
-static void say_ready(const struct dtr_daemon_config *config, const char *listen, const char *address)
+static void say_ready(const struct dtr_daemon *daemon, const char *listen, const char *address)
 {
-    int port = (int)config->proxy.server.listen.port;
+    int port = dtr_daemon_ports(daemon)->proxy;
     (void)printf(
         "Darter is up; Ctrl-C ends it.\n"
         "  registry mirror and proxy  http://127.0.0.1:%d\n"
@@ -174,7 +174,7 @@ static int run(const struct options *options, struct dtr_conf *daemon, struct dt
         rc = open_all(&process, daemon, scheduler, dynconfig, address, err);
     if (rc != DTR_OK)
         return rc;
-    say_ready(dtr_conf_daemon(daemon), options->listen, address);
+    say_ready(process.daemon.daemon, options->listen, address);
     serve_signals_start(&process.signals, process.daemon.control, on_stop, &process);
     dtr_loop_run(process.daemon.control);
     serve_signals_end(&process.signals);
