@@ -96,6 +96,7 @@ static int make_tasks(struct dtr_daemon *daemon, struct dtr_error *err)
         .outside = {.scheduler = talk_scheduler, .parent = talk_parent, .context = daemon},
         .piece = on_piece,
         .piece_context = daemon,
+        .pool = daemon->parts.pool,
     };
     dtr_plan_config_default(&options.plan);
     options.plan.p2p_threshold = config->download.p2p_threshold;
