@@ -114,6 +114,7 @@ static int make_tasks(struct dtr_daemon *daemon, struct dtr_error *err)
         .piece_context = daemon,
         .origin_headers = daemon->origin_headers,
         .origin_ca_file = config->proxy.registry_mirror.cert,
+        .pool = daemon->parts.pool,
     };
     dtr_plan_config_default(&options.plan);
     options.plan.p2p_threshold = config->download.p2p_threshold;

@@ -7,7 +7,7 @@
 #define DTR_DAEMON_DAEMON_H
 
 #include "core/conf/conf.h"
-#include "core/loop/loop.h"
+#include "core/loop/pool.h"
 #include "core/module/module.h"
 
 struct dtr_daemon;
@@ -17,6 +17,7 @@ struct dtr_daemon_parts {
     struct dtr_loop *control;
     struct dtr_loop *const *data; /* running or not yet */
     size_t data_count;
+    struct dtr_pool *pool;
     const struct dtr_daemon_config *config;
     const char *const *schedulers; /* "ip:port" of each */
     size_t scheduler_count;        /* 0: everything comes from the origin */

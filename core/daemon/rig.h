@@ -34,7 +34,8 @@ extern char rig_origin_headers[200], rig_origin_ca_file[64];
 /* Requests for one byte so far. */
 extern _Atomic int rig_length_questions;
 
-/* The transport's instance is an int: nonzero names wrong checksums. */
+/* The transport's instance is an int. */
+enum { RIG_HONEST, RIG_WRONG_CHECKSUMS, RIG_WRONG_BYTES /* of the second piece, with checksums that fit */ };
 extern const struct dtr_transport_ops rig_transport;
 
 #endif

@@ -1,5 +1,5 @@
 /* The table of tasks, and when their copies are open; see task.h. */
-#include "core/daemon/task_internal.h"
+#include "core/daemon/check.h"
 
 #include "core/base/clock.h"
 #include "core/base/str.h"
@@ -23,6 +23,8 @@ static void free_task(struct dtr_task *task)
     dtr_planner_free(task->planner);
     dtr_timer_close(task->timer);
     dtr_ranges_free(&task->readable);
+    check_end(task);
+    suspects_free(task);
     free(task->pieces);
     free(task->parents);
     free(task);
@@ -93,6 +95,7 @@ static int keep_strings(struct dtr_task *task, const struct dtr_task_facts *fact
         if (i < sizeof(kept) / sizeof(kept[0]))
             *kept[i] = task->strings[i];
     }
+    task->checkable = check_possible(task->facts.digest);
     return DTR_OK;
 }
 
@@ -213,6 +216,7 @@ static void on_opened(struct dtr_msg *msg)
     task->state = task->copy ? COPY_OPEN : COPY_CLOSED;
     if (!task->copy)
         readers_fail(task, &task->copy_error);
+    check_advance(task);
     readers_wake(task);
     task_settle(task);
 }
@@ -286,7 +290,27 @@ static bool in_use(const struct dtr_task *task)
         if (!dtr_container(node, struct dtr_reader, link)->failed)
             return true;
     }
-    return task->planner || !dtr_list_empty(&task->transfers);
+    return task->planner || !dtr_list_empty(&task->transfers) || check_running(task);
+}
+
+static void close_now(struct dtr_task *task)
+{
+    check_end(task);
+    task->state = COPY_CLOSING;
+    task->copy_msg.run = close_copy;
+    dtr_loop_post(task->data, &task->copy_msg);
+}
+
+/* Readers that came after the bytes were found wrong know nothing of them, and wait. */
+static void settle_spoilt(struct dtr_task *task)
+{
+    bool held = task->planner || !dtr_list_empty(&task->transfers) || check_running(task);
+    dtr_list_each (node, &task->readers)
+        held = held || dtr_container(node, struct dtr_reader, link)->head_told;
+    if (task->state == COPY_OPEN && !held)
+        close_now(task);
+    else if (task->state == COPY_CLOSED)
+        (void)task_evict(task);
 }
 
 static void begin_pull(struct dtr_task *task)
@@ -301,14 +325,14 @@ void task_settle(struct dtr_task *task)
 {
     struct dtr_tasks *tasks = task->tasks;
     bool wanted = in_use(task);
-    if (task->state == COPY_CLOSED && wanted) {
+    if (task->spoilt) {
+        settle_spoilt(task);
+    } else if (task->state == COPY_CLOSED && wanted) {
         task->state = COPY_OPENING;
         task->copy_msg.run = open_copy;
         dtr_loop_post(task->data, &task->copy_msg);
     } else if (task->state == COPY_OPEN && !wanted && dtr_list_empty(&task->readers)) {
-        task->state = COPY_CLOSING;
-        task->copy_msg.run = close_copy;
-        dtr_loop_post(task->data, &task->copy_msg);
+        close_now(task);
     } else if (task->state == COPY_OPEN && !tasks->closing) {
         begin_pull(task);
     } else if (task->state == COPY_CLOSED && tasks->closing && dtr_list_empty(&task->readers)) {

@@ -11,6 +11,7 @@
 
 #include "core/brain/planner.h"
 #include "core/daemon/transfer.h"
+#include "core/loop/pool.h"
 
 struct dtr_tasks;
 struct dtr_task;
@@ -39,6 +40,7 @@ struct dtr_tasks_options {
     /* A piece became available, or a pull ended (piece NULL). May be NULL. */
     void (*piece)(void *context, struct dtr_task *task, const struct dtr_piece *piece);
     void *piece_context;
+    struct dtr_pool *pool;       /* hashes what has a digest */
     struct dtr_plan_config plan; /* have_scheduler and what the daemon's configuration says */
     uint64_t connect_ms;
     /* For every request to an origin: headers that go along where a reader gave none of the name ("Name:
@@ -66,6 +68,9 @@ void dtr_tasks_each(struct dtr_tasks *tasks, void (*each)(void *context, const s
 int dtr_tasks_delete(struct dtr_tasks *tasks, const char *task_id,
                      void (*deleted)(void *context, const struct dtr_error *err), void *context,
                      struct dtr_error *err);
+
+/* Whether the peer at this address has given wrong bytes: nothing is to be taken from it. */
+bool dtr_tasks_is_liar(const struct dtr_tasks *tasks, const char *ip);
 
 /* --- readers ------------------------------------------------------------------------------------------ */
 

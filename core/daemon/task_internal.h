@@ -8,6 +8,11 @@
 #include "core/daemon/task.h"
 #include "core/loop/loop.h"
 
+struct check;    /* check.c */
+struct suspects; /* suspect.c */
+
+enum { TASKS_LIARS = 64 };
+
 struct dtr_tasks {
     struct dtr_tasks_options options;
     struct dtr_map by_id; /* struct dtr_task.node */
@@ -17,6 +22,8 @@ struct dtr_tasks {
     struct dtr_msg msg;
     void (*closed)(void *context);
     void *closed_context;
+    char liars[TASKS_LIARS][DTR_ADDR_TEXT]; /* addresses of peers, oldest first */
+    size_t liar_count;
 };
 
 enum copy_state { COPY_CLOSED, COPY_OPENING, COPY_OPEN, COPY_CLOSING, COPY_EVICTING };
@@ -47,6 +54,10 @@ struct dtr_task {
     char version[200];            /* of the origin's object, for If-Range */
     struct dtr_read_request wish; /* see dtr_task_wish(); strings are ours */
     bool acting;
+    bool checkable; /* facts.digest is one that can be checked */
+    bool spoilt;    /* what the store holds is wrong: it is removed once nobody holds it */
+    struct check *check;
+    struct suspects *suspects;
     void (*deleted)(void *context, const struct dtr_error *err); /* somebody waits for that */
     void *deleted_context;
 };
@@ -97,9 +108,12 @@ void task_undelete(struct dtr_task *task, int code, const char *why);
 /* pull.c */
 int pull_start(struct dtr_task *task, const struct dtr_reader *first, struct dtr_error *err);
 void pull_cancel(struct dtr_task *task);
+/* Everything is there and right: stores so. */
+void pull_note_finished(struct dtr_task *task);
 
 /* reader.c */
 void readers_wake(struct dtr_task *task);
+/* Of a spoilt task only those that have been told of its bytes: the others wait for better ones. */
 void readers_fail(struct dtr_task *task, const struct dtr_error *err);
 
 #endif

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { STOP_MS = 5000 };
+enum { STOP_MS = 5000, WORKERS = 2, WORKER_JOBS = 65536 };
 
 /* --- modules
  * -------------------------------------------------------------------------------------------------- */
@@ -109,6 +109,8 @@ static int make_loops(struct daemon_role *role, struct dtr_error *err)
         if (rc == DTR_OK)
             role->data_count++;
     }
+    if (rc == DTR_OK)
+        rc = dtr_pool_new(WORKERS, WORKER_JOBS, &role->pool, err);
     return rc;
 }
 
@@ -139,6 +141,7 @@ int daemon_role_open(struct daemon_role *role, const struct dtr_daemon_config *c
     const struct dtr_daemon_parts parts = {.control = role->control,
                                            .data = role->data,
                                            .data_count = role->data_count,
+                                           .pool = role->pool,
                                            .config = config,
                                            .schedulers = schedulers,
                                            .scheduler_count = scheduler_count,
@@ -164,6 +167,7 @@ void daemon_role_stop(struct daemon_role *role, void (*stopped)(void *context), 
 
 void daemon_role_free(struct daemon_role *role)
 {
+    dtr_pool_free(role->pool);
     for (size_t i = 0; i < role->data_count; i++) {
         dtr_loop_stop(role->data[i]);
         dtr_loop_join(role->data[i]);

@@ -190,6 +190,16 @@ class OriginFails(ClusterTest):
         self.expect_idle()
 
     @deadline(60)
+    def test_sends_wrong_bytes(self):
+        """A digest names the file: nobody takes what is wrong for complete, and nobody keeps it."""
+        self.origin.misbehave(Fault(flip=PART))
+        download = self.start_download("node1", self.file)
+        self.assertNotEqual(download.wait(30)[0], 0)
+        self.assertLess(download.size(), SIZE)
+        self.expect_recovery()
+        self.pull("node1", self.file)
+
+    @deadline(60)
     def test_ignores_ranges(self):
         self.origin.misbehave(Fault(ignore_range=True))
         self.pull("node1", self.file, seconds=30)

@@ -31,13 +31,15 @@ class Fault:
     status   answer with this status and a short body
     close    close the connection after this many bytes of the body
     stall    stop sending after this many bytes until release() is called
+    flip     send this byte of the file wrong
     ignore_range   answer 200 with everything whatever range was asked for
     """
 
-    def __init__(self, status=None, close=None, stall=None, ignore_range=False, times=None):
+    def __init__(self, status=None, close=None, stall=None, flip=None, ignore_range=False, times=None):
         self.status = status
         self.close = close
         self.stall = stall
+        self.flip = flip
         self.ignore_range = ignore_range
         self.times = times
         self.met = threading.Event()
@@ -167,7 +169,16 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Range", f"bytes {first}-{last}/{len(file.data)}")
         self.end_headers()
         if body:
-            self._send(memoryview(file.data)[first : last + 1], fault, record)
+            self._send(self._bytes(file, first, last, fault), fault, record)
+
+    @staticmethod
+    def _bytes(file, first, last, fault):
+        if not fault or fault.flip is None or not first <= fault.flip <= last:
+            return memoryview(file.data)[first : last + 1]
+        wrong = bytearray(file.data[first : last + 1])
+        wrong[fault.flip - first] ^= 0xFF
+        fault.met.set()
+        return memoryview(wrong)
 
     def _refuse(self, status, fault):
         text = b"refused by the test\n"
