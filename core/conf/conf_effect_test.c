@@ -16,8 +16,7 @@
 // clang-format on
 
 /* Rows that are marked a little before their code is there; "KEY" or nothing. */
-static const char *const early[] = {"scheduler.algorithm", "dynconfig.refreshInterval",
-                                    "dynConfig.refreshInterval", "scheduler.addr"};
+static const char *const early[] = {"scheduler.algorithm"};
 
 /* The code that a role's struct may be read in, without comments and white space: files that name the
  * struct, and files of the role. */

@@ -2,6 +2,7 @@
 #include "core/daemon/daemon.h"
 
 #include "core/base/str.h"
+#include "core/daemon/dynconfig.h"
 #include "core/daemon/proxy.h"
 #include "core/daemon/talk.h"
 #include "core/daemon/upload.h"
@@ -125,7 +126,6 @@ static int make_tasks(struct dtr_daemon *daemon, struct dtr_error *err)
     options.plan.max_schedule_count = (uint32_t)config->scheduler.max_schedule_count;
     options.plan.disable_back_to_source = config->proxy.disable_back_to_source;
     options.plan.ask_length = true;
-    options.plan.have_scheduler = daemon->parts.scheduler_count > 0;
     return dtr_tasks_new(&options, &daemon->tasks, err);
 }
 
@@ -224,6 +224,8 @@ int dtr_daemon_new(const struct dtr_daemon_parts *parts, struct dtr_daemon **ret
         rc = open_rpc(daemon, err);
     if (rc == DTR_OK)
         rc = talk_new(daemon, &daemon->talk, err);
+    if (rc == DTR_OK && parts->scheduler_count == 0 && parts->dynconfig)
+        rc = dynconfig_new(daemon, parts->dynconfig, &daemon->dynconfig, err);
     /* On an error the process ends; what was opened goes with it. */
     if (rc == DTR_OK) {
         atomic_store(&daemon->serving, true);
@@ -279,6 +281,7 @@ void dtr_daemon_stop(struct dtr_daemon *daemon, uint64_t limit_ms, void (*stoppe
 {
     struct ending *ending = calloc(1, sizeof(*ending));
     atomic_store(&daemon->serving, false);
+    dynconfig_close(daemon->dynconfig);
     if (!ending) {
         stopped(context);
         return;

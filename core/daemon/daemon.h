@@ -19,8 +19,9 @@ struct dtr_daemon_parts {
     size_t data_count;
     struct dtr_pool *pool;
     const struct dtr_daemon_config *config;
-    const char *const *schedulers; /* "ip:port" of each */
-    size_t scheduler_count;        /* 0: everything comes from the origin */
+    const char *const *schedulers; /* "ip:port" of each, as long as it runs */
+    size_t scheduler_count;        /* 0: those that dynconfig.yaml names */
+    const char *dynconfig;         /* its path; NULL: there is none, everything comes from the origin */
     struct dtr_modules *modules;   /* storage, transport and origin are started */
 };
 

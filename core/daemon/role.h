@@ -11,9 +11,10 @@
 #include "core/net/listen.h"
 #include "core/rpc/rpc.h"
 
-struct proxy;  /* proxy.h */
-struct upload; /* upload.c: pieces for other peers */
-struct talk;   /* talk.c: schedulers and parents */
+struct proxy;     /* proxy.h */
+struct upload;    /* upload.c: pieces for other peers */
+struct talk;      /* talk.c: schedulers and parents */
+struct dynconfig; /* dynconfig.h */
 
 struct dtr_daemon {
     struct dtr_daemon_parts parts;
@@ -24,6 +25,7 @@ struct dtr_daemon {
     struct proxy *proxy;
     struct upload *upload;
     struct talk *talk;
+    struct dynconfig *dynconfig;   /* NULL: the schedulers are fixed */
     struct dtr_rpc_server *server; /* control loop */
     struct dtr_rpc_table *peers, *local;
     struct dtr_rpc_health *health;

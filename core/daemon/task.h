@@ -52,6 +52,8 @@ struct dtr_tasks_options {
 /* `options` is copied, what it points to outlives the table. */
 int dtr_tasks_new(const struct dtr_tasks_options *options, struct dtr_tasks **ret_tasks,
                   struct dtr_error *err);
+/* Whether pulls that begin from now on may ask a scheduler; before, what options.plan says. */
+void dtr_tasks_have_scheduler(struct dtr_tasks *tasks, bool have);
 /* Cancels every pull; readers hear DTR_ECANCELLED. `closed` comes later, when everything is gone. */
 void dtr_tasks_close(struct dtr_tasks *tasks, void (*closed)(void *context), void *context);
 /* Takes in a task that the store's scan reported; before the first reader. */

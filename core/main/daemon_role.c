@@ -132,7 +132,7 @@ static int add_pages(struct daemon_role *role, const struct dtr_daemon_config *c
 }
 
 int daemon_role_open(struct daemon_role *role, const struct dtr_daemon_config *config,
-                     const char *const *schedulers, size_t scheduler_count, struct serve_pages *pages,
+                     const struct daemon_schedulers *schedulers, struct serve_pages *pages,
                      struct dtr_error *err)
 {
     int rc = start_modules(role, config, err);
@@ -143,8 +143,9 @@ int daemon_role_open(struct daemon_role *role, const struct dtr_daemon_config *c
                                            .data_count = role->data_count,
                                            .pool = role->pool,
                                            .config = config,
-                                           .schedulers = schedulers,
-                                           .scheduler_count = scheduler_count,
+                                           .schedulers = schedulers->list,
+                                           .scheduler_count = schedulers->count,
+                                           .dynconfig = schedulers->dynconfig,
                                            .modules = role->modules};
     if (rc == DTR_OK)
         rc = dtr_daemon_new(&parts, &role->daemon, err);

@@ -36,7 +36,8 @@ static const struct command {
      "Usage: darter daemon [--config FILE] [--dynconfig FILE] [--scheduler IP:PORT]... [OPTION]...\n\n"
      "  --config FILE            dfdaemon.yaml [/etc/dragonfly/dfdaemon.yaml]; defaults when that is not "
      "there\n"
-     "  --dynconfig FILE         schedulers [/etc/dragonfly/dynconfig.yaml]\n"
+     "  --dynconfig FILE         schedulers [/etc/dragonfly/dynconfig.yaml]; may come and change while it "
+     "runs\n"
      "  --scheduler IP:PORT      a scheduler, instead of those of the dynconfig file; may be repeated\n"
      "  --set KEY=VALUE          one value of the configuration, e.g. --set "
      "proxy.server.port=4011\n" LOG_OPTIONS("dfdaemon")},
@@ -44,7 +45,7 @@ static const struct command {
      "Usage: darter scheduler [--config FILE] [--dynconfig FILE] [--set KEY=VALUE]... [OPTION]...\n\n"
      "  --config FILE            scheduler.yaml [/etc/dragonfly/scheduler.yaml]; defaults when that is not "
      "there\n"
-     "  --dynconfig FILE         limits [/etc/dragonfly/dynconfig.yaml]\n"
+     "  --dynconfig FILE         limits [/etc/dragonfly/dynconfig.yaml]; may come and change while it runs\n"
      "  --set KEY=VALUE          one value of the configuration\n" LOG_OPTIONS("scheduler")},
     {"init", "point containerd at the daemon, or take that back", init_command,
      "Usage: darter init [--config FILE] [--dry-run]\n       darter init --undo [--dry-run]\n\n"

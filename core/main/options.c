@@ -151,3 +151,16 @@ int options_load(enum dtr_conf_role role, const char *named, const char *usual,
         rc = set_one(*ret_conf, sets->items[i], err);
     return rc;
 }
+
+const char *options_dynconfig(const struct options *options)
+{
+    return options->dynconfig ? options->dynconfig : "/etc/dragonfly/dynconfig.yaml";
+}
+
+int options_check_dynconfig(const struct options *options, struct dtr_error *err)
+{
+    struct dtr_conf *conf = NULL;
+    int rc = options_load(DTR_ROLE_DYNCONFIG, NULL, options_dynconfig(options), NULL, &conf, err);
+    dtr_conf_free(conf);
+    return rc;
+}

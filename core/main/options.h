@@ -36,4 +36,10 @@ const char *options_log_file(const struct options *options, const char *configur
 int options_load(enum dtr_conf_role role, const char *named, const char *usual,
                  const struct option_list *sets, struct dtr_conf **ret_conf, struct dtr_error *err);
 
+/* Path of the local dynconfig file, which need not be there. */
+const char *options_dynconfig(const struct options *options);
+/* An error when it is there and bad: a program that begins with it has the user's eye. Findings are printed
+ * to stderr. */
+int options_check_dynconfig(const struct options *options, struct dtr_error *err);
+
 #endif
