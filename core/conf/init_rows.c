@@ -61,6 +61,8 @@ static const struct dtr_conf_row rows[] = {
      .help = "File of docker to change"},
     CONTAINERS("crio", crio),
     CONTAINERS("podman", podman),
+    {DTR_MODULES("modules.options", modules.options), .ours = true,
+     .help = "Options by module; `darter module describe NAME` lists them"},
     {DTR_BOOL("verbose", verbose), .initial = "false", DTR_NEVER("the log level is an option of the command"),
      .help = "Left over from older files"},
 };

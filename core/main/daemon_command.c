@@ -57,7 +57,7 @@ int daemon_command(int argc, char **argv)
     struct options options = {0};
     struct dtr_conf *conf = NULL;
     struct dtr_error err;
-    if (!options_read(&options, OPTIONS_SCHEDULER, argc, argv))
+    if (!options_read(&options, OPTIONS_SCHEDULER, argc, argv) || !options_environment(&options, "DFDAEMON"))
         return 2;
     int rc = options_load(DTR_ROLE_DAEMON, options.config, "/etc/dragonfly/dfdaemon.yaml", &options.sets,
                           &conf, &err);

@@ -1,5 +1,6 @@
 /* The daemon with its modules and threads; see roles.h. */
 #include "core/main/command.h"
+#include "core/main/options.h"
 #include "core/main/roles.h"
 #include "core/obs/log.h"
 #include "core/obs/metric.h"
@@ -11,27 +12,10 @@ enum { STOP_MS = 5000, WORKERS = 2, WORKER_JOBS = 65536 };
 /* --- modules
  * -------------------------------------------------------------------------------------------------- */
 
-enum { OPTIONS_MAX = 32 };
-
-/* What the configuration says for a module, behind `given` of our own. */
-static size_t module_options(const struct dtr_daemon_config *config, const char *module,
-                             struct dtr_option_text *list, size_t given)
-{
-    for (size_t i = 0; i < config->modules.options.count; i++) {
-        const struct dtr_conf_module *entry = &config->modules.options.items[i];
-        for (size_t j = 0;
-             strcmp(entry->name, module) == 0 && j < entry->options.count && given < OPTIONS_MAX; j++)
-            list[given++] = (struct dtr_option_text){.key = entry->options.items[j].name,
-                                                     .value = entry->options.items[j].value,
-                                                     .where = "modules.options"};
-    }
-    return given;
-}
-
 static int require(struct daemon_role *role, const struct dtr_daemon_config *config, const char *kind,
                    const char *name, struct dtr_error *err)
 {
-    struct dtr_option_text list[OPTIONS_MAX];
+    struct dtr_option_text list[OPTIONS_OF_MODULE];
     char module[128];
     size_t given = 0;
     if (strcmp(kind, "storage") == 0 && strcmp(name, "file") == 0) {
@@ -41,7 +25,7 @@ static int require(struct daemon_role *role, const struct dtr_daemon_config *con
             .key = "keep", .value = config->storage.keep ? "true" : "false", .where = "storage.keep"};
     }
     (void)snprintf(module, sizeof(module), "%s_%s", kind, name);
-    given = module_options(config, module, list, given);
+    given = options_of_module(&config->modules.options, module, list, given);
     return dtr_modules_require(role->modules, kind, name, list, given, err);
 }
 

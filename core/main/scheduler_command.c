@@ -55,7 +55,7 @@ int scheduler_command(int argc, char **argv)
     struct options options = {0};
     struct dtr_conf *conf = NULL;
     struct dtr_error err;
-    if (!options_read(&options, 0, argc, argv))
+    if (!options_read(&options, 0, argc, argv) || !options_environment(&options, "SCHEDULER"))
         return 2;
     int rc = options_load(DTR_ROLE_SCHEDULER, options.config, "/etc/dragonfly/scheduler.yaml", &options.sets,
                           &conf, &err);
