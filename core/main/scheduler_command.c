@@ -60,7 +60,8 @@ static int open_all(struct running *running, const struct dtr_scheduler_config *
                     const struct dtr_dynconfig *dynconfig, struct dtr_error *err)
 {
     struct dtr_scheduler_options options = {.swarm = limits(config, dynconfig),
-                                            .seed_timeout_ms = config->seed_peer.task_download_timeout_ms};
+                                            .seed_timeout_ms = config->seed_peer.task_download_timeout_ms,
+                                            .algorithm = config->scheduler.algorithm};
     const char *any = config->network.enable_ipv6 ? "::" : "0.0.0.0";
     struct dtr_addr addr;
     char text[DTR_ADDR_TEXT];
