@@ -2,6 +2,7 @@
 #include "core/daemon/talk_internal.h"
 
 #include "core/base/clock.h"
+#include "core/daemon/pull_log.h"
 #include "proto/dfdaemon.pb-c.h"
 #include <stdlib.h>
 
@@ -22,6 +23,7 @@ static void tell_end(struct talk *talk, struct dtr_task *task, uint32_t parent, 
     struct dtr_planner *planner = task && !talk->closing ? dtr_task_planner(task) : NULL;
     if (!planner)
         return;
+    pull_log_parent_ended(task, parent, err);
     dtr_planner_parent_ended(planner, dtr_now_ms(), parent, err);
     dtr_task_act(task);
 }

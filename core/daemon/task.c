@@ -25,6 +25,7 @@ static void free_task(struct dtr_task *task)
     dtr_ranges_free(&task->readable);
     free(task->pieces);
     free(task->parents);
+    pull_log_end(task);
     free(task);
 }
 
@@ -349,7 +350,8 @@ int dtr_tasks_read(struct dtr_tasks *tasks, const struct dtr_read_request *reque
                                   .number = ++tasks->next_reader,
                                   .offset = request->offset,
                                   .length = request->length,
-                                  .told = request->offset};
+                                  .told = request->offset,
+                                  .here = dtr_ranges_run(&task->readable, request->offset)};
     if (!request->local_only) {
         task->wish = (struct dtr_read_request){.piece_length = request->piece_length,
                                                .need_back_to_source = request->need_back_to_source,
@@ -358,8 +360,10 @@ int dtr_tasks_read(struct dtr_tasks *tasks, const struct dtr_read_request *reque
     }
     dtr_list_add_tail(&task->readers, &reader->link);
     if (task->planner &&
-        dtr_planner_want(task->planner, dtr_now_ms(), reader->number, reader->offset, reader->length))
+        dtr_planner_want(task->planner, dtr_now_ms(), reader->number, reader->offset, reader->length)) {
+        pull_log_join(task, reader);
         dtr_task_act(task);
+    }
     readers_wake(task);
     task_settle(task);
     *ret_reader = reader;

@@ -22,6 +22,8 @@ static void end_stream(struct announce *announce, enum dtr_rpc_code code, const 
 
 static void perform(struct dtr_scheduler *scheduler, const struct dtr_swarm_action *action)
 {
+    count_action(action);
+    tell_action(action);
     switch (action->kind) {
     case DTR_SWARM_ANSWER_PARENTS:
         answer_parents(scheduler, action->stream, action);
@@ -94,6 +96,7 @@ int dtr_scheduler_new(struct dtr_loop *loop, const struct dtr_scheduler_options 
         free(scheduler);
         return rc;
     }
+    count_version();
     role_drain(scheduler);
     *ret_scheduler = scheduler;
     return DTR_OK;

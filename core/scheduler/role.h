@@ -39,6 +39,13 @@ struct announce {
     struct dtr_rpc_call *call;
     char *peer_id; /* of its first message */
     bool over;     /* the swarm has forgotten it */
+    struct {       /* count.c: the last request */
+        enum dtr_swarm_message_kind request;
+        bool open; /* it may still be refused */
+        uint64_t asked_ms;
+        char priority[8]; /* label values */
+        bool seed;
+    } counts;
 };
 
 /* role.c: the swarm's clock, and what follows every event. */
@@ -58,6 +65,19 @@ void answer_empty(struct announce *announce);
 void answer_metadata_only(struct announce *announce);
 void answer_task(const struct dtr_scheduler *scheduler, struct dtr_rpc_call *call,
                  const struct dtr_swarm_task *task);
+
+/* count.c: the metrics. A message before the swarm hears of it, then that it did; an action before it is
+ * done. */
+void count_message(struct announce *announce, const struct dtr_swarm_message *event);
+void count_taken(struct announce *announce);
+void count_action(const struct dtr_swarm_action *action);
+void count_version(void);
+
+/* tell.c: the log lines of the same, and of hosts. */
+void tell_message(const struct dtr_swarm_message *event);
+void tell_action(const struct dtr_swarm_action *action);
+void tell_host_came(const struct dtr_swarm_announce *facts);
+void tell_host_left(const char *host_id);
 
 /* hosts.c: the unary calls. */
 void hosts_announce(void *service, struct dtr_rpc_call *call, const struct dtr_rpc_message *request);
