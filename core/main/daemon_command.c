@@ -176,7 +176,7 @@ static int run(const struct options *options, const struct dtr_daemon_config *co
                const struct dtr_dynconfig *dynconfig, struct dtr_error *err)
 {
     struct running running = {0};
-    const struct dtr_log_settings settings = {.level = config->verbose ? DTR_LOG_DEBUG : DTR_LOG_INFO,
+    const struct dtr_log_settings settings = {.level = options_log_level(options, NULL),
                                               .json = strcmp(config->log.format, "json") == 0,
                                               .to_stderr = true};
     bool named = options->scheduler_count > 0;

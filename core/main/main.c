@@ -17,12 +17,14 @@ static const struct command {
      "  --config FILE        dfdaemon.yaml [/etc/dragonfly/dfdaemon.yaml]; defaults when that is not there\n"
      "  --dynconfig FILE     schedulers [/etc/dragonfly/dynconfig.yaml]\n"
      "  --scheduler IP:PORT  a scheduler, instead of those of the dynconfig file; may be repeated\n"
-     "  --set KEY=VALUE      one value of the configuration, e.g. --set proxy.server.port=4011\n"},
+     "  --set KEY=VALUE      one value of the configuration, e.g. --set proxy.server.port=4011\n"
+     "  --log-level LEVEL    error, warn, info [the default] or debug\n"},
     {"scheduler", "who gets which piece from whom", scheduler_command,
      "Usage: darter scheduler [--config FILE] [--dynconfig FILE] [--set KEY=VALUE]...\n\n"
      "  --config FILE     scheduler.yaml [/etc/dragonfly/scheduler.yaml]; defaults when that is not there\n"
      "  --dynconfig FILE  limits [/etc/dragonfly/dynconfig.yaml]\n"
-     "  --set KEY=VALUE   one value of the configuration\n"},
+     "  --set KEY=VALUE   one value of the configuration\n"
+     "  --log-level LEVEL error, warn, info or debug, instead of server.logLevel\n"},
     {"init", "point containerd at the daemon, or take that back", init_command,
      "Usage: darter init [--config FILE] [--dry-run]\n       darter init --undo [--dry-run]\n\n"
      "  --config FILE   dfinit.yaml [/etc/dragonfly/dfinit.yaml]; every registry when that is not there\n"

@@ -6,11 +6,9 @@
 #include <string.h>
 
 static const struct option known[] = {
-    {"config", required_argument, NULL, 'c'},
-    {"dynconfig", required_argument, NULL, 'd'},
-    {"scheduler", required_argument, NULL, 's'},
-    {"set", required_argument, NULL, 'k'},
-    {0},
+    {"config", required_argument, NULL, 'c'},    {"dynconfig", required_argument, NULL, 'd'},
+    {"scheduler", required_argument, NULL, 's'}, {"set", required_argument, NULL, 'k'},
+    {"log-level", required_argument, NULL, 'l'}, {0},
 };
 
 static bool too_many(const char *name)
@@ -19,10 +17,20 @@ static bool too_many(const char *name)
     return false;
 }
 
+static bool set_level(struct options *options, const char *name)
+{
+    enum dtr_log_level level;
+    options->log_level = name;
+    if (dtr_log_level_parse(name, &level))
+        return true;
+    (void)fprintf(stderr, "darter: --log-level %.20s: write error, warn, info or debug\n", name);
+    return false;
+}
+
 bool options_read(struct options *options, int argc, char **argv)
 {
     int letter;
-    while ((letter = getopt_long(argc, argv, "c:", known, NULL)) != -1) {
+    while ((letter = getopt_long(argc, argv, "c:l:", known, NULL)) != -1) {
         switch (letter) {
         case 'c':
             options->config = optarg;
@@ -40,6 +48,10 @@ bool options_read(struct options *options, int argc, char **argv)
                 return too_many("set");
             options->sets[options->set_count++] = optarg;
             break;
+        case 'l':
+            if (!set_level(options, optarg))
+                return false;
+            break;
         default:
             return false;
         }
@@ -48,6 +60,15 @@ bool options_read(struct options *options, int argc, char **argv)
         (void)fprintf(stderr, "darter: what is '%s'? \"darter %s --help\" says more\n", argv[optind],
                       argv[0]);
     return optind >= argc;
+}
+
+enum dtr_log_level options_log_level(const struct options *options, const char *configured)
+{
+    enum dtr_log_level level = DTR_LOG_INFO;
+    const char *name = options->log_level ? options->log_level : configured;
+    if (name)
+        (void)dtr_log_level_parse(name, &level);
+    return level;
 }
 
 static int set_one(struct dtr_conf *conf, const char *text, struct dtr_error *err)

@@ -134,10 +134,10 @@ int scheduler_command(int argc, char **argv)
                           &dynconf, &err);
     if (rc == DTR_OK) {
         const struct dtr_scheduler_config *config = dtr_conf_scheduler(conf);
-        enum dtr_log_level level = DTR_LOG_INFO;
-        (void)dtr_log_level_parse(config->server.log_level, &level);
-        const struct dtr_log_settings settings = {
-            .level = level, .json = strcmp(config->log.format, "json") == 0, .to_stderr = true};
+        const struct dtr_log_settings settings = {.level =
+                                                      options_log_level(&options, config->server.log_level),
+                                                  .json = strcmp(config->log.format, "json") == 0,
+                                                  .to_stderr = true};
         rc = dtr_log_start(&settings, &err);
         if (rc == DTR_OK)
             rc = open_all(&running, config, dtr_conf_dynconfig(dynconf), &err);

@@ -1,7 +1,8 @@
 /* Dragonfly's metric families for standard tasks, written once: X(id, name, kind, labels, fed, help).
  *
  * Names, kinds and labels are those of Dragonfly v2.5 (features page 6.3), so that its dashboards and
- * alerts keep working. `fed` is 1 when the program counts there, 0 when the row waits for its feature.
+ * alerts keep working. `fed` is 1 when the program counts there, 0 when the row waits for its feature;
+ * metric_fed_test.c holds that against the code.
  * Families of persistent and cache tasks join when those tasks do. */
 #ifndef DTR_OBS_METRIC_TABLE_H
 #define DTR_OBS_METRIC_TABLE_H

@@ -38,7 +38,12 @@ class PullsAreLogged(ClusterTest):
         if form == "json":
             self.read = read_json
         self.scheduler.arguments += ["--set", "server.logLevel=debug", "--set", f"log.format={form}"]
-        self.start_cluster(*names, extra={"verbose": True, "log": {"format": form}})
+        self.scheduler.start()
+        for number, name in enumerate(names, start=21):
+            daemon = self.add_daemon(name, number, name == "seed", {"log": {"format": form}}, start=False)
+            daemon.arguments += ["--log-level", "debug"]
+            daemon.start()
+        self.wait_announced(len(names))
 
     def lines(self, name):
         """The lines of node `name` that belong to a pull, once all that began have ended."""
