@@ -72,6 +72,86 @@ void dtr_digest_free(struct dtr_digest *digest)
     free(digest);
 }
 
+/* --- expected digests -------------------------------------------------------------------------------------
+ */
+
+struct dtr_expected {
+    struct dtr_digest *digest; /* NULL: crc32 */
+    uint32_t crc32;            /* so far */
+    char wanted[160];          /* in lower case */
+};
+
+/* "sha256" or "sha512" with as many hex digits as it has. */
+static bool take_hash(struct dtr_expected *expected, const char *hex)
+{
+    static const char digits[] = "0123456789abcdefABCDEF";
+    bool is_256 = strncmp(expected->wanted, "sha256:", 7) == 0,
+         is_512 = strncmp(expected->wanted, "sha512:", 7) == 0;
+    size_t length = strlen(hex);
+    if (!(is_256 && length == 64) && !(is_512 && length == 128))
+        return false;
+    if (strspn(hex, digits) != length)
+        return false;
+    for (char *at = expected->wanted + 7; *at; at++)
+        *at = (char)(*at >= 'A' && *at <= 'F' ? *at - 'A' + 'a' : *at);
+    return true;
+}
+
+int dtr_expected_new(const char *text, struct dtr_expected **ret_expected, struct dtr_error *err)
+{
+    struct dtr_expected *expected = calloc(1, sizeof(*expected));
+    uint32_t crc32;
+    int rc = DTR_OK;
+    if (!expected)
+        return dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for a digest");
+    bool fits = dtr_copy_text(expected->wanted, sizeof(expected->wanted), text);
+    if (fits && take_hash(expected, strchr(text, ':') ? strchr(text, ':') + 1 : ""))
+        rc = dtr_digest_new(expected->wanted[3] == '2' ? "sha256" : "sha512", &expected->digest, err);
+    else if (!fits || !dtr_crc32_parse(text, strlen(text), &crc32))
+        rc = dtr_error_set(
+            err, DTR_EINVALID, DTR_RETRY_NEVER,
+            "digest \"%.40s\": write sha256: and 64 hex digits, sha512: and 128, or crc32: and a "
+            "decimal number",
+            text);
+    if (rc != DTR_OK) {
+        dtr_expected_free(expected);
+        return rc;
+    }
+    *ret_expected = expected;
+    return DTR_OK;
+}
+
+void dtr_expected_add(struct dtr_expected *expected, const void *bytes, size_t length)
+{
+    if (expected->digest)
+        dtr_digest_add(expected->digest, bytes, length);
+    else
+        expected->crc32 = dtr_crc32(expected->crc32, bytes, length);
+}
+
+int dtr_expected_end(struct dtr_expected *expected, struct dtr_error *err)
+{
+    char got[160], hex[129];
+    if (expected->digest) {
+        dtr_digest_end(expected->digest, hex);
+        (void)snprintf(got, sizeof(got), "%.7s%s", expected->wanted, hex);
+    } else {
+        dtr_crc32_text(expected->crc32, got);
+    }
+    if (strcmp(got, expected->wanted) == 0)
+        return DTR_OK;
+    return dtr_error_set(err, DTR_ECORRUPT, DTR_RETRY_NEVER, "the bytes have %.80s, expected was %.80s", got,
+                         expected->wanted);
+}
+
+void dtr_expected_free(struct dtr_expected *expected)
+{
+    if (!expected)
+        return;
+    dtr_digest_free(expected->digest);
+    free(expected);
+}
+
 void dtr_sha256_hex(const void *bytes, size_t length, char hex[65])
 {
     uint8_t value[EVP_MAX_MD_SIZE];

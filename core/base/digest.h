@@ -22,6 +22,16 @@ void dtr_digest_add(struct dtr_digest *digest, const void *bytes, size_t length)
 /* Lower-case hex into `hex` (129 bytes hold any). The digest can only be freed afterwards. */
 void dtr_digest_end(struct dtr_digest *digest, char hex[129]);
 void dtr_digest_free(struct dtr_digest *digest);
+/* What the bytes of a whole object should amount to: "sha256:<64 hex digits>", "sha512:<128 hex digits>" or
+ * "crc32:<decimal>"; DTR_EINVALID says so. */
+struct dtr_expected;
+int dtr_expected_new(const char *text, struct dtr_expected **ret_expected, struct dtr_error *err);
+/* The next bytes, in order. */
+void dtr_expected_add(struct dtr_expected *expected, const void *bytes, size_t length);
+/* After the last ones: DTR_ECORRUPT names both digests when they differ. Then it can only be freed. */
+int dtr_expected_end(struct dtr_expected *expected, struct dtr_error *err);
+/* NULL is fine. */
+void dtr_expected_free(struct dtr_expected *expected);
 /* SHA-256 of some bytes as 64 hex characters. */
 void dtr_sha256_hex(const void *bytes, size_t length, char hex[65]);
 

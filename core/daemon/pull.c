@@ -1,5 +1,5 @@
 /* A pull: the planner's actions carried out, the transfers' reports brought back to it. */
-#include "core/daemon/task_internal.h"
+#include "core/daemon/check.h"
 
 #include "core/base/clock.h"
 #include "core/base/digest.h"
@@ -16,8 +16,9 @@ static void tell_piece(struct dtr_task *task, const struct dtr_piece *piece)
         options->piece(options->piece_context, task, piece);
 }
 
-static int take_piece(struct dtr_task *task, const struct dtr_piece *piece)
+static int take_piece(const struct running *running, const struct dtr_piece *piece)
 {
+    struct dtr_task *task = running->task;
     struct dtr_error err;
     int rc = task_reserve_piece(task, piece->number, &err);
     if (rc == DTR_OK && !dtr_ranges_add(&task->readable, piece->offset, piece->offset + piece->length))
@@ -25,6 +26,10 @@ static int take_piece(struct dtr_task *task, const struct dtr_piece *piece)
     if (rc == DTR_OK) {
         task->piece_count_had += task->pieces[piece->number].length == 0;
         task->pieces[piece->number] = *piece;
+        if (running->origin)
+            suspects_compare(task, piece);
+        else
+            suspects_gave(task, piece->number, running->from);
         tell_piece(task, &task->pieces[piece->number]);
     }
     return rc;
@@ -32,12 +37,8 @@ static int take_piece(struct dtr_task *task, const struct dtr_piece *piece)
 
 static void take_head(struct dtr_task *task, const struct dtr_report *report)
 {
-    enum { HEADERS = 3 }; /* index of facts.headers in strings */
-    char *headers = strdup(report->headers);
-    if (headers) {
-        free(task->strings[HEADERS]);
-        task->facts.headers = task->strings[HEADERS] = headers;
-    }
+    if (task_keep(task, RESPONSE_HEADERS, report->headers))
+        task->facts.headers = task->strings[RESPONSE_HEADERS];
     (void)dtr_copy_text(task->version, sizeof(task->version), report->version);
 }
 
@@ -71,9 +72,9 @@ static void on_report(void *context, const struct dtr_report *report)
     pull_log_report(running, report);
     if (report->kind == DTR_REPORT_HEAD)
         take_head(task, report);
-    if (report->kind == DTR_REPORT_PIECE)
-        rc = take_piece(task, &report->piece);
-    if (report->kind == DTR_REPORT_PROGRESS && running->origin &&
+    if (report->kind == DTR_REPORT_PIECE && !task->spoilt)
+        rc = take_piece(running, &report->piece);
+    if (report->kind == DTR_REPORT_PROGRESS && running->origin && !task->spoilt &&
         !dtr_ranges_add(&task->readable, report->offset, report->offset + report->length))
         rc = DTR_ENOMEM;
     if (rc != DTR_OK)
@@ -87,6 +88,7 @@ static void on_report(void *context, const struct dtr_report *report)
         free(running);
     if (task->planner)
         dtr_task_act(task);
+    check_advance(task);
     readers_wake(task);
     if (done)
         task_settle(task);
@@ -175,12 +177,12 @@ static void store_note(struct dtr_msg *msg)
     free(note);
 }
 
-static void note_finished(struct dtr_task *task)
+void pull_note_finished(struct dtr_task *task)
 {
     struct note *note = calloc(1, sizeof(*note));
+    task->facts.finished_at = dtr_wall_ns() / 1000000000;
     if (!note)
         return; /* the pieces are marked; only the time is lost */
-    task->facts.finished_at = dtr_wall_ns() / 1000000000;
     *note = (struct note){.msg.run = store_note, .copy = task->copy, .finished_at = task->facts.finished_at};
     note->headers = strdup(task->facts.headers);
     dtr_loop_post(task->data, &note->msg);
@@ -196,8 +198,9 @@ static void on_length(struct dtr_task *task, const struct dtr_plan_action *actio
 static void on_done(struct dtr_task *task)
 {
     uint64_t total = task->facts.content_length;
-    if (total != DTR_LENGTH_UNKNOWN && !task->facts.finished_at && dtr_ranges_has(&task->readable, 0, total))
-        note_finished(task);
+    if (total != DTR_LENGTH_UNKNOWN && !task->facts.finished_at && !check_owed(task) &&
+        dtr_ranges_has(&task->readable, 0, total))
+        pull_note_finished(task);
     readers_wake(task);
 }
 
@@ -222,6 +225,9 @@ static void carry_out(struct dtr_task *task, const struct dtr_plan_action *actio
         break;
     case DTR_PLAN_LENGTH:
         on_length(task, action);
+        break;
+    case DTR_PLAN_CHECK:
+        check_whole(task);
         break;
     case DTR_PLAN_DONE:
         on_done(task);
@@ -301,7 +307,10 @@ static int new_planner(struct dtr_task *task, const struct dtr_reader *first, st
                                    .stored_count = task->piece_room};
     if (!bits)
         return dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for a pull");
+    config.check = check_owed(task);
     config.need_back_to_source = task->wish.need_back_to_source;
+    if (suspects_watched(task) && !config.need_back_to_source)
+        config.have_scheduler = false; /* peers gave wrong bytes: the origin alone tells right ones */
     config.disable_back_to_source = config.disable_back_to_source || task->wish.disable_back_to_source;
     config.piece_length = task->facts.piece_length ? task->facts.piece_length : task->wish.piece_length;
     dtr_random(&config.seed, sizeof(config.seed));

@@ -137,11 +137,16 @@ void talk_scheduler(void *context, struct dtr_task *task, const struct dtr_plan_
 void talk_parent(void *context, struct dtr_task *task, const struct dtr_plan_action *action)
 {
     struct talk *talk = ((struct dtr_daemon *)context)->talk;
-    uint32_t parent = action->parent;
-    bool open = action->kind == DTR_PLAN_PARENT_OPEN;
-    link_close(talk, task, parent);
-    if (open)
-        link_open(talk, task, parent);
+    if (action->kind == DTR_PLAN_PARENT_OPEN)
+        link_open(talk, task, action->parent);
+    else
+        link_close(talk, task, action->parent);
+}
+
+void talk_pull_over(struct dtr_daemon *daemon, const struct dtr_task *task)
+{
+    links_close(daemon->talk, task);
+    conversations_cancel(daemon->talk, task);
 }
 
 /* --- leave
@@ -200,7 +205,7 @@ void talk_close(struct talk *talk, void (*closed)(void *context), void *context)
     talk->open_calls++; /* ours, so that nothing ends before all is set going */
     for (size_t i = 0; i < talk->scheduler_count; i++)
         take_leave(&talk->schedulers[i]);
-    conversations_cancel(talk);
-    links_cancel(talk);
+    conversations_cancel(talk, NULL);
+    links_close(talk, NULL);
     talk_call_over(talk);
 }

@@ -1,5 +1,5 @@
 /* What the daemon says to schedulers and parents, and what they answer: host announcements, the AnnouncePeer
- * conversations of pulls, the SyncPieces streams of their parents. Control loop only. */
+ * conversations of pulls, the SyncPieces and SyncHost streams of their parents. Control loop only. */
 #ifndef DTR_DAEMON_TALK_H
 #define DTR_DAEMON_TALK_H
 
@@ -11,6 +11,8 @@ int talk_new(struct dtr_daemon *daemon, struct talk **ret_talk, struct dtr_error
 /* dtr_outside of the tasks; the context is the daemon. */
 void talk_scheduler(void *context, struct dtr_task *task, const struct dtr_plan_action *action);
 void talk_parent(void *context, struct dtr_task *task, const struct dtr_plan_action *action);
+/* A pull has ended: nothing of it is talked about any more. */
+void talk_pull_over(struct dtr_daemon *daemon, const struct dtr_task *task);
 /* Takes leave of the schedulers (DeleteHost, at most a second), ends every call. `closed` comes later. */
 void talk_close(struct talk *talk, void (*closed)(void *context), void *context);
 

@@ -37,11 +37,14 @@ struct scheduler *talk_scheduler_for(struct talk *talk, const char *task_id);
 /* talk_peer.c */
 void conversation_stat(struct talk *talk, struct dtr_task *task);
 void conversation_say(struct talk *talk, struct dtr_task *task, const struct dtr_plan_action *action);
-void conversations_cancel(struct talk *talk);
+/* Ends those of a task whose pull is over without a last word; NULL: of all. */
+void conversations_cancel(struct talk *talk, const struct dtr_task *task);
 
 /* talk_parent.c */
+/* Opens both streams, or SyncPieces anew. */
 void link_open(struct talk *talk, struct dtr_task *task, uint32_t parent);
 void link_close(struct talk *talk, struct dtr_task *task, uint32_t parent);
-void links_cancel(struct talk *talk);
+/* Those of a task, NULL: all. */
+void links_close(struct talk *talk, const struct dtr_task *task);
 
 #endif

@@ -109,15 +109,15 @@ void conversation_stat(struct talk *talk, struct dtr_task *task)
 /* --- what the scheduler answers
  * -------------------------------------------------------------------------------- */
 
-static void take_parents(const Scheduler__V2__NormalTaskResponse *normal, struct dtr_plan_parent *parents,
-                         uint32_t limit, struct dtr_plan_answer *answer)
+static void take_parents(const struct dtr_tasks *tasks, const Scheduler__V2__NormalTaskResponse *normal,
+                         struct dtr_plan_parent *parents, uint32_t limit, struct dtr_plan_answer *answer)
 {
     answer->kind = DTR_PLAN_ANSWER_NORMAL;
     answer->parents = parents;
     for (size_t i = 0; i < normal->n_candidate_parents && answer->parent_count < limit; i++) {
         const Common__V2__Peer *peer = normal->candidate_parents[i];
         const Common__V2__Host *host = peer->host;
-        if (!host || host->port < 1 || host->port > 65535)
+        if (!host || host->port < 1 || host->port > 65535 || dtr_tasks_is_liar(tasks, host->ip))
             continue;
         const Common__V2__Network *network = host->network;
         parents[answer->parent_count++] = (struct dtr_plan_parent){
@@ -145,7 +145,8 @@ static void on_message(void *context, struct dtr_rpc_call *call, const struct dt
     (void)call;
     switch (response->response_case) {
     case SCHEDULER__V2__ANNOUNCE_PEER_RESPONSE__RESPONSE_NORMAL_TASK_RESPONSE:
-        take_parents(response->normal_task_response, parents, PARENTS_MAX, &answer);
+        take_parents(conversation->talk->daemon->tasks, response->normal_task_response, parents, PARENTS_MAX,
+                     &answer);
         dtr_buf_drop(conversation->answer);
         conversation->answer = dtr_buf_copy(message->bytes, message->length);
         break;
@@ -518,10 +519,12 @@ void conversation_say(struct talk *talk, struct dtr_task *task, const struct dtr
     }
 }
 
-void conversations_cancel(struct talk *talk)
+void conversations_cancel(struct talk *talk, const struct dtr_task *task)
 {
     dtr_list_each (node, &talk->conversations) {
         struct conversation *conversation = dtr_container(node, struct conversation, link);
+        if (task && conversation->task != task)
+            continue;
         conversation->task = NULL;
         dtr_rpc_call_cancel(conversation->call);
     }

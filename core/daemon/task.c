@@ -1,5 +1,5 @@
 /* The table of tasks, and when their copies are open; see task.h. */
-#include "core/daemon/task_internal.h"
+#include "core/daemon/check.h"
 
 #include "core/base/clock.h"
 #include "core/base/str.h"
@@ -23,6 +23,8 @@ static void free_task(struct dtr_task *task)
     dtr_planner_free(task->planner);
     dtr_timer_close(task->timer);
     dtr_ranges_free(&task->readable);
+    check_end(task);
+    suspects_free(task);
     free(task->pieces);
     free(task->parents);
     pull_log_end(task);
@@ -40,8 +42,7 @@ static void on_tasks_gone(struct dtr_msg *msg)
         closed(context);
 }
 
-/* A closing table goes with its last task. */
-static void forget(struct dtr_task *task)
+void task_forget(struct dtr_task *task)
 {
     struct dtr_tasks *tasks = task->tasks;
     dtr_map_remove(&tasks->by_id, &task->node);
@@ -65,10 +66,21 @@ void dtr_tasks_close(struct dtr_tasks *tasks, void (*closed)(void *context), voi
     while (node) {
         struct dtr_task *task = dtr_container(node, struct dtr_task, node);
         node = dtr_map_next(&tasks->by_id, node);
+        task_undelete(task, over.code, over.text);
         readers_fail(task, &over);
         pull_cancel(task);
         task_settle(task);
     }
+}
+
+bool task_keep(struct dtr_task *task, size_t index, const char *text)
+{
+    char *copy = strdup(text);
+    if (!copy)
+        return false;
+    free(task->strings[index]);
+    task->strings[index] = copy;
+    return true;
 }
 
 static int keep_strings(struct dtr_task *task, const struct dtr_task_facts *facts, const char *headers)
@@ -79,12 +91,12 @@ static int keep_strings(struct dtr_task *task, const struct dtr_task_facts *fact
                            &task->facts.headers, &task->facts.tag, &task->facts.application};
     task->facts = *facts;
     for (size_t i = 0; i < sizeof(given) / sizeof(given[0]); i++) {
-        task->strings[i] = strdup(given[i] ? given[i] : "");
-        if (!task->strings[i])
+        if (!task_keep(task, i, given[i] ? given[i] : ""))
             return DTR_ENOMEM;
         if (i < sizeof(kept) / sizeof(kept[0]))
             *kept[i] = task->strings[i];
     }
+    task->checkable = check_possible(task->facts.digest);
     return DTR_OK;
 }
 
@@ -139,7 +151,7 @@ int dtr_tasks_known(struct dtr_tasks *tasks, const struct dtr_task_facts *facts,
         }
     }
     if (rc != DTR_OK && task)
-        forget(task);
+        task_forget(task);
     return rc;
 }
 
@@ -147,6 +159,14 @@ struct dtr_task *dtr_tasks_find(struct dtr_tasks *tasks, const char *task_id)
 {
     struct dtr_map_node *node = dtr_map_find(&tasks->by_id, task_id);
     return node ? dtr_container(node, struct dtr_task, node) : NULL;
+}
+
+void dtr_tasks_each(struct dtr_tasks *tasks, void (*each)(void *context, const struct dtr_task *task),
+                    void *context)
+{
+    for (struct dtr_map_node *node = dtr_map_next(&tasks->by_id, NULL); node;
+         node = dtr_map_next(&tasks->by_id, node))
+        each(context, dtr_container(node, struct dtr_task, node));
 }
 
 const char *dtr_task_id_of(const struct dtr_task *task)
@@ -162,6 +182,11 @@ const struct dtr_task_facts *dtr_task_facts(const struct dtr_task *task)
 const char *dtr_task_request_headers(const struct dtr_task *task)
 {
     return task->strings[REQUEST_HEADERS];
+}
+
+const struct dtr_read_request *dtr_task_wish(const struct dtr_task *task)
+{
+    return &task->wish;
 }
 
 bool dtr_task_is_trigger(const struct dtr_task *task)
@@ -192,6 +217,7 @@ static void on_opened(struct dtr_msg *msg)
     task->state = task->copy ? COPY_OPEN : COPY_CLOSED;
     if (!task->copy)
         readers_fail(task, &task->copy_error);
+    check_advance(task);
     readers_wake(task);
     task_settle(task);
 }
@@ -265,7 +291,27 @@ static bool in_use(const struct dtr_task *task)
         if (!dtr_container(node, struct dtr_reader, link)->failed)
             return true;
     }
-    return task->planner || !dtr_list_empty(&task->transfers);
+    return task->planner || !dtr_list_empty(&task->transfers) || check_running(task);
+}
+
+static void close_now(struct dtr_task *task)
+{
+    check_end(task);
+    task->state = COPY_CLOSING;
+    task->copy_msg.run = close_copy;
+    dtr_loop_post(task->data, &task->copy_msg);
+}
+
+/* Readers that came after the bytes were found wrong know nothing of them, and wait. */
+static void settle_spoilt(struct dtr_task *task)
+{
+    bool held = task->planner || !dtr_list_empty(&task->transfers) || check_running(task);
+    dtr_list_each (node, &task->readers)
+        held = held || dtr_container(node, struct dtr_reader, link)->head_told;
+    if (task->state == COPY_OPEN && !held)
+        close_now(task);
+    else if (task->state == COPY_CLOSED)
+        (void)task_evict(task);
 }
 
 static void begin_pull(struct dtr_task *task)
@@ -280,18 +326,20 @@ void task_settle(struct dtr_task *task)
 {
     struct dtr_tasks *tasks = task->tasks;
     bool wanted = in_use(task);
-    if (task->state == COPY_CLOSED && wanted) {
+    if (task->spoilt) {
+        settle_spoilt(task);
+    } else if (task->state == COPY_CLOSED && wanted) {
         task->state = COPY_OPENING;
         task->copy_msg.run = open_copy;
         dtr_loop_post(task->data, &task->copy_msg);
     } else if (task->state == COPY_OPEN && !wanted && dtr_list_empty(&task->readers)) {
-        task->state = COPY_CLOSING;
-        task->copy_msg.run = close_copy;
-        dtr_loop_post(task->data, &task->copy_msg);
+        close_now(task);
     } else if (task->state == COPY_OPEN && !tasks->closing) {
         begin_pull(task);
     } else if (task->state == COPY_CLOSED && tasks->closing && dtr_list_empty(&task->readers)) {
-        forget(task);
+        task_forget(task);
+    } else if (task->state == COPY_CLOSED && dtr_list_empty(&task->readers)) {
+        (void)task_evict(task);
     }
 }
 
@@ -318,11 +366,24 @@ static int task_for(struct dtr_tasks *tasks, const struct dtr_read_request *requ
     if (!*ret_task)
         return add_task(tasks, &facts, request->headers, ret_task, err);
     /* The newest reader's credentials and URL are those that are good for the origin now. */
-    char *headers = strdup(request->headers ? request->headers : "");
-    if (!headers)
+    if (!task_keep(*ret_task, REQUEST_HEADERS, request->headers ? request->headers : ""))
         return dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for a task");
-    free((*ret_task)->strings[REQUEST_HEADERS]);
-    (*ret_task)->strings[REQUEST_HEADERS] = headers;
+    return DTR_OK;
+}
+
+/* What the newest reader asked for is good for the next pull. */
+static int take_wish(struct dtr_task *task, const struct dtr_read_request *request, struct dtr_error *err)
+{
+    if (!task_keep(task, CONTENT, request->content ? request->content : "") ||
+        !task_keep(task, FILTER, request->filter ? request->filter : ""))
+        return dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for a task");
+    task->wish = (struct dtr_read_request){.piece_length = request->piece_length,
+                                           .content = task->strings[CONTENT],
+                                           .filter = request->filter ? task->strings[FILTER] : NULL,
+                                           .priority = request->priority,
+                                           .need_back_to_source = request->need_back_to_source,
+                                           .disable_back_to_source = request->disable_back_to_source};
+    task->trusted = request->trusted;
     return DTR_OK;
 }
 
@@ -340,10 +401,13 @@ int dtr_tasks_read(struct dtr_tasks *tasks, const struct dtr_read_request *reque
     if (!reader)
         return dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for a reader");
     int rc = task_for(tasks, request, &task, err);
+    if (rc == DTR_OK && !request->local_only)
+        rc = take_wish(task, request, err);
     if (rc != DTR_OK) {
         free(reader);
         return rc;
     }
+    task_undelete(task, DTR_EUNAVAILABLE, "somebody began to read it");
     *reader = (struct dtr_reader){.task = task,
                                   .events = events,
                                   .context = context,
@@ -351,15 +415,11 @@ int dtr_tasks_read(struct dtr_tasks *tasks, const struct dtr_read_request *reque
                                   .offset = request->offset,
                                   .length = request->length,
                                   .told = request->offset,
-                                  .here = dtr_ranges_run(&task->readable, request->offset)};
-    if (!request->local_only) {
-        task->wish = (struct dtr_read_request){.piece_length = request->piece_length,
-                                               .need_back_to_source = request->need_back_to_source,
-                                               .disable_back_to_source = request->disable_back_to_source};
-        task->trusted = request->trusted;
-    }
+                                  .here = dtr_ranges_run(&task->readable, request->offset),
+                                  .announce = request->announce,
+                                  .local_only = request->local_only};
     dtr_list_add_tail(&task->readers, &reader->link);
-    if (task->planner &&
+    if (task->planner && !reader->local_only &&
         dtr_planner_want(task->planner, dtr_now_ms(), reader->number, reader->offset, reader->length)) {
         pull_log_join(task, reader);
         dtr_task_act(task);

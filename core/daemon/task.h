@@ -11,6 +11,7 @@
 
 #include "core/brain/planner.h"
 #include "core/daemon/transfer.h"
+#include "core/loop/pool.h"
 
 struct dtr_tasks;
 struct dtr_task;
@@ -39,6 +40,7 @@ struct dtr_tasks_options {
     /* A piece became available, or a pull ended (piece NULL). May be NULL. */
     void (*piece)(void *context, struct dtr_task *task, const struct dtr_piece *piece);
     void *piece_context;
+    struct dtr_pool *pool;       /* hashes what has a digest */
     struct dtr_plan_config plan; /* have_scheduler and what the daemon's configuration says */
     uint64_t connect_ms;
     struct dtr_outside outside;
@@ -54,6 +56,18 @@ int dtr_tasks_known(struct dtr_tasks *tasks, const struct dtr_task_facts *facts,
                     const struct dtr_piece *pieces, uint32_t count, struct dtr_error *err);
 /* A task by its id, NULL when there is none. */
 struct dtr_task *dtr_tasks_find(struct dtr_tasks *tasks, const char *task_id);
+/* Every task, in no order; `each` changes none. */
+void dtr_tasks_each(struct dtr_tasks *tasks, void (*each)(void *context, const struct dtr_task *task),
+                    void *context);
+/* Removes a task from store and table. Nobody's bytes are taken away: DTR_EUNAVAILABLE at once while it is
+ * read or pulled, DTR_ENOT_FOUND when there is none. Else `deleted` comes later, exactly once: with
+ * DTR_EUNAVAILABLE when a reader came before the bytes were gone, and the task stays. */
+int dtr_tasks_delete(struct dtr_tasks *tasks, const char *task_id,
+                     void (*deleted)(void *context, const struct dtr_error *err), void *context,
+                     struct dtr_error *err);
+
+/* Whether the peer at this address has given wrong bytes: nothing is to be taken from it. */
+bool dtr_tasks_is_liar(const struct dtr_tasks *tasks, const char *ip);
 
 /* --- readers ------------------------------------------------------------------------------------------ */
 
@@ -65,6 +79,9 @@ struct dtr_read_request {
     bool trusted;            /* the origin is an operator's choice */
     uint64_t offset, length; /* DTR_LENGTH_UNKNOWN: the rest */
     uint64_t piece_length;   /* 0: by the rule */
+    const char *content; /* what the task id was calculated from instead of the URL; NULL or "": the URL */
+    const char *filter;  /* query parameters left out of the task id, one a line; NULL: the usual ones */
+    uint32_t priority;   /* common.v2.Priority */
     bool need_back_to_source, disable_back_to_source;
     bool announce;   /* tell the scheduler also when everything is here already */
     bool local_only; /* take what is here or arrives for others; never begin or widen a pull */
@@ -99,6 +116,9 @@ const char *dtr_task_id_of(const struct dtr_task *task);
 const struct dtr_task_facts *dtr_task_facts(const struct dtr_task *task);
 /* Request headers for the origin, "Name: value\n" lines. */
 const char *dtr_task_request_headers(const struct dtr_task *task);
+/* What the newest reader asked for: piece_length, content ("" for none), filter, priority and the switches
+ * of back-to-source; nothing else is set. */
+const struct dtr_read_request *dtr_task_wish(const struct dtr_task *task);
 /* Whether the running pull is a seed's. */
 bool dtr_task_is_trigger(const struct dtr_task *task);
 /* The short id of the running pull, for log lines; NULL when none runs. */

@@ -9,6 +9,11 @@
 #include "core/daemon/task.h"
 #include "core/loop/loop.h"
 
+struct check;    /* check.c */
+struct suspects; /* suspect.c */
+
+enum { TASKS_LIARS = 64 };
+
 struct dtr_tasks {
     struct dtr_tasks_options options;
     struct dtr_map by_id; /* struct dtr_task.node */
@@ -18,9 +23,11 @@ struct dtr_tasks {
     struct dtr_msg msg;
     void (*closed)(void *context);
     void *closed_context;
+    char liars[TASKS_LIARS][DTR_ADDR_TEXT]; /* addresses of peers, oldest first */
+    size_t liar_count;
 };
 
-enum copy_state { COPY_CLOSED, COPY_OPENING, COPY_OPEN, COPY_CLOSING };
+enum copy_state { COPY_CLOSED, COPY_OPENING, COPY_OPEN, COPY_CLOSING, COPY_EVICTING };
 
 /* What this thread knows of a task. The copy itself belongs to the data thread. */
 struct dtr_task {
@@ -28,7 +35,7 @@ struct dtr_task {
     struct dtr_tasks *tasks;
     struct dtr_loop *data; /* pinned */
     struct dtr_task_facts facts;
-    char *strings[7]; /* of facts, and the request headers */
+    char *strings[9]; /* of facts, then those below */
     bool trusted;
     struct dtr_piece *pieces; /* by number, length 0: not there */
     uint32_t piece_room, piece_count_had;
@@ -36,7 +43,7 @@ struct dtr_task {
 
     enum copy_state state;
     struct dtr_copy *copy;
-    struct dtr_msg copy_msg; /* opening and closing, there and back */
+    struct dtr_msg copy_msg; /* opening, closing and evicting, there and back */
     struct dtr_error copy_error;
 
     struct dtr_list readers;   /* struct dtr_reader */
@@ -47,8 +54,14 @@ struct dtr_task {
     uint32_t parent_room;
     char version[200];            /* of the origin's object, for If-Range */
     struct pull_log *log;         /* of the pull that runs; pull_log.c */
-    struct dtr_read_request wish; /* of the newest reader: its numbers and switches, no strings */
+    struct dtr_read_request wish; /* see dtr_task_wish(); strings are ours */
     bool acting;
+    bool checkable; /* facts.digest is one that can be checked */
+    bool spoilt;    /* what the store holds is wrong: it is removed once nobody holds it */
+    struct check *check;
+    struct suspects *suspects;
+    void (*deleted)(void *context, const struct dtr_error *err); /* somebody waits for that */
+    void *deleted_context;
 };
 
 struct dtr_reader {
@@ -78,19 +91,32 @@ struct running {
     char from[DTR_ADDR_TEXT]; /* a peer's address, for counting */
 };
 
-enum { REQUEST_HEADERS = 6 }; /* index in dtr_task.strings */
+enum { RESPONSE_HEADERS = 3, REQUEST_HEADERS = 6, CONTENT = 7, FILTER = 8 }; /* in dtr_task.strings */
 
 /* task.c */
 int task_reserve_piece(struct dtr_task *task, uint32_t number, struct dtr_error *err);
+/* Keeps a copy in task->strings[index]; false: out of memory, nothing changed. */
+bool task_keep(struct dtr_task *task, size_t index, const char *text);
+/* A closing table goes with its last task. */
+void task_forget(struct dtr_task *task);
 /* Opens the copy when it is needed, closes it when nobody uses it any more. */
 void task_settle(struct dtr_task *task);
+
+/* delete.c */
+/* The copy is closed and nobody uses the task: begins to evict it, when somebody wants that. */
+bool task_evict(struct dtr_task *task);
+/* Whoever waits for the end of the task waits in vain. */
+void task_undelete(struct dtr_task *task, int code, const char *why);
 
 /* pull.c */
 int pull_start(struct dtr_task *task, const struct dtr_reader *first, struct dtr_error *err);
 void pull_cancel(struct dtr_task *task);
+/* Everything is there and right: stores so. */
+void pull_note_finished(struct dtr_task *task);
 
 /* reader.c */
 void readers_wake(struct dtr_task *task);
+/* Of a spoilt task only those that have been told of its bytes: the others wait for better ones. */
 void readers_fail(struct dtr_task *task, const struct dtr_error *err);
 
 #endif

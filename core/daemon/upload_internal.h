@@ -1,25 +1,49 @@
-/* What upload.c and upload_rpc.c share. */
+/* What the upload*.c files share. */
 #ifndef DTR_DAEMON_UPLOAD_INTERNAL_H
 #define DTR_DAEMON_UPLOAD_INTERNAL_H
 
 #include "core/base/list.h"
 #include "core/daemon/upload.h"
+#include "core/net/stream_group.h"
+#include <stdatomic.h>
 
 struct dtr_service {
     struct dtr_daemon *daemon;
 };
 
+/* The connections of one data thread; its own, but for `msg` while that travels. */
+struct upload_site {
+    struct upload *upload;
+    struct dtr_loop *loop;
+    struct dtr_stream_group streams;
+    struct dtr_msg msg; /* the end: to data and back */
+};
+
 struct upload {
     struct dtr_daemon *daemon;
     struct dtr_listener *listener;
-    size_t next_data;
+    struct upload_site *sites;
+    size_t site_count, next_site;
     bool closing;
+    size_t open_sites; /* while it stops */
+    uint64_t limit_ms;
+    void (*stopped)(void *context);
+    void *stopped_context;
     struct dtr_service service;
     struct dtr_list questions; /* struct dtr_question, waiting for a piece */
     struct dtr_list syncs;     /* struct sync, SyncPieces streams */
+
+    _Atomic uint64_t sent_bytes; /* to other peers; data threads add */
+    struct dtr_list host_syncs;  /* struct host_sync, SyncHost streams */
+    struct dtr_timer *sampling;  /* NULL before the first of them */
+    uint64_t sampled_ms, sampled_bytes;
+    uint64_t tx; /* bits/s */
 };
 
-/* upload_rpc.c: tells SyncPieces streams of a piece, or (NULL) that the pull has ended. */
-void syncs_piece(struct upload *upload, struct dtr_task *task, const struct dtr_piece *piece);
+/* upload_sync.c: handlers, and what they hear of pieces (NULL: the pull has ended) and of the end. */
+void sync_pieces(void *service, struct dtr_rpc_call *call, const struct dtr_rpc_message *request);
+void sync_host(void *service, struct dtr_rpc_call *call, const struct dtr_rpc_message *request);
+void syncs_piece(struct upload *upload, const struct dtr_task *task, const struct dtr_piece *piece);
+void syncs_stop(struct upload *upload);
 
 #endif

@@ -7,6 +7,7 @@
 #include "core/base/clock.h"
 #include "core/base/list.h"
 #include "core/loop/loop.h"
+#include "core/net/stream_group.h"
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
@@ -41,6 +42,7 @@ struct dtr_stream {
     bool kicked;             /* msg is posted */
     const struct dtr_stream_events *events;
     void *context;
+    struct dtr_stream_member member;
     struct dtr_addr addr;
     char peer[DTR_ADDR_TEXT];
 
@@ -402,6 +404,7 @@ static void on_ready(void *context, int events)
 
 static void destroy(struct dtr_stream *stream)
 {
+    dtr_stream_group_left(&stream->member);
     dtr_watch_close(stream->watch);
     dtr_timer_close(stream->timer);
     if (stream->fd >= 0)
@@ -512,6 +515,11 @@ void dtr_stream_adopt(struct dtr_stream *stream, const struct dtr_stream_events 
     stream->context = context;
 }
 
+struct dtr_stream_member *dtr_stream_member(struct dtr_stream *stream)
+{
+    return &stream->member;
+}
+
 struct dtr_loop *dtr_stream_loop(const struct dtr_stream *stream)
 {
     return stream->loop;
@@ -552,13 +560,16 @@ uint64_t dtr_stream_sent(const struct dtr_stream *stream)
     return stream->sent;
 }
 
-bool dtr_stream_uid(const struct dtr_stream *stream, uid_t *ret_uid)
+bool dtr_stream_cred(const struct dtr_stream *stream, struct dtr_cred *ret_cred)
 {
     struct ucred creds;
-    socklen_t size = sizeof(creds);
+    socklen_t size = sizeof(creds), groups_size = sizeof(ret_cred->groups);
     if (stream->addr.any.sa_family != AF_UNIX ||
-        getsockopt(stream->fd, SOL_SOCKET, SO_PEERCRED, &creds, &size) != 0)
+        getsockopt(stream->fd, SOL_SOCKET, SO_PEERCRED, &creds, &size) != 0 ||
+        getsockopt(stream->fd, SOL_SOCKET, SO_PEERGROUPS, ret_cred->groups, &groups_size) != 0)
         return false;
-    *ret_uid = creds.uid;
+    ret_cred->uid = creds.uid;
+    ret_cred->gid = creds.gid;
+    ret_cred->group_count = groups_size / sizeof(ret_cred->groups[0]);
     return true;
 }

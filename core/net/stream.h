@@ -9,6 +9,9 @@
 
 #include "core/net/addr.h"
 #include <darter/host.h>
+#include <sys/types.h>
+
+enum { DTR_CRED_GROUPS = 256 };
 
 /* Takes over an accepted descriptor, whatever happens. Starts without read credit and without deadlines. */
 int dtr_stream_new(struct dtr_loop *loop, int fd, const struct dtr_stream_events *events, void *context,
@@ -42,7 +45,18 @@ void dtr_stream_limit(struct dtr_stream *stream, size_t bytes);
 /* Bytes that went each way so far. */
 uint64_t dtr_stream_received(const struct dtr_stream *stream);
 uint64_t dtr_stream_sent(const struct dtr_stream *stream);
-/* uid of the process at the other end of a unix socket; false on TCP. */
-bool dtr_stream_uid(const struct dtr_stream *stream, uid_t *ret_uid);
+/* For core/net/stream_group.h. */
+struct dtr_stream_member;
+struct dtr_stream_member *dtr_stream_member(struct dtr_stream *stream);
+/* Who a process acts as. */
+struct dtr_cred {
+    uid_t uid;
+    gid_t gid;
+    gid_t groups[DTR_CRED_GROUPS]; /* supplementary ones */
+    size_t group_count;
+};
+/* The process at the other end of a unix socket, as it was when it connected. False on TCP, and for one with
+ * more than DTR_CRED_GROUPS groups. */
+bool dtr_stream_cred(const struct dtr_stream *stream, struct dtr_cred *ret_cred);
 
 #endif

@@ -57,21 +57,46 @@ static struct dtr_rpc_out *outs_pop(struct dtr_rpc_outs *outs)
 }
 
 /* Room for a message of `length` bytes, its prefix written. */
-static int out_new(struct dtr_rpc_call *call, size_t length, struct dtr_rpc_out **ret_out,
-                   struct dtr_error *err)
+struct dtr_rpc_out *dtr_rpc_out_new(size_t length)
+{
+    struct dtr_rpc_out *out = length <= UINT32_MAX ? malloc(sizeof(*out) + DTR_RPC_PREFIX + length) : NULL;
+    if (out) {
+        out->length = DTR_RPC_PREFIX + length;
+        dtr_rpc_frame_prefix(out->bytes, (uint32_t)length);
+    }
+    return out;
+}
+
+uint8_t *dtr_rpc_out_bytes(struct dtr_rpc_out *out)
+{
+    return out->bytes + DTR_RPC_PREFIX;
+}
+
+void dtr_rpc_out_free(struct dtr_rpc_out *out)
+{
+    free(out);
+}
+
+/* Whether the call takes another message. */
+static int may_send(const struct dtr_rpc_call *call, struct dtr_error *err)
 {
     if (call->ended || call->output_end)
         return dtr_error_set(err, DTR_ECLOSED, DTR_RETRY_NEVER, "the call is over");
-    if (call->queued > call->hub->limits.send_queue || length > UINT32_MAX)
+    if (call->queued > call->hub->limits.send_queue)
         return dtr_error_set(err, DTR_ELIMIT, DTR_RETRY_SAME, "%zu bytes wait to be sent on this call",
                              call->queued);
-    struct dtr_rpc_out *out = malloc(sizeof(*out) + DTR_RPC_PREFIX + length);
-    if (!out)
-        return dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for a message to send");
-    out->length = DTR_RPC_PREFIX + length;
-    dtr_rpc_frame_prefix(out->bytes, (uint32_t)length);
-    *ret_out = out;
     return DTR_OK;
+}
+
+static int out_new(struct dtr_rpc_call *call, size_t length, struct dtr_rpc_out **ret_out,
+                   struct dtr_error *err)
+{
+    int rc = may_send(call, err);
+    if (rc != DTR_OK)
+        return rc;
+    *ret_out = dtr_rpc_out_new(length);
+    return *ret_out ? DTR_OK
+                    : dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for a message to send");
 }
 
 static void out_queue(struct dtr_rpc_call *call, struct dtr_rpc_out *out)
@@ -104,6 +129,16 @@ int dtr_rpc_call_send_bytes(struct dtr_rpc_call *call, const void *bytes, size_t
         memcpy(out->bytes + DTR_RPC_PREFIX, bytes, length);
     out_queue(call, out);
     return DTR_OK;
+}
+
+int dtr_rpc_call_send_out(struct dtr_rpc_call *call, struct dtr_rpc_out *out, struct dtr_error *err)
+{
+    int rc = may_send(call, err);
+    if (rc == DTR_OK)
+        out_queue(call, out);
+    else
+        dtr_rpc_out_free(out);
+    return rc;
 }
 
 /* A whole message is on its way: kept while another connection may need it again, else freed. */
@@ -257,8 +292,8 @@ const struct dtr_addr *dtr_rpc_call_addr(const struct dtr_rpc_call *call)
     return stream ? dtr_stream_addr(stream) : NULL;
 }
 
-bool dtr_rpc_call_uid(const struct dtr_rpc_call *call, uid_t *ret_uid)
+bool dtr_rpc_call_cred(const struct dtr_rpc_call *call, struct dtr_cred *ret_cred)
 {
     const struct dtr_stream *stream = stream_of(call);
-    return stream && dtr_stream_uid(stream, ret_uid);
+    return stream && dtr_stream_cred(stream, ret_cred);
 }

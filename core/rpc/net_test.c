@@ -195,7 +195,7 @@ static void calls_over_a_unix_socket(void **state)
 {
     struct fixture *f = *state;
     char path[64];
-    uid_t uid = (uid_t)-1;
+    static struct dtr_cred cred;
     (void)snprintf(path, sizeof(path), "/tmp/dtr_rpc_test.%d.sock", (int)getpid());
     assert_int_equal(dtr_addr_unix(path, &f->addr, NULL), DTR_OK);
     start_server(f, NULL);
@@ -204,8 +204,10 @@ static void calls_over_a_unix_socket(void **state)
     f->echo.early = true;
     start_stream(f, &echo_bidi, DEFAULTS);
     RUN_UNTIL(f, f->client.headers == 1);
-    assert_true(dtr_rpc_call_uid(f->echo.server.call, &uid));
-    assert_int_equal(uid, getuid());
+    assert_true(dtr_rpc_call_cred(f->echo.server.call, &cred));
+    assert_int_equal(cred.uid, getuid());
+    assert_int_equal(cred.gid, getgid());
+    assert_int_equal(cred.group_count, getgroups(0, NULL));
     assert_int_equal(echo_send(f->client.call, "over unix"), DTR_OK);
     RUN_UNTIL(f, f->client.messages == 1);
     assert_string_equal(f->client.last, "over unix");
@@ -213,6 +215,27 @@ static void calls_over_a_unix_socket(void **state)
     RUN_UNTIL(f, f->echo.server.closed == 1);
     stop_server(f, 1000);
     assert_int_not_equal(access(path, F_OK), 0);
+}
+
+static void a_message_that_was_packed_elsewhere(void **state)
+{
+    struct fixture *f = *state;
+    static const char packed[] = {1 << 3 | 2, 3, 'a', 'b', 'c'};
+    struct dtr_rpc_out *out = dtr_rpc_out_new(sizeof(packed));
+    struct dtr_error err;
+    start_server(f, NULL);
+    open_channel(f, (struct dtr_rpc_channel_options){0});
+    start_stream(f, &echo_bidi, DEFAULTS);
+    memcpy(dtr_rpc_out_bytes(out), packed, sizeof(packed));
+    assert_int_equal(dtr_rpc_call_send_out(f->client.call, out, &err), DTR_OK);
+    RUN_UNTIL(f, f->client.messages == 1);
+    assert_string_equal(f->client.last, "abc");
+    dtr_rpc_call_end(f->client.call);
+    /* After the end it is refused, and still taken over. */
+    out = dtr_rpc_out_new(sizeof(packed));
+    assert_int_equal(dtr_rpc_call_send_out(f->client.call, out, &err), DTR_ECLOSED);
+    RUN_UNTIL(f, f->client.closed == 1);
+    assert_int_equal(f->client.code, DTR_RPC_OK);
 }
 
 static void big_streams_over_tcp(void **state)
@@ -570,6 +593,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(calls_over_tcp),
         TEST(calls_over_a_unix_socket),
+        TEST(a_message_that_was_packed_elsewhere),
         TEST(big_streams_over_tcp),
         TEST(metadata_travels),
         TEST(health_checks_and_watches),

@@ -16,9 +16,10 @@
 #include "core/rpc/status.h"
 #include <darter/host.h>
 #include <protobuf-c/protobuf-c.h>
-#include <sys/types.h>
 
+struct dtr_cred; /* core/net/stream.h */
 struct dtr_rpc_call;
+struct dtr_rpc_out;
 struct dtr_rpc_server;
 struct dtr_rpc_channel;
 struct dtr_rpc_table;
@@ -84,6 +85,13 @@ int dtr_rpc_call_send(struct dtr_rpc_call *call, const ProtobufCMessage *message
 /* The same for a message that is packed already; copies. */
 int dtr_rpc_call_send_bytes(struct dtr_rpc_call *call, const void *bytes, size_t length,
                             struct dtr_error *err);
+/* A message that some other thread packs, so that the loop copies nothing: room for `length` bytes, made,
+ * filled and freed on any thread. NULL: out of memory. */
+struct dtr_rpc_out *dtr_rpc_out_new(size_t length);
+uint8_t *dtr_rpc_out_bytes(struct dtr_rpc_out *out);
+void dtr_rpc_out_free(struct dtr_rpc_out *out);
+/* Queues it, like dtr_rpc_call_send(), and takes it over, whatever happens. */
+int dtr_rpc_call_send_out(struct dtr_rpc_call *call, struct dtr_rpc_out *out, struct dtr_error *err);
 /* Bytes queued and not yet given to the connection. */
 size_t dtr_rpc_call_queued(const struct dtr_rpc_call *call);
 
@@ -102,8 +110,8 @@ const char *dtr_rpc_call_metadata(const struct dtr_rpc_call *call, const char *n
 const char *dtr_rpc_call_peer(const struct dtr_rpc_call *call);
 /* The other side's address; NULL while a client's call has no connection. */
 const struct dtr_addr *dtr_rpc_call_addr(const struct dtr_rpc_call *call);
-/* uid of the process at the other end of a unix socket; false otherwise. */
-bool dtr_rpc_call_uid(const struct dtr_rpc_call *call, uid_t *ret_uid);
+/* Who is at the other end of a unix socket; false otherwise. */
+bool dtr_rpc_call_cred(const struct dtr_rpc_call *call, struct dtr_cred *ret_cred);
 
 /* --- server --------------------------------------------------------------------------------------- */
 
