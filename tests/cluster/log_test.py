@@ -150,11 +150,11 @@ class PullsAreLogged(ClusterTest):
     @deadline(60)
     def test_a_parent_that_is_lost_is_told_with_the_reason(self):
         self.start_all("node1", "node2")
-        file = self.origin.add(6, SIZE)
+        file = self.origin.add(6, 4 * SIZE)  # more than the kernel holds and still sends when node1 is dead
         self.pull("node1", file)
         self.shape("node1", 100)
         download = self.start_download("node2", file)
-        download.wait_size(4 * MIB)
+        download.wait_size(MIB)
         self.daemons["node1"].process.kill()
         self.expect_right(download, file, 20)
         lines = self.lines("node2")
