@@ -220,14 +220,20 @@ static void without_the_usual_script_the_formula_decides(void **state)
     }
 }
 
+/* Its tests take many turns of the loop. */
 static void it_closes_while_a_script_is_read(void **state)
 {
     struct rig *rig = *state;
+    uint64_t end_ms = dtr_now_ms() + DEADLINE_MS;
     write_script(rig, "a", 1);
     must_start(rig, rig->path);
-    write_script(rig, "b", 1);
-    while (!rig->scheduler->policy.load)
+    write_text(rig, "local tests = {}\n"
+                    "for i = 1, 200 do tests[i] = { 't', s = { count = 1 }, scores = { 1 } } end\n"
+                    "return { name = 'slow', needs = {}, tests = tests, rank = function(c, s)\n"
+                    "local x = 0 for i = 1, 40000 do x = x + i end return { 1 } end }");
+    while (!rig->scheduler->policy.load && dtr_now_ms() < end_ms)
         dtr_loop_turn(rig->loop, true);
+    assert_non_null(rig->scheduler->policy.load);
     close_scheduler(rig);
 }
 
