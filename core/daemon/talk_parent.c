@@ -4,6 +4,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/digest.h"
+#include "core/daemon/pull_log.h"
 #include "core/net/guard.h"
 #include "core/obs/log.h"
 #include "proto/dfdaemon.pb-c.h"
@@ -71,7 +72,7 @@ static void on_load_closed(void *context, struct dtr_rpc_call *call, const struc
     struct talk *talk = link->talk;
     (void)call;
     if (link->task && status->code != DTR_RPC_OK)
-        dtr_log(DTR_LOG_DEBUG, NULL, "a parent does not say how busy it is: %s: %s",
+        dtr_log(DTR_LOG_DEBUG, dtr_task_pull_id(link->task), "a parent does not say how busy it is: %s: %s",
                 dtr_rpc_code_name(status->code), status->message);
     link->host = NULL;
     free_when_over(link);
@@ -92,7 +93,8 @@ static void ask_load(struct link *link)
     if (rc == DTR_OK)
         rc = start(link, &dtr_rpc_upload_sync_host, &request.base, 0, &events, &link->host, &err);
     if (rc != DTR_OK)
-        dtr_log(DTR_LOG_DEBUG, NULL, "a parent cannot be asked how busy it is: %s", err.text);
+        dtr_log(DTR_LOG_DEBUG, dtr_task_pull_id(link->task), "a parent cannot be asked how busy it is: %s",
+                err.text);
 }
 
 /* --- SyncPieces -------------------------------------------------------------------------------------------
@@ -103,6 +105,7 @@ static void tell_end(struct talk *talk, struct dtr_task *task, uint32_t parent, 
     struct dtr_planner *planner = task && !talk->closing ? dtr_task_planner(task) : NULL;
     if (!planner)
         return;
+    pull_log_parent_ended(task, parent, err);
     dtr_planner_parent_ended(planner, dtr_now_ms(), parent, err);
     dtr_task_act(task);
 }
@@ -244,7 +247,7 @@ void link_open(struct talk *talk, struct dtr_task *task, uint32_t parent)
     if (rc == DTR_OK)
         return;
     if (err.code == DTR_EDENIED)
-        dtr_log(DTR_LOG_WARN, NULL, "%s", err.text);
+        dtr_log(DTR_LOG_WARN, dtr_task_pull_id(task), "%s", err.text);
     if (link)
         end(link);
     tell_end(talk, task, parent, &err);

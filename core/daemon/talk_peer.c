@@ -6,7 +6,7 @@
 #include "core/base/digest.h"
 #include "core/base/str.h"
 #include "core/brain/url.h"
-#include "core/obs/log.h"
+#include "core/daemon/pull_log.h"
 #include "proto/scheduler.pb-c.h"
 #include <stdlib.h>
 
@@ -44,6 +44,7 @@ static void lost(struct talk *talk, struct dtr_task *task, const struct dtr_erro
     struct dtr_planner *planner = dtr_task_planner(task);
     if (!planner || talk->closing)
         return;
+    pull_log_scheduler_lost(task, err);
     dtr_planner_scheduler_lost(planner, dtr_now_ms(), err);
     dtr_task_act(task);
 }
@@ -163,6 +164,7 @@ static void on_message(void *context, struct dtr_rpc_call *call, const struct dt
     }
     if (!planner)
         return;
+    pull_log_answer(task, &answer);
     dtr_planner_answer(planner, dtr_now_ms(), &answer);
     dtr_task_act(task);
 }
@@ -281,10 +283,13 @@ static int open_stream(struct conversation *conversation, struct dtr_error *err)
     struct talk *talk = conversation->talk;
     struct dtr_daemon *daemon = talk->daemon;
     struct scheduler *scheduler = talk_scheduler_for(talk, conversation->task_id);
+    const char *pull_id = dtr_task_pull_id(conversation->task);
     char uuid[37];
     if (!scheduler)
         return dtr_error_set(err, DTR_EUNAVAILABLE, DTR_RETRY_SAME, "no scheduler is there");
     dtr_uuid(uuid);
+    if (pull_id)
+        memcpy(uuid, pull_id, strlen(pull_id)); /* as random as what it replaces */
     int rc = dtr_peer_id(conversation->peer_id, daemon->ip, daemon->hostname, uuid,
                          daemon->config->seed_peer.enable, err);
     if (rc == DTR_OK)

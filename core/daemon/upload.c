@@ -4,9 +4,9 @@
 
 #include "core/base/clock.h"
 #include "core/base/str.h"
+#include "core/daemon/counts.h"
 #include "core/net/stream.h"
 #include "core/obs/log.h"
-#include "core/obs/metric.h"
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -151,7 +151,7 @@ static void deliver(struct dtr_msg *msg)
             answer.code =
                 dtr_copy_lease(question->copy, question->piece.offset, question->piece.length, &extent, &err);
         if (answer.code == DTR_OK) {
-            dtr_metric_add(DTR_CLIENT_UPLOAD_TRAFFIC, DTR_LABELS("0"), (double)question->piece.length);
+            upload_piece_leaves(&extent);
             (void)atomic_fetch_add(&question->upload->sent_bytes, question->piece.length);
         }
         question->answered(question->context, &answer);

@@ -138,6 +138,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, fault, body):
         record = {"ip": self.client_address[0], "path": self.path, "range": self.headers.get("Range"), "bytes": 0}
+        record["authorization"] = self.headers.get("Authorization")
         self.server_origin.requests.append(record)
         file = self.server_origin.files.get(self.path.partition("?")[0])
         status = fault.status if fault and fault.status else 200 if file else 404
