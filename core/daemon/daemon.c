@@ -218,7 +218,7 @@ struct ending {
     void *context;
 };
 
-static void after_server(void *context)
+static void after_upload(void *context)
 {
     struct ending *ending = context;
     struct dtr_daemon *daemon = ending->daemon;
@@ -230,6 +230,12 @@ static void after_server(void *context)
     dtr_mirror_free(daemon->mirror);
     free(ending);
     stopped(stopped_context);
+}
+
+static void after_server(void *context)
+{
+    struct ending *ending = context;
+    upload_end(ending->daemon->upload, after_upload, ending);
 }
 
 static void after_tasks(void *context)

@@ -79,6 +79,7 @@ int upload_new(struct dtr_daemon *daemon, struct upload **ret_upload, struct dtr
     dtr_list_init(&upload->questions);
     dtr_list_init(&upload->syncs);
     dtr_list_init(&upload->host_syncs);
+    dtr_list_init(&upload->orders);
     int rc = dtr_addr_ip(config->storage.server.ip ? config->storage.server.ip : any,
                          (uint16_t)config->storage.server.tcp_port, &addr, err);
     if (rc == DTR_OK)
@@ -252,6 +253,7 @@ void upload_piece(void *context, struct dtr_task *task, const struct dtr_piece *
             look(question);
     }
     syncs_piece(upload, task, piece);
+    orders_piece(upload, task);
 }
 
 void upload_stop(struct upload *upload)
@@ -262,6 +264,22 @@ void upload_stop(struct upload *upload)
     dtr_list_each_safe (node, &upload->questions)
         settle(dtr_container(node, struct dtr_question, link), DTR_ENOT_FOUND);
     syncs_stop(upload);
+}
+
+static void on_end(struct dtr_msg *msg)
+{
+    struct upload *upload = dtr_container(msg, struct upload, end);
+    dtr_pool_free(upload->pool);
+    upload->pool = NULL;
+    upload->ended(upload->ended_context);
+}
+
+void upload_end(struct upload *upload, void (*ended)(void *context), void *context)
+{
+    upload->ended = ended;
+    upload->ended_context = context;
+    upload->end.run = on_end;
+    orders_wait(upload);
 }
 
 void upload_free(struct upload *upload)

@@ -13,6 +13,9 @@ int upload_serve(struct dtr_daemon *daemon, struct dtr_rpc_table *peers, struct 
                  struct dtr_error *err);
 /* On the control loop: stops listening; questions that wait are answered with "not found". */
 void upload_stop(struct upload *upload);
+/* On the control loop, when tasks and servers are gone: waits for what is on worker threads, and ends them.
+ * `ended` comes later. */
+void upload_end(struct upload *upload, void (*ended)(void *context), void *context);
 /* After the loops have ended. NULL is fine. */
 void upload_free(struct upload *upload);
 
