@@ -222,7 +222,7 @@ struct ending {
     void *context;
 };
 
-static void after_server(void *context)
+static void after_upload(void *context)
 {
     struct ending *ending = context;
     struct dtr_daemon *daemon = ending->daemon;
@@ -233,6 +233,12 @@ static void after_server(void *context)
     dtr_rpc_health_free(daemon->health);
     free(ending);
     stopped(stopped_context);
+}
+
+static void after_server(void *context)
+{
+    struct ending *ending = context;
+    upload_end(ending->daemon->upload, after_upload, ending);
 }
 
 static void after_tasks(void *context)

@@ -51,8 +51,7 @@ static int start(struct link *link, const struct dtr_rpc_method *method, const P
     return DTR_OK;
 }
 
-/* --- SyncHost ---------------------------------------------------------------------------------------------
- */
+/* --- SyncHost ----------------------------------------------------------------------------------- */
 
 static void on_load(void *context, struct dtr_rpc_call *call, const struct dtr_rpc_message *message)
 {
@@ -97,8 +96,7 @@ static void ask_load(struct link *link)
                 err.text);
 }
 
-/* --- SyncPieces -------------------------------------------------------------------------------------------
- */
+/* --- SyncPieces --------------------------------------------------------------------------------- */
 
 static void tell_end(struct talk *talk, struct dtr_task *task, uint32_t parent, const struct dtr_error *err)
 {
@@ -185,8 +183,7 @@ static int ask_pieces(struct link *link, struct dtr_error *err)
     return rc;
 }
 
-/* --- links ------------------------------------------------------------------------------------------------
- */
+/* --- links -------------------------------------------------------------------------------------- */
 
 static struct link *find(struct talk *talk, const struct dtr_task *task, uint32_t parent)
 {

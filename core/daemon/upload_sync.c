@@ -16,8 +16,7 @@ enum {
         4 << 10, /* bytes; a child that does not read hears of the next change it has room for */
 };
 
-/* --- SyncPieces -------------------------------------------------------------------------------------------
- */
+/* --- SyncPieces --------------------------------------------------------------------------------- */
 
 struct sync {
     struct dtr_list link;
@@ -85,7 +84,7 @@ void sync_pieces(void *service, struct dtr_rpc_call *call, const struct dtr_rpc_
     static const struct dtr_rpc_events events = {.closed = on_sync_closed};
     struct dtr_daemon *daemon = service;
     const Dfdaemon__V2__SyncPiecesRequest *message = (const void *)request->message;
-    struct dtr_task *task = dtr_tasks_find(daemon->tasks, message->task_id);
+    struct dtr_task *task = daemon->upload->closing ? NULL : dtr_tasks_find(daemon->tasks, message->task_id);
     struct sync *sync = task && message->n_interested_piece_numbers ? calloc(1, sizeof(*sync)) : NULL;
     if (sync)
         sync->wanted = calloc(message->n_interested_piece_numbers, sizeof(*sync->wanted));
@@ -107,8 +106,7 @@ void sync_pieces(void *service, struct dtr_rpc_call *call, const struct dtr_rpc_
     advance(sync, task, !dtr_task_pulling(task));
 }
 
-/* --- SyncHost ---------------------------------------------------------------------------------------------
- */
+/* --- SyncHost ----------------------------------------------------------------------------------- */
 
 struct host_sync {
     struct dtr_list link;
