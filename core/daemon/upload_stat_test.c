@@ -3,6 +3,7 @@
 
 #include "core/base/str.h"
 #include "core/brain/task_id.h"
+#include "core/obs/metric.h"
 #include "proto/scheduler.pb-c.h"
 #include <setjmp.h>
 // clang-format off
@@ -119,6 +120,14 @@ static void delete_it(struct dtr_rpc_channel *channel, const struct dtr_rpc_meth
     serve_ask(&rig, channel, method, &request.base, &answer);
 }
 
+/* How many calls of a kind there were, and how many of them failed. */
+#define expect_counted(id, calls, failures)                                                                  \
+    do {                                                                                                     \
+        assert_int_equal(dtr_series_value(dtr_metric_series(DTR_CLIENT_##id, DTR_LABELS("0"))), calls);      \
+        assert_int_equal(dtr_series_value(dtr_metric_series(DTR_CLIENT_##id##_FAILURE, DTR_LABELS("0"))),    \
+                         failures);                                                                          \
+    } while (0)
+
 static void a_stat_is_the_schedulers_word(void **state)
 {
     (void)state;
@@ -140,6 +149,7 @@ static void a_stat_is_the_schedulers_word(void **state)
     (void)snprintf(task_id, sizeof(task_id), "short");
     stat_it(rig.local, &dtr_rpc_download_stat_task);
     assert_int_equal(answer.code, DTR_RPC_INVALID_ARGUMENT);
+    expect_counted(STAT_TASK, 3, 2);
     serve_rig_stop(&rig);
     serve_play_end(&rig, &scheduler.played);
 }
@@ -173,6 +183,7 @@ static void a_deletion_is_told_to_the_scheduler(void **state)
     delete_it(rig.local, &dtr_rpc_download_delete_task);
     assert_int_equal(answer.code, DTR_RPC_OK);
     assert_int_equal(rig_disk.marks, 0);
+    expect_counted(DELETE_TASK, 3, 1);
     serve_rig_stop(&rig);
     serve_play_end(&rig, &scheduler.played);
     assert_int_equal(scheduler.deleted_hosts, 1);
@@ -194,6 +205,8 @@ static void what_is_in_use_is_refused(void **state)
     SERVE_UNTIL(&rig, got.closed && dtr_list_empty(&rig.daemon.upload->orders));
     delete_it(rig.local, &dtr_rpc_download_delete_local_task);
     assert_int_equal(answer.code, DTR_RPC_OK);
+    expect_counted(DELETE_TASK, 1, 1);
+    expect_counted(DELETE_LOCAL_TASK, 1, 0);
     serve_rig_stop(&rig);
 }
 
@@ -230,12 +243,15 @@ static void the_local_table_says_what_is_here(void **state)
     task_id[0] = task_id[0] == 'a' ? 'b' : 'a';
     stat_it(rig.peer, &dtr_rpc_upload_stat_local_task);
     assert_int_equal(answer.code, DTR_RPC_NOT_FOUND);
+    expect_counted(STAT_LOCAL_TASK, 2, 1);
+    expect_counted(LIST_LOCAL_TASKS, 1, 0);
     serve_rig_stop(&rig);
 }
 
 static int set_up(void **state)
 {
     (void)state;
+    dtr_metrics_reset(DTR_METRICS_ALL);
     serve_rig_new(&rig);
     return 0;
 }
