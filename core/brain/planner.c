@@ -336,6 +336,18 @@ void dtr_planner_transfer_done(struct dtr_planner *p, uint64_t now_ms, uint32_t 
     dtr_plan_run(p);
 }
 
+void dtr_planner_checked(struct dtr_planner *p, uint64_t now_ms, const struct dtr_error *err)
+{
+    p->now_ms = now_ms;
+    if (!p->checking)
+        return;
+    p->checking = false;
+    p->checked = true;
+    if (err && err->code)
+        dtr_plan_fail(p, err);
+    dtr_plan_run(p);
+}
+
 bool dtr_planner_want(struct dtr_planner *p, uint64_t now_ms, uint32_t reader, uint64_t offset,
                       uint64_t length)
 {

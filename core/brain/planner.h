@@ -45,7 +45,10 @@ struct dtr_plan_config {
     uint64_t hedge_origin_ms;    /* ask the origin when a parent needs longer for a piece (30000); 0: never */
     bool disable_back_to_source; /* never take content from the origin; only its length is asked for */
     bool need_back_to_source;    /* a seed was triggered: fetch from the origin, do not wait for anybody */
-    bool detached;               /* the range given at the start stays wanted when its reader leaves */
+    /* The role checks the object as a whole (its digest) before anything is taken for complete: CHECK comes
+     * when every piece is there, and DONE after dtr_planner_checked(). Not when only ranges were wanted. */
+    bool check;
+    bool detached; /* the range given at the start stays wanted when its reader leaves */
     /* Before the scheduler is asked for parents, learn an unknown length by one byte of the origin, instead
      * of by the head of the whole object: an origin has sent megabytes of that when it is told to stop. */
     bool ask_length;
@@ -106,6 +109,7 @@ struct dtr_plan_parent {
     X(LENGTH, "length",                                                                                      \
       "content_length, piece_length, piece_count are known. Length DTR_LENGTH_UNKNOWN: "                     \
       "the origin does not say; cut pieces of piece_length")                                                 \
+    X(CHECK, "check", "every piece is there: check the whole, then dtr_planner_checked()")                   \
     X(DONE, "done", "all wanted bytes are there")                                                            \
     X(FAIL, "fail", "error; DTR_ECANCELLED: no reader is left")
 
@@ -210,6 +214,9 @@ void dtr_planner_piece_done(struct dtr_planner *planner, uint64_t now_ms, uint32
  * partner lied; DTR_ENO_SPACE and DTR_ENOMEM are our own trouble and end the task. */
 void dtr_planner_transfer_done(struct dtr_planner *planner, uint64_t now_ms, uint32_t id,
                                const struct dtr_error *err);
+
+/* The answer to CHECK: err NULL or code 0 when the object is what it should be; else the task fails. */
+void dtr_planner_checked(struct dtr_planner *planner, uint64_t now_ms, const struct dtr_error *err);
 
 /* A reader joins (or names another range): it wants `length` bytes (DTR_LENGTH_UNKNOWN: the rest) from
  * `offset` on, in order. False: the planner is over, a new one is needed. */

@@ -128,6 +128,7 @@ struct dtr_planner {
     struct dtr_error why;        /* the last trouble, for descriptions and the final error */
     struct dtr_error origin_why; /* what made the origin fail */
     bool over, broken;           /* broken: out of memory */
+    bool checking, checked;      /* CHECK was said; it was answered well */
 
     struct dtr_plan_action *queue;
     uint32_t queue_head, queue_count, queue_capacity;
@@ -215,6 +216,8 @@ bool dtr_plan_missing(const struct dtr_planner *p, uint32_t n);
 /* Missing, and no transfer brings it. */
 bool dtr_plan_unclaimed(const struct dtr_planner *p, uint32_t n);
 bool dtr_plan_complete(struct dtr_planner *p);
+/* Not only what is wanted is there: every piece is. */
+bool dtr_plan_whole(const struct dtr_planner *p);
 /* Wanted bytes of missing pieces; UINT64_MAX when that is not known. */
 uint64_t dtr_plan_bytes_left(const struct dtr_planner *p);
 /* The next run of bytes to ask the origin for, of at most `span` pieces. */

@@ -11,7 +11,9 @@
 #define REOPEN_MS      300
 #define STRIKES_MAX    2
 #define RATE_WINDOW_MS 50
-#define RATE_UNKNOWN   (10e9 / 8) /* bytes/s of a host that announces no ceiling (wire page 3.6) */
+#define RATE_BYTES     ((uint64_t)64 << 10) /* less says nothing of a speed ... */
+#define RATE_SLOW_MS   500                  /* ... unless it took so long */
+#define RATE_UNKNOWN   (10e9 / 8)           /* bytes/s of a host that announces no ceiling (wire page 3.6) */
 #define RATE_REGROW_MS 2000
 #define PIECE_STALLS   12  /* a piece may take so many stall times */
 #define PIECE_BYTES_MS 128 /* or as long as it takes at so many bytes per ms */
@@ -214,6 +216,8 @@ void dtr_plan_parent_moved(struct dtr_planner *p, struct plan_parent *parent, ui
         parent->idle_at = p->now_ms;
     if (!parent->window_bytes || (passed < RATE_WINDOW_MS && parent->in_flight))
         return;
+    if (parent->window_bytes < RATE_BYTES && passed < RATE_SLOW_MS)
+        return; /* the first bytes of a transfer, which come with the wait for them */
     double sample = (double)parent->window_bytes * 1000 / (double)(passed ? passed : 1);
     parent->rate = parent->measured ? 0.7 * parent->rate + 0.3 * sample : sample;
     parent->measured = true;

@@ -205,13 +205,35 @@ static void hopeless_parent_is_hedged_by_the_origin(void **state)
     scene_with_parents(&s, 8 * MIB, "A");
     scene_seen(&s, A, 0, 1);
     (void)scene_drain(&s);
-    s.now += 1000;
-    for (uint32_t id = 1; id <= 2; id++)
-        dtr_planner_progress(s.planner, s.now, id, s.transfers[id].action.offset, 10000);
-    expect(&s, "origin 3: 0 4M");
+    for (uint64_t second = 1; second <= 4; second++) {
+        s.now += 1000;
+        for (uint32_t id = 1; id <= 2; id++)
+            dtr_planner_progress(s.planner, s.now, id, s.transfers[id].action.offset, second * 10000);
+        expect(&s, "");
+    }
+    scene_pass(&s, 1000);
+    assert_string_equal(s.said, "origin 3: 0 4M");
     scene_head(&s, 3);
     scene_origin(&s, 3, 4 * MIB);
     expect(&s, "cancel 1; back_to_source_started; back_to_source_piece_finished 0");
+    scene_end(&s);
+}
+
+/* The first bytes of a parent that waited for them itself say nothing of its speed. */
+static void slow_beginning_is_not_hedged_by_the_origin(void **state)
+{
+    struct scene s;
+    (void)state;
+    scene_with_parents(&s, 16 * MIB, "A");
+    scene_seen(&s, A, 0, 3);
+    (void)scene_drain(&s);
+    scene_pass(&s, 400);
+    for (uint32_t id = 1; id <= 4; id++)
+        dtr_planner_progress(s.planner, s.now, id, s.transfers[id].action.offset, 1448);
+    scene_pass(&s, 900);
+    assert_int_equal(scene_count(&s, "origin"), 0);
+    scene_flow(&s, 20);
+    assert_int_equal(scene_count(&s, "origin"), 0);
     scene_end(&s);
 }
 
@@ -273,6 +295,7 @@ int main(void)
         cmocka_unit_test(silent_tail_is_asked_for_twice_and_the_slower_cancelled),
         cmocka_unit_test(slow_tail_is_hedged_by_measured_speed),
         cmocka_unit_test(hopeless_parent_is_hedged_by_the_origin),
+        cmocka_unit_test(slow_beginning_is_not_hedged_by_the_origin),
         cmocka_unit_test(only_pieces_of_the_range_are_fetched),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,9 +6,10 @@
  * that is expected to bring it soonest. Slow tails are asked for a second time elsewhere. */
 #include "core/brain/planner_internal.h"
 
-#define QUEUE_MS  2000 /* no more is asked of a parent that has work for so long */
-#define QUEUE_MIN 2    /* except that so many requests are always fine */
-#define HEDGE_MS  200  /* a hedge must win at least so much */
+#define QUEUE_MS          2000 /* no more is asked of a parent that has work for so long */
+#define QUEUE_MIN         2    /* except that so many requests are always fine */
+#define HEDGE_MS          200  /* a hedge must win at least so much */
+#define HEDGE_ORIGIN_PART 6    /* of hedge_origin_ms: so long is a transfer watched first */
 
 static bool busy(const struct dtr_planner *p, const struct plan_parent *parent)
 {
@@ -158,11 +159,15 @@ static double remaining_ms(const struct dtr_planner *p, const struct plan_transf
     return ms > silent ? ms : silent;
 }
 
-static bool origin_may_hedge(const struct dtr_planner *p, double remaining)
+/* Only a transfer that crawls itself, and did so for a while: one copy is to leave the origin, and how fast a
+ * parent is says little while it waits for its own bytes. */
+static bool origin_may_hedge(const struct dtr_planner *p, const struct plan_transfer *t)
 {
-    return p->config.hedge_origin_ms && remaining > (double)p->config.hedge_origin_ms && !p->origin &&
-           p->source == SOURCE_CLOSED && !p->source_dead && !p->config.disable_back_to_source &&
-           p->talk != TALK_ASKED;
+    uint64_t passed = p->now_ms - t->started_at, done = t->at - t->start;
+    double whole_ms = (double)passed * (double)(t->end - t->start) / (double)(done ? done : 1);
+    return p->config.hedge_origin_ms && passed >= p->config.hedge_origin_ms / HEDGE_ORIGIN_PART &&
+           whole_ms > (double)p->config.hedge_origin_ms && !p->origin && p->source == SOURCE_CLOSED &&
+           !p->source_dead && !p->config.disable_back_to_source && p->talk != TALK_ASKED;
 }
 
 static void hedge_one(struct dtr_planner *p, struct plan_transfer *t)
@@ -177,7 +182,7 @@ static void hedge_one(struct dtr_planner *p, struct plan_transfer *t)
         if (!silent && !faster)
             return;
         fetch(p, t->piece, other);
-    } else if (origin_may_hedge(p, mine) && dtr_ranges_gap(&p->arrived, t->start, t->end, &gap)) {
+    } else if (origin_may_hedge(p, t) && dtr_ranges_gap(&p->arrived, t->start, t->end, &gap)) {
         dtr_plan_origin_range(p, gap.start, gap.end, false);
     } else {
         return;

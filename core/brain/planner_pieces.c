@@ -144,6 +144,14 @@ bool dtr_plan_complete(struct dtr_planner *p)
     return p->first_missing == p->piece_count;
 }
 
+bool dtr_plan_whole(const struct dtr_planner *p)
+{
+    for (uint32_t n = 0; n < p->piece_count; n++)
+        if (!p->pieces[n].done)
+            return false;
+    return p->content_length != DTR_LENGTH_UNKNOWN;
+}
+
 uint64_t dtr_plan_bytes_left(const struct dtr_planner *p)
 {
     uint64_t bytes = 0;

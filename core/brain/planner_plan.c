@@ -66,14 +66,19 @@ void dtr_plan_cancel(struct dtr_planner *p, struct plan_transfer *t)
     dtr_plan_uncount(p, t);
 }
 
-static void end(struct dtr_planner *p, const struct dtr_error *err)
+static void cancel_all(struct dtr_planner *p)
 {
-    p->over = true;
     dtr_list_each (node, &p->transfers) {
         struct plan_transfer *t = dtr_container(node, struct plan_transfer, link);
         if (!t->cancelled)
             dtr_plan_cancel(p, t);
     }
+}
+
+static void end(struct dtr_planner *p, const struct dtr_error *err)
+{
+    p->over = true;
+    cancel_all(p);
     for (uint32_t i = 0; i < p->parent_count; i++)
         if (p->parents[i]->state == PARENT_LIVE)
             dtr_plan_parent_drop(p, p->parents[i], PARENT_LOST);
@@ -185,6 +190,18 @@ static bool seek_more(struct dtr_planner *p)
     return true;
 }
 
+/* All wanted bytes are there. */
+static void complete(struct dtr_planner *p)
+{
+    if (!p->config.check || p->checked || !dtr_plan_whole(p)) {
+        dtr_plan_finish(p);
+        return;
+    }
+    p->checking = true;
+    cancel_all(p);
+    dtr_plan_push(p, &(struct dtr_plan_action){.kind = DTR_PLAN_CHECK});
+}
+
 /* One pass. True: the state changed in a way that needs another. */
 static bool step(struct dtr_planner *p)
 {
@@ -194,8 +211,10 @@ static bool step(struct dtr_planner *p)
         dtr_plan_fail(p, &err);
         return false;
     }
+    if (p->checking)
+        return false; /* the role answers, whatever comes of it */
     if (dtr_plan_complete(p)) {
-        dtr_plan_finish(p);
+        complete(p);
         return false;
     }
     if (p->stat_until) {
@@ -255,6 +274,8 @@ static uint64_t next_wake(const struct dtr_planner *p)
     uint64_t wake = DTR_PLAN_NEVER;
     if (p->over)
         return p->linger_until ? p->linger_until : DTR_PLAN_NEVER;
+    if (p->checking)
+        return DTR_PLAN_NEVER;
     if (p->stat_until)
         return p->stat_until;
     wake_for_transfers(p, &wake);

@@ -13,6 +13,11 @@ static bool have(const struct world *w, uint64_t at)
            dtr_ranges_run(&w->arrived, at) > at;
 }
 
+static bool unfinished(const struct toy_transfer *t)
+{
+    return t->at < t->end;
+}
+
 /* Whether all that is wanted now is there. */
 static bool satisfied(const struct world *w)
 {
@@ -101,6 +106,25 @@ static void cancel(struct world *w, uint32_t id)
             w->transfers[i].cancelled = true;
 }
 
+static bool whole(const struct world *w)
+{
+    for (uint64_t n = 0; w->piece_length && n * w->piece_length < w->length; n++)
+        if (!world_bit(w->verified, n))
+            return false;
+    return w->config.check;
+}
+
+static void begin_check(struct world *w)
+{
+    world_check(w, w->config.check && !w->check_at, "asks for a check that is not wanted");
+    for (uint64_t n = 0; n * w->piece_length < w->length; n++)
+        world_check(w, world_bit(w->verified, n), "asks for a check before every piece is there");
+    for (uint32_t i = 0; i < TRANSFERS; i++)
+        world_check(w, !w->transfers[i].used || w->transfers[i].cancelled || !unfinished(&w->transfers[i]),
+                    "lets a transfer run into the check");
+    w->check_at = w->now + 1 + world_draw(w, 20000);
+}
+
 static void note_end(struct world *w, const struct dtr_plan_action *a)
 {
     w->outcome = a->kind;
@@ -108,6 +132,8 @@ static void note_end(struct world *w, const struct dtr_plan_action *a)
         w->brought += world_bit(w->verified, n) && !world_bit(w->stored, n);
     if (a->kind == DTR_PLAN_DONE) {
         world_check(w, satisfied(w), "done, but wanted bytes are missing");
+        world_check(w, !w->check_at && !(w->spoilt && whole(w)),
+                    "done, but the whole is not as it should be");
         return;
     }
     w->code = a->error->code;
@@ -159,6 +185,9 @@ static void carry_out(struct world *w, const struct dtr_plan_action *a)
                     "wrong length");
         w->piece_length = a->piece_length;
         break;
+    case DTR_PLAN_CHECK:
+        begin_check(w);
+        break;
     case DTR_PLAN_DONE:
     case DTR_PLAN_FAIL:
         note_end(w, a);
@@ -186,6 +215,8 @@ static void make_world(struct world *w, uint64_t seed)
     w->config.need_back_to_source = world_chance(w, 15);
     w->config.detached = world_chance(w, 20);
     w->config.concurrent_pieces = 1 + (uint32_t)world_draw(w, 8);
+    w->config.check = world_chance(w, 50);
+    w->spoilt = w->config.check && world_chance(w, 20);
     w->config.seed = seed;
     w->config.peer_id = world_chance(w, 70) ? "M" : NULL;
     w->talk.answers_max = w->config.max_schedule_count;
@@ -231,7 +262,8 @@ static void judge(struct world *w)
     world_check(w, dtr_planner_ended(w->planner), "does not end the conversation");
     world_check(w, w->talk.state == TALK_NONE || w->talk.state == TALK_ENDED || w->talk.lost,
                 "leaves the scheduler without a last word");
-    if (w->outcome == DTR_PLAN_FAIL && w->code != DTR_ECANCELLED && !outside)
+    if (w->outcome == DTR_PLAN_FAIL && w->code != DTR_ECANCELLED && !outside &&
+        !(w->spoilt && w->code == DTR_ECORRUPT))
         world_check(w,
                     !allowed || w->whim == REFUSES || w->whim == FAILS_ALWAYS || w->whim == OTHER ||
                         w->whim == STALLS || w->whim == BREAKS_OFF,

@@ -83,7 +83,7 @@ static void answered_normal(struct dtr_planner *p, const struct dtr_plan_answer 
         return;
     }
     say(p, DTR_PLAN_STARTED, NULL);
-    if (p->over)
+    if (p->over || p->checking)
         return;
     if (answer->content_length != DTR_LENGTH_UNKNOWN && answer->content_length != p->content_length) {
         dtr_error_set(&p->why, DTR_ECORRUPT, DTR_RETRY_ELSEWHERE,
@@ -105,7 +105,7 @@ static void answered_normal(struct dtr_planner *p, const struct dtr_plan_answer 
 static void answered_source(struct dtr_planner *p)
 {
     p->talk = TALK_PARENTS;
-    if (p->over)
+    if (p->over || p->checking)
         dtr_plan_talk_source(p, "the scheduler said so");
     else
         dtr_plan_open_source(p, "the scheduler says back to source");

@@ -290,6 +290,47 @@ static void detached_downloads_go_on_without_readers(void **state)
     scene_end(&s);
 }
 
+/* Everything there is not yet done: the scheduler hears of the end only after the check. */
+static void whole_objects_are_checked_before_the_end(void **state)
+{
+    struct dtr_error err;
+    (void)state;
+    for (int good = 0; good < 2; good++) {
+        struct scene s;
+        scene_set(&s, 8 * MIB);
+        s.config.check = true;
+        scene_start(&s, 0, DTR_LENGTH_UNKNOWN, true);
+        scene_parents(&s, "A");
+        scene_seen(&s, 0, 0, 1);
+        (void)scene_drain(&s);
+        scene_piece(&s, 1);
+        scene_piece(&s, 2);
+        assert_int_equal(scene_count(&s, "check"), 0);
+        assert_non_null(strstr(scene_drain(&s), "check"));
+        assert_int_equal(scene_count(&s, "done"), 0);
+        scene_pass(&s, 60000);
+        assert_string_equal(s.said, ""); /* as long as it takes */
+        dtr_error_set(&err, DTR_ECORRUPT, DTR_RETRY_SAME, "wrong digest");
+        dtr_planner_checked(s.planner, s.now, good ? NULL : &err);
+        expect(&s, good ? "parent_close A; done; finished" : "parent_close A; fail: corrupt 0; failed");
+        scene_end(&s);
+    }
+}
+
+static void parts_are_not_checked(void **state)
+{
+    struct scene s;
+    (void)state;
+    scene_set(&s, 64 * MIB);
+    s.config.check = true;
+    scene_start(&s, 8 * MIB, 4 * MIB, true);
+    (void)scene_drain(&s);
+    scene_head(&s, 1);
+    scene_origin(&s, 1, 4 * MIB);
+    expect(&s, "done");
+    scene_end(&s);
+}
+
 static void wider_want_brings_the_scheduler_in(void **state)
 {
     struct scene s;
@@ -326,6 +367,8 @@ int main(void)
         cmocka_unit_test(answers_that_make_no_sense_end_the_conversation_only),
         cmocka_unit_test(last_reader_leaving_cancels_everything),
         cmocka_unit_test(detached_downloads_go_on_without_readers),
+        cmocka_unit_test(whole_objects_are_checked_before_the_end),
+        cmocka_unit_test(parts_are_not_checked),
         cmocka_unit_test(wider_want_brings_the_scheduler_in),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

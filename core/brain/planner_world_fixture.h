@@ -63,7 +63,8 @@ struct world {
     struct dtr_range readers[READERS], base;
     uint32_t present;          /* bit per reader */
     uint64_t owed_at, stat_at; /* when the scheduler answers; 0: nothing owed */
-    bool owed_never, finished_well;
+    uint64_t check_at;         /* when the check of the whole is answered; 0: not asked for */
+    bool owed_never, finished_well, spoilt;
     uint32_t brought; /* pieces that came before the end */
     enum dtr_plan_kind outcome;
     int code;
@@ -109,7 +110,8 @@ static void world_drain(struct world *w)
         w->carry_out(w, &action);
     world_check(w, !w->talk.wrong[0], w->talk.wrong);
     world_check(w, dtr_planner_wake(w->planner) > w->now, "wants to be woken in the past");
-    world_check(w, dtr_planner_over(w->planner) || dtr_planner_wake(w->planner) != DTR_PLAN_NEVER,
+    world_check(w,
+                dtr_planner_over(w->planner) || w->check_at || dtr_planner_wake(w->planner) != DTR_PLAN_NEVER,
                 "waits without a deadline");
 }
 
@@ -280,6 +282,16 @@ static void act_scheduler(struct world *w)
     }
 }
 
+static void act_check(struct world *w)
+{
+    struct dtr_error err;
+    dtr_error_set(&err, DTR_ECORRUPT, DTR_RETRY_SAME, "toy: wrong digest");
+    if (!w->check_at || w->now < w->check_at)
+        return;
+    w->check_at = 0;
+    dtr_planner_checked(w->planner, w->now, w->spoilt ? &err : NULL);
+}
+
 static void act_readers(struct world *w)
 {
     uint32_t reader = (uint32_t)world_draw(w, READERS);
@@ -331,6 +343,8 @@ static void world_step(struct world *w)
         world_drain(w);
     }
     act_scheduler(w);
+    world_drain(w);
+    act_check(w);
     world_drain(w);
     act_readers(w);
     world_drain(w);

@@ -99,6 +99,7 @@ struct dtr_swarm_announce {
     int32_t port;         /* gRPC upload port */
     int32_t download_port;
     bool disable_shared; /* never a parent */
+    bool proven;         /* the announcement came from `ip` itself: dialling it reaches who said so */
 };
 
 struct dtr_swarm_host {

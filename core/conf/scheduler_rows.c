@@ -15,7 +15,8 @@
 
 #define ROLE_STRUCT struct dtr_scheduler_config
 static const struct dtr_conf_row rows[] = {
-    {DTR_BOOL("console", console), .initial = "false", .help = "Log to standard error too"},
+    {DTR_BOOL("console", console), .initial = "false",
+     .help = "Log to standard error also when there is a log file"},
     {DTR_BOOL("verbose", verbose), .initial = "false", DTR_NEVER("the level is server.logLevel"),
      .help = "Left over from older files"},
     {DTR_INT("pprofPort", pprof_port), .initial = "-1", DTR_RANGE(-1, 65535),
@@ -37,8 +38,8 @@ static const struct dtr_conf_row rows[] = {
     {DTR_STRING("server.tls.key", server.tls.key), TLS_LATER, .help = "PEM file with its private key"},
     {DTR_INT("server.requestRateLimit", server.request_rate_limit), .initial = "4000", .unit = "requests/s",
      POSITIVE, DTR_LATER("rates are not limited"), .help = "Calls and new streams"},
-    {DTR_STRING("server.logDir", server.log_dir), .initial = "/var/log/dragonfly",
-     .check = dtr_value_check_absolute, .help = "Folder of the log file"},
+    {DTR_STRING("server.logDir", server.log_dir), .unset = "no file, standard error only",
+     .check = dtr_value_check_absolute, .help = "Folder of the log file scheduler.log"},
     {DTR_STRING("server.logLevel", server.log_level), .initial = "info",
      .words = "error|warn|warning|info|debug|trace", .reloadable = true, .help = "What is logged"},
     {DTR_INT("server.logMaxSize", server.log_max_size), .initial = "1024", .unit = "megabytes", POSITIVE,
@@ -54,8 +55,9 @@ static const struct dtr_conf_row rows[] = {
     {DTR_ANY("server.cacheDir"), PLACE_NEVER, .help = "Left over in charts"},
     {DTR_ANY("server.dataDir"), PLACE_NEVER, .help = "Left over in charts"},
     /* scheduler */
-    {DTR_STRING("scheduler.algorithm", scheduler.algorithm), .initial = "default", .reloadable = true,
-     .help = "Policy that ranks parents: default, dragonfly, or a name in scripts/scheduling"},
+    {DTR_STRING("scheduler.algorithm", scheduler.algorithm), .initial = "default",
+     .check = dtr_value_check_script, .reloadable = true,
+     .help = "Lua policy that ranks parents: default, a script's name, or the path of its file"},
     {DTR_INT("scheduler.backToSourceCount", scheduler.back_to_source_count), .initial = "200",
      DTR_RANGE(1, UINT32_MAX), .reloadable = true, .help = "Peers of one task at the origin at a time"},
     {DTR_INT("scheduler.retryBackToSourceLimit", scheduler.retry_back_to_source_limit), .initial = "4",

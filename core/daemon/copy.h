@@ -8,7 +8,7 @@
  * - When two writers touched a piece, or it came together from several, what is on the disk is read
  *   back before it is marked.
  *
- * One data thread, except dtr_copy_lease(), which any data thread may call between open and close.
+ * One data thread, except dtr_copy_lease(), which any thread may call between open and close.
  * Not for: deciding what is fetched (core/brain/planner.h), connections. */
 #ifndef DTR_DAEMON_COPY_H
 #define DTR_DAEMON_COPY_H
@@ -48,7 +48,7 @@ int dtr_copy_note(struct dtr_copy *copy, const char *headers, int64_t finished_a
                   struct dtr_error *err);
 /* What is known of the task; strings live as long as the copy, or until headers are noted. */
 const struct dtr_task_facts *dtr_copy_facts(const struct dtr_copy *copy);
-/* See struct dtr_storage_ops. Any data thread; the caller asks only for bytes that are readable. */
+/* See struct dtr_storage_ops. Any thread; the caller asks only for bytes that are readable. */
 int dtr_copy_lease(const struct dtr_copy *copy, uint64_t offset, uint64_t length,
                    struct dtr_extent *ret_extent, struct dtr_error *err);
 

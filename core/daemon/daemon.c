@@ -2,6 +2,7 @@
 #include "core/daemon/daemon.h"
 
 #include "core/base/str.h"
+#include "core/daemon/counts.h"
 #include "core/daemon/proxy.h"
 #include "core/daemon/talk.h"
 #include "core/daemon/upload.h"
@@ -96,6 +97,7 @@ static int make_tasks(struct dtr_daemon *daemon, struct dtr_error *err)
         .outside = {.scheduler = talk_scheduler, .parent = talk_parent, .context = daemon},
         .piece = on_piece,
         .piece_context = daemon,
+        .pool = daemon->parts.pool,
     };
     dtr_plan_config_default(&options.plan);
     options.plan.p2p_threshold = config->download.p2p_threshold;
@@ -200,6 +202,8 @@ int dtr_daemon_new(const struct dtr_daemon_parts *parts, struct dtr_daemon **ret
         rc = open_rpc(daemon, err);
     if (rc == DTR_OK)
         rc = talk_new(daemon, &daemon->talk, err);
+    if (rc == DTR_OK)
+        rc = gauges_new(daemon, &daemon->gauges, err);
     /* On an error the process ends; what was opened goes with it. */
     if (rc == DTR_OK) {
         atomic_store(&daemon->serving, true);
@@ -213,7 +217,7 @@ int dtr_daemon_new(const struct dtr_daemon_parts *parts, struct dtr_daemon **ret
 
 struct ending {
     struct dtr_daemon *daemon;
-    uint64_t limit_ms;
+    int serving; /* of proxy and uploads, those that have not ended */
     void (*stopped)(void *context);
     void *context;
 };
@@ -227,7 +231,6 @@ static void after_upload(void *context)
     dtr_rpc_table_free(daemon->peers);
     dtr_rpc_table_free(daemon->local);
     dtr_rpc_health_free(daemon->health);
-    dtr_mirror_free(daemon->mirror);
     free(ending);
     stopped(stopped_context);
 }
@@ -250,10 +253,11 @@ static void after_talk(void *context)
     dtr_tasks_close(ending->daemon->tasks, after_tasks, ending);
 }
 
-static void after_proxy(void *context)
+static void after_serving(void *context)
 {
     struct ending *ending = context;
-    talk_close(ending->daemon->talk, after_talk, ending);
+    if (--ending->serving == 0)
+        talk_close(ending->daemon->talk, after_talk, ending);
 }
 
 void dtr_daemon_stop(struct dtr_daemon *daemon, uint64_t limit_ms, void (*stopped)(void *context),
@@ -265,9 +269,19 @@ void dtr_daemon_stop(struct dtr_daemon *daemon, uint64_t limit_ms, void (*stoppe
         stopped(context);
         return;
     }
-    *ending = (struct ending){.daemon = daemon, .limit_ms = limit_ms, .stopped = stopped, .context = context};
-    upload_stop(daemon->upload);
-    proxy_close(daemon->proxy, limit_ms, after_proxy, ending);
+    *ending = (struct ending){.daemon = daemon, .serving = 2, .stopped = stopped, .context = context};
+    gauges_close(daemon->gauges);
+    upload_stop(daemon->upload, limit_ms, after_serving, ending);
+    proxy_close(daemon->proxy, limit_ms, after_serving, ending);
+}
+
+void dtr_daemon_free(struct dtr_daemon *daemon)
+{
+    if (!daemon)
+        return;
+    dtr_mirror_free(daemon->mirror);
+    upload_free(daemon->upload);
+    free(daemon);
 }
 
 bool dtr_daemon_healthy(const struct dtr_daemon *daemon)

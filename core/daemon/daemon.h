@@ -7,7 +7,7 @@
 #define DTR_DAEMON_DAEMON_H
 
 #include "core/conf/conf.h"
-#include "core/loop/loop.h"
+#include "core/loop/pool.h"
 #include "core/module/module.h"
 
 struct dtr_daemon;
@@ -17,6 +17,7 @@ struct dtr_daemon_parts {
     struct dtr_loop *control;
     struct dtr_loop *const *data; /* running or not yet */
     size_t data_count;
+    struct dtr_pool *pool;
     const struct dtr_daemon_config *config;
     const char *const *schedulers; /* "ip:port" of each */
     size_t scheduler_count;        /* 0: everything comes from the origin */
@@ -27,9 +28,11 @@ struct dtr_daemon_parts {
 int dtr_daemon_new(const struct dtr_daemon_parts *parts, struct dtr_daemon **ret_daemon,
                    struct dtr_error *err);
 /* On the control loop: stops listening, lets running answers end within `limit_ms`, takes leave of the
- * schedulers. `stopped` comes on the control loop when the daemon is gone. */
+ * schedulers. `stopped` comes on the control loop when nothing is left to do. */
 void dtr_daemon_stop(struct dtr_daemon *daemon, uint64_t limit_ms, void (*stopped)(void *context),
                      void *context);
+/* After it stopped and its loops have ended. NULL is fine. */
+void dtr_daemon_free(struct dtr_daemon *daemon);
 /* Whether it serves: what /healthy answers. Any thread. */
 bool dtr_daemon_healthy(const struct dtr_daemon *daemon);
 

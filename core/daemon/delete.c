@@ -2,7 +2,7 @@
  *
  * A reader that comes before the order to evict keeps the task. One that comes while the data thread removes
  * the bytes finds an empty task, which is then pulled anew. */
-#include "core/daemon/task_internal.h"
+#include "core/daemon/check.h"
 
 #include "core/base/clock.h"
 
@@ -48,10 +48,11 @@ static void on_evicted(struct dtr_msg *msg)
     task->state = COPY_CLOSED;
     if (result.code == DTR_ENOT_FOUND)
         result.code = DTR_OK; /* a task of which nothing was stored yet */
-    if (result.code == DTR_OK)
+    if (result.code == DTR_OK || task->spoilt)
         clear(task);
+    task->spoilt = false;
     tell(task, &result);
-    if (result.code == DTR_OK && dtr_list_empty(&task->readers))
+    if (result.code == DTR_OK && dtr_list_empty(&task->readers) && !suspects_watched(task))
         task_forget(task);
     else
         task_settle(task);
@@ -71,7 +72,7 @@ static void evict(struct dtr_msg *msg)
 
 bool task_evict(struct dtr_task *task)
 {
-    if (!task->deleted)
+    if (!task->deleted && !task->spoilt)
         return false;
     task->state = COPY_EVICTING;
     task->copy_msg.run = evict;

@@ -1,10 +1,9 @@
 /* A pull: the planner's actions carried out, the transfers' reports brought back to it. */
-#include "core/daemon/task_internal.h"
+#include "core/daemon/check.h"
 
 #include "core/base/clock.h"
 #include "core/base/digest.h"
 #include "core/base/str.h"
-#include "core/obs/metric.h"
 #include <stdlib.h>
 
 /* --- what transfers report ---------------------------------------------------------------------------------
@@ -17,8 +16,9 @@ static void tell_piece(struct dtr_task *task, const struct dtr_piece *piece)
         options->piece(options->piece_context, task, piece);
 }
 
-static int take_piece(struct dtr_task *task, const struct dtr_piece *piece)
+static int take_piece(const struct running *running, const struct dtr_piece *piece)
 {
+    struct dtr_task *task = running->task;
     struct dtr_error err;
     int rc = task_reserve_piece(task, piece->number, &err);
     if (rc == DTR_OK && !dtr_ranges_add(&task->readable, piece->offset, piece->offset + piece->length))
@@ -26,6 +26,10 @@ static int take_piece(struct dtr_task *task, const struct dtr_piece *piece)
     if (rc == DTR_OK) {
         task->piece_count_had += task->pieces[piece->number].length == 0;
         task->pieces[piece->number] = *piece;
+        if (running->origin)
+            suspects_compare(task, piece);
+        else
+            suspects_gave(task, piece->number, running->from);
         tell_piece(task, &task->pieces[piece->number]);
     }
     return rc;
@@ -60,29 +64,17 @@ static void feed(struct running *running, const struct dtr_report *report)
     }
 }
 
-static void count(const struct running *running, const struct dtr_report *report)
-{
-    if (report->kind == DTR_REPORT_PROGRESS && running->origin)
-        dtr_metric_add(DTR_CLIENT_DOWNLOAD_TRAFFIC, DTR_LABELS("BACK_TO_SOURCE", "STANDARD"),
-                       (double)report->length);
-    if (report->kind != DTR_REPORT_PIECE || running->origin)
-        return;
-    dtr_metric_add(DTR_CLIENT_DOWNLOAD_TRAFFIC, DTR_LABELS("REMOTE_PEER", "STANDARD"),
-                   (double)report->piece.length);
-    dtr_metric_add(DTR_DOWNLOAD_BYTES, DTR_LABELS(running->from), (double)report->piece.length);
-}
-
 static void on_report(void *context, const struct dtr_report *report)
 {
     struct running *running = context;
     struct dtr_task *task = running->task;
     int rc = DTR_OK;
-    count(running, report);
+    pull_log_report(running, report);
     if (report->kind == DTR_REPORT_HEAD)
         take_head(task, report);
-    if (report->kind == DTR_REPORT_PIECE)
-        rc = take_piece(task, &report->piece);
-    if (report->kind == DTR_REPORT_PROGRESS && running->origin &&
+    if (report->kind == DTR_REPORT_PIECE && !task->spoilt)
+        rc = take_piece(running, &report->piece);
+    if (report->kind == DTR_REPORT_PROGRESS && running->origin && !task->spoilt &&
         !dtr_ranges_add(&task->readable, report->offset, report->offset + report->length))
         rc = DTR_ENOMEM;
     if (rc != DTR_OK)
@@ -96,6 +88,7 @@ static void on_report(void *context, const struct dtr_report *report)
         free(running);
     if (task->planner)
         dtr_task_act(task);
+    check_advance(task);
     readers_wake(task);
     if (done)
         task_settle(task);
@@ -148,7 +141,8 @@ static int start_transfer(struct dtr_task *task, const struct dtr_plan_action *a
     struct running *running = calloc(1, sizeof(*running));
     if (!running)
         return dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for a transfer");
-    *running = (struct running){.task = task, .id = action->id, .origin = action->kind == DTR_PLAN_ORIGIN};
+    *running = (struct running){
+        .task = task, .id = action->id, .piece = action->piece, .origin = action->kind == DTR_PLAN_ORIGIN};
     if (!running->origin)
         dtr_addr_ip_text(&request.peer, running->from);
     int rc = dtr_transfer_start(&request, on_report, running, &running->transfer, err);
@@ -183,12 +177,12 @@ static void store_note(struct dtr_msg *msg)
     free(note);
 }
 
-static void note_finished(struct dtr_task *task)
+void pull_note_finished(struct dtr_task *task)
 {
     struct note *note = calloc(1, sizeof(*note));
+    task->facts.finished_at = dtr_wall_ns() / 1000000000;
     if (!note)
         return; /* the pieces are marked; only the time is lost */
-    task->facts.finished_at = dtr_wall_ns() / 1000000000;
     *note = (struct note){.msg.run = store_note, .copy = task->copy, .finished_at = task->facts.finished_at};
     note->headers = strdup(task->facts.headers);
     dtr_loop_post(task->data, &note->msg);
@@ -204,8 +198,9 @@ static void on_length(struct dtr_task *task, const struct dtr_plan_action *actio
 static void on_done(struct dtr_task *task)
 {
     uint64_t total = task->facts.content_length;
-    if (total != DTR_LENGTH_UNKNOWN && !task->facts.finished_at && dtr_ranges_has(&task->readable, 0, total))
-        note_finished(task);
+    if (total != DTR_LENGTH_UNKNOWN && !task->facts.finished_at && !check_owed(task) &&
+        dtr_ranges_has(&task->readable, 0, total))
+        pull_note_finished(task);
     readers_wake(task);
 }
 
@@ -213,6 +208,7 @@ static void carry_out(struct dtr_task *task, const struct dtr_plan_action *actio
 {
     const struct dtr_outside *outside = &task->tasks->options.outside;
     struct running *running;
+    pull_log_action(task, action);
     switch (action->kind) {
     case DTR_PLAN_FETCH:
     case DTR_PLAN_ORIGIN:
@@ -229,6 +225,9 @@ static void carry_out(struct dtr_task *task, const struct dtr_plan_action *actio
         break;
     case DTR_PLAN_LENGTH:
         on_length(task, action);
+        break;
+    case DTR_PLAN_CHECK:
+        check_whole(task);
         break;
     case DTR_PLAN_DONE:
         on_done(task);
@@ -261,6 +260,7 @@ static void end_pull(struct dtr_task *task)
     free(task->parents);
     task->parents = NULL;
     task->parent_room = 0;
+    pull_log_end(task);
     tell_piece(task, NULL);
     task_settle(task);
 }
@@ -307,7 +307,10 @@ static int new_planner(struct dtr_task *task, const struct dtr_reader *first, st
                                    .stored_count = task->piece_room};
     if (!bits)
         return dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for a pull");
+    config.check = check_owed(task);
     config.need_back_to_source = task->wish.need_back_to_source;
+    if (suspects_watched(task) && !config.need_back_to_source)
+        config.have_scheduler = false; /* peers gave wrong bytes: the origin alone tells right ones */
     config.disable_back_to_source = config.disable_back_to_source || task->wish.disable_back_to_source;
     config.piece_length = task->facts.piece_length ? task->facts.piece_length : task->wish.piece_length;
     dtr_random(&config.seed, sizeof(config.seed));
@@ -326,6 +329,7 @@ int pull_start(struct dtr_task *task, const struct dtr_reader *first, struct dtr
         task->timer = NULL;
         return rc;
     }
+    pull_log_begin(task, first);
     dtr_list_each (node, &task->readers) {
         const struct dtr_reader *reader = dtr_container(node, struct dtr_reader, link);
         if (reader != first && !reader->failed && !reader->ended && !reader->local_only)
@@ -343,6 +347,7 @@ void pull_cancel(struct dtr_task *task)
         dtr_transfer_cancel(dtr_container(node, struct running, link)->transfer);
     if (!task->planner)
         return;
+    pull_log_end(task);
     dtr_planner_free(task->planner);
     task->planner = NULL;
     dtr_timer_close(task->timer);

@@ -1,5 +1,5 @@
 /* Readers of a task: they hear of its head, of bytes, and of the end, in messages of their own. */
-#include "core/daemon/task_internal.h"
+#include "core/daemon/check.h"
 
 #include "core/base/clock.h"
 #include <stdlib.h>
@@ -24,12 +24,24 @@ static void tell_end(struct dtr_reader *reader, const struct dtr_error *err)
     reader->events->ended(reader->context, err);
 }
 
+/* While the digest is not known to be right, the object's last byte is kept back: nobody is to take the bytes
+ * for complete before. */
+static bool hides_the_last(const struct dtr_reader *reader, uint64_t end)
+{
+    return check_owed(reader->task) && !reader->local_only && end == content_length(reader->task);
+}
+
 static void tell(struct dtr_reader *reader)
 {
     struct dtr_task *task = reader->task;
     uint64_t until = dtr_ranges_run(&task->readable, reader->told), end = wanted_end(reader);
+    bool hidden = hides_the_last(reader, end);
+    if (task->spoilt)
+        return;
     if (until > end)
         until = end;
+    if (hidden && until > reader->told && (until == end || end == DTR_LENGTH_UNKNOWN))
+        until--;
     bool known = content_length(task) != DTR_LENGTH_UNKNOWN || until > reader->told;
     if (!reader->head_told && known && task->state == COPY_OPEN) {
         reader->head_told = true;
@@ -39,7 +51,7 @@ static void tell(struct dtr_reader *reader)
         reader->told = until;
         reader->events->readable(reader->context, until);
     }
-    if (reader->head_told && !reader->closed && end != DTR_LENGTH_UNKNOWN && reader->told >= end)
+    if (reader->head_told && !reader->closed && !hidden && end != DTR_LENGTH_UNKNOWN && reader->told >= end)
         tell_end(reader, &(struct dtr_error){0});
 }
 
@@ -74,6 +86,8 @@ void readers_fail(struct dtr_task *task, const struct dtr_error *err)
 {
     dtr_list_each (node, &task->readers) {
         struct dtr_reader *reader = dtr_container(node, struct dtr_reader, link);
+        if (task->spoilt && !reader->head_told)
+            continue;
         if (!reader->failed && !reader->ended) {
             reader->failed = true;
             reader->result = *err;
@@ -86,6 +100,11 @@ void dtr_reader_at(struct dtr_reader *reader, uint64_t offset)
 {
     if (reader->task->planner)
         dtr_planner_reader_at(reader->task->planner, reader->number, offset);
+}
+
+uint64_t dtr_reader_here(const struct dtr_reader *reader)
+{
+    return reader->here;
 }
 
 const struct dtr_copy *dtr_reader_copy(const struct dtr_reader *reader)

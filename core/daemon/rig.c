@@ -200,14 +200,21 @@ struct dtr_fetch {
     int lie;
 };
 
+static const uint8_t *bytes_of(uint32_t piece, int lie)
+{
+    static const uint8_t wrong[RIG_SIZE];
+    return lie == RIG_WRONG_BYTES && piece == 1 ? wrong : rig_object;
+}
+
 static void fetch_tick(void *context)
 {
     struct dtr_fetch *fetch = context;
     struct dtr_error err = {0};
     uint64_t at = fetch->piece.offset, limit = at + fetch->piece.length;
+    const uint8_t *from = bytes_of(fetch->piece.number, fetch->lie);
     int rc = fetch->sink->facts(fetch->context, &fetch->piece);
     for (; rc == DTR_OK && at < limit; at += RIG_BLOCK)
-        rc = fetch->sink->bytes(fetch->context, at, rig_object + at,
+        rc = fetch->sink->bytes(fetch->context, at, from + at,
                                 limit - at < RIG_BLOCK ? (size_t)(limit - at) : RIG_BLOCK);
     err.code = rc;
     dtr_timer_close(fetch->timer);
@@ -226,7 +233,9 @@ static int transport_fetch(void *instance, struct dtr_loop *loop, const struct d
                                       .offset = request->offset,
                                       .length = request->length,
                                       .has_crc32 = true};
-    fetch->piece.crc32 = dtr_crc32(0, rig_object + request->offset, (size_t)request->length) ^ (uint32_t)*lie;
+    fetch->piece.crc32 =
+        dtr_crc32(0, bytes_of(request->piece_number, *lie) + request->offset, (size_t)request->length) ^
+        (*lie == RIG_WRONG_CHECKSUMS);
     *ret = fetch;
     int rc = dtr_timer_open(loop, fetch_tick, fetch, &fetch->timer, err);
     dtr_timer_set(fetch->timer, 0);

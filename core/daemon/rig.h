@@ -34,7 +34,8 @@ extern const struct dtr_origin_ops rig_origin;
 /* Requests for one byte so far. */
 extern _Atomic int rig_length_questions;
 
-/* The transport's instance is an int: nonzero names wrong checksums. */
+/* The transport's instance is an int. */
+enum { RIG_HONEST, RIG_WRONG_CHECKSUMS, RIG_WRONG_BYTES /* of the second piece, with checksums that fit */ };
 extern const struct dtr_transport_ops rig_transport;
 
 #endif

@@ -2,6 +2,7 @@
 #include "core/daemon/serve_rig.h"
 
 #include "core/base/str.h"
+#include "core/net/guard.h"
 #include <setjmp.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -30,6 +31,8 @@ void serve_rig_new(struct serve_rig *rig)
     assert_int_equal(dtr_loop_new("control", &rig->control, &err), DTR_OK);
     assert_int_equal(dtr_loop_new("data", &rig->data, &err), DTR_OK);
     assert_int_equal(dtr_loop_start(rig->data, &err), DTR_OK);
+    assert_int_equal(dtr_pool_new(1, 100, &rig->pool, &err), DTR_OK);
+    assert_int_equal(dtr_guard_allow("127.0.0.1", &err), DTR_OK); /* where the parents are */
     assert_int_equal(dtr_conf_defaults(DTR_ROLE_DAEMON, &rig->conf, &err), DTR_OK);
     rig->config = *dtr_conf_daemon(rig->conf);
     rig->config.storage.server.ip = "127.0.0.1";
@@ -64,6 +67,7 @@ static void begin_tasks(struct serve_rig *rig)
         .origin = &rig_origin,
         .origin_instance = &rig->script,
         .connect_ms = 1000,
+        .pool = rig->pool,
         .outside = {.scheduler = talk_scheduler, .parent = talk_parent, .context = &rig->daemon},
         .piece = on_piece,
         .piece_context = rig,
@@ -98,6 +102,7 @@ void serve_rig_begin(struct serve_rig *rig)
     daemon->parts = (struct dtr_daemon_parts){.control = rig->control,
                                               .data = &rig->data,
                                               .data_count = 1,
+                                              .pool = rig->pool,
                                               .config = &rig->config,
                                               .schedulers = rig->schedulers,
                                               .scheduler_count = rig->scheduler_count};
@@ -115,8 +120,9 @@ void serve_rig_begin(struct serve_rig *rig)
 void serve_rig_stop(struct serve_rig *rig)
 {
     struct dtr_daemon *daemon = &rig->daemon;
-    bool talked = !daemon->talk, closed = false, stopped = false, ended = false;
-    upload_stop(daemon->upload);
+    bool talked = !daemon->talk, closed = false, stopped = false, ended = false, served = false;
+    upload_stop(daemon->upload, 1000, set_flag, &served);
+    SERVE_UNTIL(rig, served);
     if (daemon->talk)
         talk_close(daemon->talk, set_flag, &talked);
     SERVE_UNTIL(rig, talked);
@@ -136,11 +142,13 @@ void serve_rig_stop(struct serve_rig *rig)
 
 void serve_rig_free(struct serve_rig *rig)
 {
+    dtr_pool_free(rig->pool);
     dtr_loop_stop(rig->data);
     dtr_loop_join(rig->data);
     upload_free(rig->daemon.upload);
     dtr_loop_free(rig->data);
     dtr_loop_free(rig->control);
+    dtr_guard_stop();
     dtr_conf_free(rig->conf);
     assert_int_equal(rmdir(rig->folder), 0); /* the socket is gone, and so is all else */
 }

@@ -4,6 +4,8 @@
 
 #include "core/base/clock.h"
 #include "core/base/digest.h"
+#include "core/daemon/pull_log.h"
+#include "core/net/guard.h"
 #include "core/obs/log.h"
 #include "proto/dfdaemon.pb-c.h"
 #include <stdlib.h>
@@ -69,7 +71,7 @@ static void on_load_closed(void *context, struct dtr_rpc_call *call, const struc
     struct talk *talk = link->talk;
     (void)call;
     if (link->task && status->code != DTR_RPC_OK)
-        dtr_log(DTR_LOG_DEBUG, NULL, "a parent does not say how busy it is: %s: %s",
+        dtr_log(DTR_LOG_DEBUG, dtr_task_pull_id(link->task), "a parent does not say how busy it is: %s: %s",
                 dtr_rpc_code_name(status->code), status->message);
     link->host = NULL;
     free_when_over(link);
@@ -90,7 +92,8 @@ static void ask_load(struct link *link)
     if (rc == DTR_OK)
         rc = start(link, &dtr_rpc_upload_sync_host, &request.base, 0, &events, &link->host, &err);
     if (rc != DTR_OK)
-        dtr_log(DTR_LOG_DEBUG, NULL, "a parent cannot be asked how busy it is: %s", err.text);
+        dtr_log(DTR_LOG_DEBUG, dtr_task_pull_id(link->task), "a parent cannot be asked how busy it is: %s",
+                err.text);
 }
 
 /* --- SyncPieces --------------------------------------------------------------------------------- */
@@ -100,6 +103,7 @@ static void tell_end(struct talk *talk, struct dtr_task *task, uint32_t parent, 
     struct dtr_planner *planner = task && !talk->closing ? dtr_task_planner(task) : NULL;
     if (!planner)
         return;
+    pull_log_parent_ended(task, parent, err);
     dtr_planner_parent_ended(planner, dtr_now_ms(), parent, err);
     dtr_task_act(task);
 }
@@ -111,8 +115,10 @@ static void on_piece(void *context, struct dtr_rpc_call *call, const struct dtr_
     struct dtr_planner *planner = planner_of(link);
     struct dtr_addr addr;
     (void)call;
+    /* A peer is dialled only at the address that it announced. */
     if (!planner || !piece->has_tcp_port_case || piece->tcp_port < 1 || piece->tcp_port > 65535 ||
-        dtr_addr_ip(piece->ip, (uint16_t)piece->tcp_port, &addr, NULL) != DTR_OK ||
+        dtr_addr_ip(dtr_planner_parent(planner, link->parent)->address, (uint16_t)piece->tcp_port, &addr,
+                    NULL) != DTR_OK ||
         dtr_task_parent_at(link->task, link->parent, &addr, NULL) != DTR_OK)
         return;
     dtr_planner_piece_seen(planner, dtr_now_ms(), link->parent, piece->number);
@@ -199,6 +205,11 @@ static int make(struct talk *talk, struct dtr_task *task, uint32_t parent, struc
         return dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for a parent");
     *link = (struct link){.talk = talk, .task = task, .parent = parent};
     int rc = dtr_addr_ip(said->address, said->port, &addr, err);
+    if (rc == DTR_OK && !dtr_guard_allows(&addr.any, false))
+        rc = dtr_error_set(err, DTR_EDENIED, DTR_RETRY_ELSEWHERE,
+                           "parent %s is at %s, which is loopback, link-local or this machine; list it in "
+                           "security.outbound.allow if it is right",
+                           said->host_id, said->address);
     if (rc == DTR_OK)
         rc = dtr_rpc_channel_new(talk->daemon->parts.control, &addr, NULL, &link->channel, err);
     if (rc != DTR_OK) {
@@ -232,6 +243,8 @@ void link_open(struct talk *talk, struct dtr_task *task, uint32_t parent)
         ask_load(link);
     if (rc == DTR_OK)
         return;
+    if (err.code == DTR_EDENIED)
+        dtr_log(DTR_LOG_WARN, dtr_task_pull_id(task), "%s", err.text);
     if (link)
         end(link);
     tell_end(talk, task, parent, &err);

@@ -5,7 +5,7 @@
 #include "core/base/clock.h"
 #include "core/base/digest.h"
 #include "core/base/str.h"
-#include "core/obs/log.h"
+#include "core/daemon/pull_log.h"
 #include "proto/scheduler.pb-c.h"
 #include <stdlib.h>
 
@@ -43,6 +43,7 @@ static void lost(struct talk *talk, struct dtr_task *task, const struct dtr_erro
     struct dtr_planner *planner = dtr_task_planner(task);
     if (!planner || talk->closing)
         return;
+    pull_log_scheduler_lost(task, err);
     dtr_planner_scheduler_lost(planner, dtr_now_ms(), err);
     dtr_task_act(task);
 }
@@ -107,15 +108,15 @@ void conversation_stat(struct talk *talk, struct dtr_task *task)
 /* --- what the scheduler answers
  * -------------------------------------------------------------------------------- */
 
-static void take_parents(const Scheduler__V2__NormalTaskResponse *normal, struct dtr_plan_parent *parents,
-                         uint32_t limit, struct dtr_plan_answer *answer)
+static void take_parents(const struct dtr_tasks *tasks, const Scheduler__V2__NormalTaskResponse *normal,
+                         struct dtr_plan_parent *parents, uint32_t limit, struct dtr_plan_answer *answer)
 {
     answer->kind = DTR_PLAN_ANSWER_NORMAL;
     answer->parents = parents;
     for (size_t i = 0; i < normal->n_candidate_parents && answer->parent_count < limit; i++) {
         const Common__V2__Peer *peer = normal->candidate_parents[i];
         const Common__V2__Host *host = peer->host;
-        if (!host || host->port < 1 || host->port > 65535)
+        if (!host || host->port < 1 || host->port > 65535 || dtr_tasks_is_liar(tasks, host->ip))
             continue;
         const Common__V2__Network *network = host->network;
         parents[answer->parent_count++] = (struct dtr_plan_parent){
@@ -143,7 +144,8 @@ static void on_message(void *context, struct dtr_rpc_call *call, const struct dt
     (void)call;
     switch (response->response_case) {
     case SCHEDULER__V2__ANNOUNCE_PEER_RESPONSE__RESPONSE_NORMAL_TASK_RESPONSE:
-        take_parents(response->normal_task_response, parents, PARENTS_MAX, &answer);
+        take_parents(conversation->talk->daemon->tasks, response->normal_task_response, parents, PARENTS_MAX,
+                     &answer);
         dtr_buf_drop(conversation->answer);
         conversation->answer = dtr_buf_copy(message->bytes, message->length);
         break;
@@ -161,6 +163,7 @@ static void on_message(void *context, struct dtr_rpc_call *call, const struct dt
     }
     if (!planner)
         return;
+    pull_log_answer(task, &answer);
     dtr_planner_answer(planner, dtr_now_ms(), &answer);
     dtr_task_act(task);
 }
@@ -202,10 +205,13 @@ static int open_stream(struct conversation *conversation, struct dtr_error *err)
     struct talk *talk = conversation->talk;
     struct dtr_daemon *daemon = talk->daemon;
     struct scheduler *scheduler = talk_scheduler_for(talk, conversation->task_id);
+    const char *pull_id = dtr_task_pull_id(conversation->task);
     char uuid[37];
     if (!scheduler)
         return dtr_error_set(err, DTR_EUNAVAILABLE, DTR_RETRY_SAME, "no scheduler is there");
     dtr_uuid(uuid);
+    if (pull_id)
+        memcpy(uuid, pull_id, strlen(pull_id)); /* as random as what it replaces */
     int rc = dtr_peer_id(conversation->peer_id, daemon->ip, daemon->hostname, uuid,
                          daemon->config->seed_peer.enable, err);
     if (rc == DTR_OK)

@@ -1,5 +1,5 @@
 /* The table of tasks, and when their copies are open; see task.h. */
-#include "core/daemon/task_internal.h"
+#include "core/daemon/check.h"
 
 #include "core/base/clock.h"
 #include "core/base/str.h"
@@ -23,8 +23,11 @@ static void free_task(struct dtr_task *task)
     dtr_planner_free(task->planner);
     dtr_timer_close(task->timer);
     dtr_ranges_free(&task->readable);
+    check_end(task);
+    suspects_free(task);
     free(task->pieces);
     free(task->parents);
+    pull_log_end(task);
     free(task);
 }
 
@@ -93,6 +96,7 @@ static int keep_strings(struct dtr_task *task, const struct dtr_task_facts *fact
         if (i < sizeof(kept) / sizeof(kept[0]))
             *kept[i] = task->strings[i];
     }
+    task->checkable = check_possible(task->facts.digest);
     return DTR_OK;
 }
 
@@ -213,6 +217,7 @@ static void on_opened(struct dtr_msg *msg)
     task->state = task->copy ? COPY_OPEN : COPY_CLOSED;
     if (!task->copy)
         readers_fail(task, &task->copy_error);
+    check_advance(task);
     readers_wake(task);
     task_settle(task);
 }
@@ -286,7 +291,27 @@ static bool in_use(const struct dtr_task *task)
         if (!dtr_container(node, struct dtr_reader, link)->failed)
             return true;
     }
-    return task->planner || !dtr_list_empty(&task->transfers);
+    return task->planner || !dtr_list_empty(&task->transfers) || check_running(task);
+}
+
+static void close_now(struct dtr_task *task)
+{
+    check_end(task);
+    task->state = COPY_CLOSING;
+    task->copy_msg.run = close_copy;
+    dtr_loop_post(task->data, &task->copy_msg);
+}
+
+/* Readers that came after the bytes were found wrong know nothing of them, and wait. */
+static void settle_spoilt(struct dtr_task *task)
+{
+    bool held = task->planner || !dtr_list_empty(&task->transfers) || check_running(task);
+    dtr_list_each (node, &task->readers)
+        held = held || dtr_container(node, struct dtr_reader, link)->head_told;
+    if (task->state == COPY_OPEN && !held)
+        close_now(task);
+    else if (task->state == COPY_CLOSED)
+        (void)task_evict(task);
 }
 
 static void begin_pull(struct dtr_task *task)
@@ -301,14 +326,14 @@ void task_settle(struct dtr_task *task)
 {
     struct dtr_tasks *tasks = task->tasks;
     bool wanted = in_use(task);
-    if (task->state == COPY_CLOSED && wanted) {
+    if (task->spoilt) {
+        settle_spoilt(task);
+    } else if (task->state == COPY_CLOSED && wanted) {
         task->state = COPY_OPENING;
         task->copy_msg.run = open_copy;
         dtr_loop_post(task->data, &task->copy_msg);
     } else if (task->state == COPY_OPEN && !wanted && dtr_list_empty(&task->readers)) {
-        task->state = COPY_CLOSING;
-        task->copy_msg.run = close_copy;
-        dtr_loop_post(task->data, &task->copy_msg);
+        close_now(task);
     } else if (task->state == COPY_OPEN && !tasks->closing) {
         begin_pull(task);
     } else if (task->state == COPY_CLOSED && tasks->closing && dtr_list_empty(&task->readers)) {
@@ -390,12 +415,15 @@ int dtr_tasks_read(struct dtr_tasks *tasks, const struct dtr_read_request *reque
                                   .offset = request->offset,
                                   .length = request->length,
                                   .told = request->offset,
+                                  .here = dtr_ranges_run(&task->readable, request->offset),
                                   .announce = request->announce,
                                   .local_only = request->local_only};
     dtr_list_add_tail(&task->readers, &reader->link);
     if (task->planner && !reader->local_only &&
-        dtr_planner_want(task->planner, dtr_now_ms(), reader->number, reader->offset, reader->length))
+        dtr_planner_want(task->planner, dtr_now_ms(), reader->number, reader->offset, reader->length)) {
+        pull_log_join(task, reader);
         dtr_task_act(task);
+    }
     readers_wake(task);
     task_settle(task);
     *ret_reader = reader;

@@ -11,6 +11,7 @@
 
 #include "core/brain/planner.h"
 #include "core/daemon/transfer.h"
+#include "core/loop/pool.h"
 
 struct dtr_tasks;
 struct dtr_task;
@@ -39,6 +40,7 @@ struct dtr_tasks_options {
     /* A piece became available, or a pull ended (piece NULL). May be NULL. */
     void (*piece)(void *context, struct dtr_task *task, const struct dtr_piece *piece);
     void *piece_context;
+    struct dtr_pool *pool;       /* hashes what has a digest */
     struct dtr_plan_config plan; /* have_scheduler and what the daemon's configuration says */
     uint64_t connect_ms;
     struct dtr_outside outside;
@@ -63,6 +65,9 @@ void dtr_tasks_each(struct dtr_tasks *tasks, void (*each)(void *context, const s
 int dtr_tasks_delete(struct dtr_tasks *tasks, const char *task_id,
                      void (*deleted)(void *context, const struct dtr_error *err), void *context,
                      struct dtr_error *err);
+
+/* Whether the peer at this address has given wrong bytes: nothing is to be taken from it. */
+bool dtr_tasks_is_liar(const struct dtr_tasks *tasks, const char *ip);
 
 /* --- readers ------------------------------------------------------------------------------------------ */
 
@@ -97,6 +102,8 @@ int dtr_tasks_read(struct dtr_tasks *tasks, const struct dtr_read_request *reque
                    struct dtr_error *err);
 /* The next byte that the reader needs: what is fetched follows it. */
 void dtr_reader_at(struct dtr_reader *reader, uint64_t offset);
+/* Bytes from the reader's offset up to this one were in the store when it began to read. */
+uint64_t dtr_reader_here(const struct dtr_reader *reader);
 /* The copy to lease from, on any data thread, between `head` and dtr_reader_close(). */
 const struct dtr_copy *dtr_reader_copy(const struct dtr_reader *reader);
 void dtr_reader_close(struct dtr_reader *reader);
@@ -114,6 +121,8 @@ const char *dtr_task_request_headers(const struct dtr_task *task);
 const struct dtr_read_request *dtr_task_wish(const struct dtr_task *task);
 /* Whether the running pull is a seed's. */
 bool dtr_task_is_trigger(const struct dtr_task *task);
+/* The short id of the running pull, for log lines; NULL when none runs. */
+const char *dtr_task_pull_id(const struct dtr_task *task);
 /* A pull runs. */
 bool dtr_task_pulling(const struct dtr_task *task);
 /* The planner of the running pull, NULL when none runs. Feed it its scheduler's and parents' events, then

@@ -5,8 +5,14 @@
 #include "core/base/list.h"
 #include "core/base/map.h"
 #include "core/base/ranges.h"
+#include "core/daemon/pull_log.h"
 #include "core/daemon/task.h"
 #include "core/loop/loop.h"
+
+struct check;    /* check.c */
+struct suspects; /* suspect.c */
+
+enum { TASKS_LIARS = 64 };
 
 struct dtr_tasks {
     struct dtr_tasks_options options;
@@ -17,6 +23,8 @@ struct dtr_tasks {
     struct dtr_msg msg;
     void (*closed)(void *context);
     void *closed_context;
+    char liars[TASKS_LIARS][DTR_ADDR_TEXT]; /* addresses of peers, oldest first */
+    size_t liar_count;
 };
 
 enum copy_state { COPY_CLOSED, COPY_OPENING, COPY_OPEN, COPY_CLOSING, COPY_EVICTING };
@@ -45,8 +53,13 @@ struct dtr_task {
     struct dtr_addr *parents; /* where they serve pieces, by the planner's index */
     uint32_t parent_room;
     char version[200];            /* of the origin's object, for If-Range */
+    struct pull_log *log;         /* of the pull that runs; pull_log.c */
     struct dtr_read_request wish; /* see dtr_task_wish(); strings are ours */
     bool acting;
+    bool checkable; /* facts.digest is one that can be checked */
+    bool spoilt;    /* what the store holds is wrong: it is removed once nobody holds it */
+    struct check *check;
+    struct suspects *suspects;
     void (*deleted)(void *context, const struct dtr_error *err); /* somebody waits for that */
     void *deleted_context;
 };
@@ -59,6 +72,7 @@ struct dtr_reader {
     uint32_t number;
     uint64_t offset, length; /* what it wants */
     uint64_t told;           /* readable was told up to here */
+    uint64_t here;           /* was readable up to here when it came */
     bool head_told, ended, closed;
     bool announce, local_only; /* of its request */
     struct dtr_msg msg;        /* events come later */
@@ -72,7 +86,7 @@ struct running {
     struct dtr_list link;
     struct dtr_task *task;
     struct dtr_transfer *transfer;
-    uint32_t id;
+    uint32_t id, piece;
     bool origin;
     char from[DTR_ADDR_TEXT]; /* a peer's address, for counting */
 };
@@ -97,9 +111,12 @@ void task_undelete(struct dtr_task *task, int code, const char *why);
 /* pull.c */
 int pull_start(struct dtr_task *task, const struct dtr_reader *first, struct dtr_error *err);
 void pull_cancel(struct dtr_task *task);
+/* Everything is there and right: stores so. */
+void pull_note_finished(struct dtr_task *task);
 
 /* reader.c */
 void readers_wake(struct dtr_task *task);
+/* Of a spoilt task only those that have been told of its bytes: the others wait for better ones. */
 void readers_fail(struct dtr_task *task, const struct dtr_error *err);
 
 #endif

@@ -3,6 +3,7 @@
 #include "core/daemon/task_internal.h"
 
 #include "core/base/clock.h"
+#include "core/base/digest.h"
 #include "core/base/str.h"
 #include "core/daemon/rig.h"
 #include <setjmp.h>
@@ -13,6 +14,8 @@
 
 static const char task_id[] = "5844f27a257287e9b734256bb25603d8005422ced8c0377f15063ec11963b25f";
 static struct dtr_loop *control, *data;
+static struct dtr_pool *pool;
+static char digest[80]; /* that the readers name; "" for none */
 static struct dtr_tasks *tasks;
 static struct rig_script script;
 static bool ask_length;
@@ -148,6 +151,7 @@ static void begin(bool have_scheduler)
         .origin = &rig_origin,
         .origin_instance = &script,
         .connect_ms = 1000,
+        .pool = pool,
         .outside = {.scheduler = hear, .parent = hear},
     };
     dtr_plan_config_default(&options.plan);
@@ -173,7 +177,7 @@ static void finish(void)
 static void read_range(struct seen *seen, uint64_t offset, uint64_t length)
 {
     const struct dtr_read_request request = {
-        .task_id = task_id, .url = "http://o/x", .offset = offset, .length = length};
+        .task_id = task_id, .url = "http://o/x", .digest = digest, .offset = offset, .length = length};
     struct dtr_error err;
     *seen = (struct seen){.until = offset};
     assert_int_equal(dtr_tasks_read(tasks, &request, &events, seen, &seen->reader, &err), DTR_OK);
@@ -298,7 +302,7 @@ static void a_lying_parent_is_left_for_the_origin(void **state)
     struct seen seen;
     begin(true);
     scheduler_says = SAYS_PARENT;
-    lying = 1;
+    lying = RIG_WRONG_CHECKSUMS;
     read_range(&seen, 0, DTR_LENGTH_UNKNOWN);
     turn_until(&seen.ended);
     assert_int_equal(seen.result.code, DTR_OK);
@@ -374,6 +378,118 @@ static void who_takes_what_is_here_never_begins_a_pull(void **state)
     dtr_reader_close(local.reader);
     finish();
     assert_string_equal(dtr_str_text(&said), "");
+}
+
+/* --- digests ----------------------------------------------------------------------------------------------
+ */
+
+static void name_digest(bool right)
+{
+    char hex[65];
+    dtr_sha256_hex(rig_object, right ? RIG_SIZE : RIG_SIZE - 1, hex);
+    (void)snprintf(digest, sizeof(digest), "sha256:%s", hex);
+}
+
+static void a_right_digest_ends_well(void **state)
+{
+    (void)state;
+    struct seen seen;
+    name_digest(true);
+    for (int parents = 0; parents < 2; parents++) {
+        begin(true);
+        scheduler_says = parents ? SAYS_PARENT : SAYS_SOURCE;
+        read_range(&seen, 0, DTR_LENGTH_UNKNOWN);
+        turn_until(&seen.ended);
+        assert_int_equal(seen.result.code, DTR_OK);
+        assert_int_equal(seen.until, RIG_SIZE);
+        dtr_reader_close(seen.reader);
+        assert_true(dtr_task_facts(dtr_tasks_find(tasks, task_id))->finished_at > 0);
+        finish();
+    }
+    digest[0] = '\0';
+}
+
+/* Whoever reads never sees the last byte of what is wrong. */
+static void a_wrong_digest_withdraws_everything(void **state)
+{
+    (void)state;
+    struct seen seen;
+    name_digest(false);
+    begin(true);
+    read_range(&seen, 0, DTR_LENGTH_UNKNOWN);
+    turn_until(&seen.ended);
+    assert_int_equal(seen.result.code, DTR_ECORRUPT);
+    assert_int_equal(seen.until, RIG_SIZE - 1);
+    assert_null(dtr_task_piece(dtr_tasks_find(tasks, task_id), 0));
+    dtr_reader_close(seen.reader);
+    finish();
+    assert_int_equal(rig_disk.marks, 0);
+    assert_non_null(strstr(dtr_str_text(&said), " back_to_source_failed"));
+    assert_null(strstr(dtr_str_text(&said), " back_to_source_finished"));
+    digest[0] = '\0';
+}
+
+static void a_peer_with_wrong_bytes_is_found_out(void **state)
+{
+    (void)state;
+    struct seen seen, waiting;
+    name_digest(true);
+    begin(true);
+    scheduler_says = SAYS_PARENT;
+    lying = RIG_WRONG_BYTES;
+    read_range(&seen, 0, DTR_LENGTH_UNKNOWN);
+    turn_until(&seen.ended);
+    assert_int_equal(seen.result.code, DTR_ECORRUPT);
+    assert_false(dtr_tasks_is_liar(tasks, "10.0.0.1"));
+    read_range(&waiting, 0, DTR_LENGTH_UNKNOWN); /* while the first still holds the copy */
+    dtr_reader_close(seen.reader);
+    turn_until(&waiting.ended);
+    assert_int_equal(waiting.result.code, DTR_OK);
+    assert_int_equal(waiting.until, RIG_SIZE);
+    assert_memory_equal(rig_disk.bytes, rig_object, RIG_SIZE);
+    assert_true(dtr_tasks_is_liar(tasks, "10.0.0.1"));
+    assert_false(dtr_tasks_is_liar(tasks, "10.0.0.2"));
+    dtr_reader_close(waiting.reader);
+    finish();
+    digest[0] = '\0';
+}
+
+static void what_was_not_checked_before_a_restart_is_checked_then(void **state)
+{
+    (void)state;
+    struct seen seen;
+    struct dtr_error err;
+    struct dtr_task_facts facts = {.task_id = task_id,
+                                   .url = "http://o/x",
+                                   .digest = digest,
+                                   .content_length = RIG_SIZE,
+                                   .piece_length = RIG_PIECE,
+                                   .headers = ""};
+    const struct dtr_piece pieces[] = {
+        {.number = 0, .length = RIG_PIECE},
+        {.number = 1, .offset = RIG_PIECE, .length = RIG_SIZE - RIG_PIECE},
+    };
+    name_digest(true);
+    for (int known = 0; known < 2; known++) {
+        begin(false);
+        script.status = known ? 500 : 200;
+        facts.finished_at = known ? 1 : 0;
+        rig_disk.marks = 3; /* of zeroes, which have another digest */
+        assert_int_equal(dtr_tasks_known(tasks, &facts, pieces, 2, &err), DTR_OK);
+        read_range(&seen, 0, DTR_LENGTH_UNKNOWN);
+        turn_until(&seen.ended);
+        assert_int_equal(seen.result.code, known ? DTR_OK : DTR_ECORRUPT);
+        dtr_reader_close(seen.reader);
+        if (!known) { /* and is fetched anew */
+            read_range(&seen, 0, DTR_LENGTH_UNKNOWN);
+            turn_until(&seen.ended);
+            assert_int_equal(seen.result.code, DTR_OK);
+            assert_memory_equal(rig_disk.bytes, rig_object, RIG_SIZE);
+            dtr_reader_close(seen.reader);
+        }
+        finish();
+    }
+    digest[0] = '\0';
 }
 
 /* --- deleting ---------------------------------------------------------------------------------------------
@@ -488,12 +604,14 @@ static int set_up(void **state)
     rig_fill();
     assert_int_equal(dtr_loop_new("control", &control, &err), DTR_OK);
     assert_int_equal(dtr_loop_new("data", &data, &err), DTR_OK);
+    assert_int_equal(dtr_pool_new(1, 100, &pool, &err), DTR_OK);
     return dtr_loop_start(data, &err);
 }
 
 static int tear_down(void **state)
 {
     (void)state;
+    dtr_pool_free(pool);
     dtr_loop_stop(data);
     dtr_loop_join(data);
     dtr_loop_free(data);
@@ -512,6 +630,10 @@ int main(void)
         cmocka_unit_test(the_length_is_asked_for_by_one_byte),
         cmocka_unit_test(a_known_task_never_touches_the_origin),
         cmocka_unit_test(a_lying_parent_is_left_for_the_origin),
+        cmocka_unit_test(a_right_digest_ends_well),
+        cmocka_unit_test(a_wrong_digest_withdraws_everything),
+        cmocka_unit_test(a_peer_with_wrong_bytes_is_found_out),
+        cmocka_unit_test(what_was_not_checked_before_a_restart_is_checked_then),
         cmocka_unit_test(a_reader_that_leaves_ends_the_pull),
         cmocka_unit_test(what_the_store_held_is_served_after_a_restart),
         cmocka_unit_test(who_takes_what_is_here_never_begins_a_pull),

@@ -4,9 +4,9 @@
 
 #include "core/base/clock.h"
 #include "core/base/str.h"
+#include "core/daemon/counts.h"
 #include "core/net/stream.h"
 #include "core/obs/log.h"
-#include "core/obs/metric.h"
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -18,8 +18,7 @@ enum { WAIT_MS = 60000 };
 
 struct arrival {
     struct dtr_msg msg;
-    struct upload *upload;
-    struct dtr_loop *loop;
+    struct upload_site *site;
     int fd;
 };
 
@@ -41,30 +40,32 @@ static void on_arrival(struct dtr_msg *msg)
 {
     static const struct dtr_stream_events nobody = {.data = nothing, .closed = gone};
     struct arrival *arrival = dtr_container(msg, struct arrival, msg);
-    const struct dtr_offer *transport = &arrival->upload->daemon->transport;
+    struct upload_site *site = arrival->site;
+    const struct dtr_offer *transport = &site->upload->daemon->transport;
     const struct dtr_transport_ops *ops = transport->feature->ops;
     struct dtr_stream *stream = NULL;
     struct dtr_error err;
-    if (dtr_stream_new(arrival->loop, arrival->fd, &nobody, NULL, &stream, &err) == DTR_OK)
-        ops->serve(transport->instance, stream, &arrival->upload->service);
-    else
+    if (dtr_stream_new(site->loop, arrival->fd, &nobody, NULL, &stream, &err) == DTR_OK) {
+        dtr_stream_group_add(&site->streams, stream);
+        ops->serve(transport->instance, stream, &site->upload->service);
+    } else {
         dtr_log(DTR_LOG_WARN, NULL, "a peer's connection is dropped: %s", err.text);
+    }
     free(arrival);
 }
 
 static void on_accept(void *context, int fd, const struct dtr_addr *peer)
 {
     struct upload *upload = context;
-    const struct dtr_daemon_parts *parts = &upload->daemon->parts;
     struct arrival *arrival = calloc(1, sizeof(*arrival));
     (void)peer;
     if (!arrival) {
         (void)close(fd);
         return;
     }
-    *arrival = (struct arrival){.msg.run = on_arrival, .upload = upload, .fd = fd};
-    arrival->loop = parts->data[upload->next_data++ % parts->data_count];
-    dtr_loop_post(arrival->loop, &arrival->msg);
+    *arrival = (struct arrival){.msg.run = on_arrival, .fd = fd};
+    arrival->site = &upload->sites[upload->next_site++ % upload->site_count];
+    dtr_loop_post(arrival->site->loop, &arrival->msg);
 }
 
 int upload_new(struct dtr_daemon *daemon, struct upload **ret_upload, struct dtr_error *err)
@@ -72,10 +73,20 @@ int upload_new(struct dtr_daemon *daemon, struct upload **ret_upload, struct dtr
     const struct dtr_daemon_config *config = daemon->config;
     const char *any = config->network.enable_ipv6 ? "::" : "0.0.0.0";
     struct upload *upload = calloc(1, sizeof(*upload));
+    struct upload_site *sites = calloc(daemon->parts.data_count, sizeof(*sites));
     struct dtr_addr addr;
-    if (!upload)
+    if (!upload || !sites) {
+        free(upload);
+        free(sites);
         return dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for uploads");
-    *upload = (struct upload){.daemon = daemon, .service.daemon = daemon};
+    }
+    *upload = (struct upload){.daemon = daemon, .service.daemon = daemon, .sites = sites};
+    upload->site_count = daemon->parts.data_count;
+    for (size_t i = 0; i < upload->site_count; i++) {
+        sites[i].upload = upload;
+        sites[i].loop = daemon->parts.data[i];
+        dtr_stream_group_init(&sites[i].streams, sites[i].loop);
+    }
     dtr_list_init(&upload->questions);
     dtr_list_init(&upload->syncs);
     dtr_list_init(&upload->host_syncs);
@@ -85,6 +96,7 @@ int upload_new(struct dtr_daemon *daemon, struct upload **ret_upload, struct dtr
     if (rc == DTR_OK)
         rc = dtr_listen(daemon->parts.control, &addr, on_accept, upload, &upload->listener, err);
     if (rc != DTR_OK) {
+        free(sites);
         free(upload);
         return rc;
     }
@@ -140,7 +152,7 @@ static void deliver(struct dtr_msg *msg)
             answer.code =
                 dtr_copy_lease(question->copy, question->piece.offset, question->piece.length, &extent, &err);
         if (answer.code == DTR_OK) {
-            dtr_metric_add(DTR_CLIENT_UPLOAD_TRAFFIC, DTR_LABELS("0"), (double)question->piece.length);
+            upload_piece_leaves(&extent);
             (void)atomic_fetch_add(&question->upload->sent_bytes, question->piece.length);
         }
         question->answered(question->context, &answer);
@@ -256,21 +268,52 @@ void upload_piece(void *context, struct dtr_task *task, const struct dtr_piece *
     orders_piece(upload, task);
 }
 
-void upload_stop(struct upload *upload)
+/* --- the end ------------------------------------------------------------------------------------------- */
+
+/* Control. */
+static void site_stopped(struct dtr_msg *msg)
+{
+    struct upload *upload = dtr_container(msg, struct upload_site, msg)->upload;
+    if (--upload->open_sites == 0)
+        upload->stopped(upload->stopped_context);
+}
+
+/* Data thread. */
+static void site_empty(void *context)
+{
+    struct upload_site *site = context;
+    site->msg.run = site_stopped;
+    dtr_loop_post(site->upload->daemon->parts.control, &site->msg);
+}
+
+/* Data thread; what was accepted before has arrived before. */
+static void stop_site(struct dtr_msg *msg)
+{
+    struct upload_site *site = dtr_container(msg, struct upload_site, msg);
+    dtr_stream_group_end(&site->streams, site->upload->limit_ms, site_empty, site);
+}
+
+void upload_stop(struct upload *upload, uint64_t limit_ms, void (*stopped)(void *context), void *context)
 {
     upload->closing = true;
+    upload->limit_ms = limit_ms;
+    upload->stopped = stopped;
+    upload->stopped_context = context;
+    upload->open_sites = upload->site_count;
     dtr_listener_close(upload->listener);
     upload->listener = NULL;
     dtr_list_each_safe (node, &upload->questions)
         settle(dtr_container(node, struct dtr_question, link), DTR_ENOT_FOUND);
     syncs_stop(upload);
+    for (size_t i = 0; i < upload->site_count; i++) {
+        upload->sites[i].msg.run = stop_site;
+        dtr_loop_post(upload->sites[i].loop, &upload->sites[i].msg);
+    }
 }
 
 static void on_end(struct dtr_msg *msg)
 {
     struct upload *upload = dtr_container(msg, struct upload, end);
-    dtr_pool_free(upload->pool);
-    upload->pool = NULL;
     upload->ended(upload->ended_context);
 }
 
@@ -284,5 +327,7 @@ void upload_end(struct upload *upload, void (*ended)(void *context), void *conte
 
 void upload_free(struct upload *upload)
 {
+    if (upload)
+        free(upload->sites);
     free(upload);
 }

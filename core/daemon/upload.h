@@ -11,12 +11,13 @@ void upload_piece(void *context, struct dtr_task *task, const struct dtr_piece *
 /* Adds DfdaemonUpload to `peers` and DfdaemonDownload to `local`. */
 int upload_serve(struct dtr_daemon *daemon, struct dtr_rpc_table *peers, struct dtr_rpc_table *local,
                  struct dtr_error *err);
-/* On the control loop: stops listening; questions that wait are answered with "not found". */
-void upload_stop(struct upload *upload);
-/* On the control loop, when tasks and servers are gone: waits for what is on worker threads, and ends them.
- * `ended` comes later. */
+/* On the control loop: stops listening, answers questions that wait with "not found", lets what is being sent
+ * end within `limit_ms`. `stopped` comes later on the control loop. */
+void upload_stop(struct upload *upload, uint64_t limit_ms, void (*stopped)(void *context), void *context);
+/* On the control loop, when tasks and servers are gone: waits for what is on worker threads. `ended` comes
+ * later. */
 void upload_end(struct upload *upload, void (*ended)(void *context), void *context);
-/* After the loops have ended. NULL is fine. */
+/* After the loops have ended: answers may be on their way until then. NULL is fine. */
 void upload_free(struct upload *upload);
 
 /* service_ask and question_cancel of darter/host.h. */

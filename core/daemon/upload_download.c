@@ -10,8 +10,6 @@
 #include "core/brain/geometry.h"
 #include <stdlib.h>
 
-enum { WORKERS = 4, WORK_MOST = 256 };
-
 static void advance(struct order *order);
 
 /* --- the end -------------------------------------------------------------------------------------- */
@@ -362,17 +360,16 @@ static void on_output(void *context, const struct dtr_error *err)
 static int begin_output(struct order *order, const struct dtr_cred *cred, struct dtr_error *err)
 {
     struct upload *upload = order->upload;
-    int rc = upload->pool ? DTR_OK : dtr_pool_new(WORKERS, WORK_MOST, &upload->pool, err);
-    struct output_request request = {.pool = upload->pool,
-                                     .control = upload->daemon->parts.control,
-                                     .data = order->data,
-                                     .cred = *cred,
-                                     .path = order->download.output_path,
-                                     .overwrite = order->download.overwrite,
-                                     .force_hard_link = order->download.force_hard_link,
-                                     .digest = order->download.ranged ? "" : order->download.read.digest};
-    if (rc == DTR_OK)
-        rc = output_open(&request, on_output, order, &order->output, err);
+    const struct output_request request = {.pool = upload->daemon->parts.pool,
+                                           .control = upload->daemon->parts.control,
+                                           .data = order->data,
+                                           .cred = *cred,
+                                           .path = order->download.output_path,
+                                           .overwrite = order->download.overwrite,
+                                           .force_hard_link = order->download.force_hard_link,
+                                           .digest =
+                                               order->download.ranged ? "" : order->download.read.digest};
+    int rc = output_open(&request, on_output, order, &order->output, err);
     order->output_busy = rc == DTR_OK;
     return rc;
 }
@@ -424,7 +421,7 @@ void download_task(void *service, struct dtr_rpc_call *call, const struct dtr_rp
     }
     order->upload = upload;
     order->call = call;
-    order->data = daemon->parts.data[upload->next_data++ % daemon->parts.data_count];
+    order->data = upload->sites[upload->next_site++ % upload->site_count].loop;
     dtr_list_add_tail(&upload->orders, &order->link);
     dtr_rpc_call_adopt(call, &events, order);
     if (prepare(order, message->download, local, &err) != DTR_OK) {

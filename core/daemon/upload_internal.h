@@ -4,24 +4,36 @@
 
 #include "core/base/list.h"
 #include "core/daemon/upload.h"
-#include "core/loop/pool.h"
+#include "core/net/stream_group.h"
 #include <stdatomic.h>
 
 struct dtr_service {
     struct dtr_daemon *daemon;
 };
 
+/* The connections of one data thread; its own, but for `msg` while that travels. */
+struct upload_site {
+    struct upload *upload;
+    struct dtr_loop *loop;
+    struct dtr_stream_group streams;
+    struct dtr_msg msg; /* the end: to data and back */
+};
+
 struct upload {
     struct dtr_daemon *daemon;
     struct dtr_listener *listener;
-    size_t next_data;
+    struct upload_site *sites;
+    size_t site_count, next_site;
     bool closing;
+    size_t open_sites; /* while it stops */
+    uint64_t limit_ms;
+    void (*stopped)(void *context);
+    void *stopped_context;
     struct dtr_service service;
     struct dtr_list questions; /* struct dtr_question, waiting for a piece */
     struct dtr_list syncs;     /* struct sync, SyncPieces streams */
 
     struct dtr_list orders; /* struct order, DownloadTask streams */
-    struct dtr_pool *pool;  /* for files of local callers; NULL before the first of them */
     struct dtr_msg end;
     void (*ended)(void *context); /* NULL until upload_end() */
     void *ended_context;

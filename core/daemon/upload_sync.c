@@ -2,8 +2,10 @@
  * becomes available, and SyncHost, which tells how much of this host's sending is in use (wire page 3.6). */
 #include "core/base/clock.h"
 #include "core/base/str.h"
+#include "core/daemon/counts.h"
 #include "core/daemon/talk.h"
 #include "core/daemon/upload_internal.h"
+#include "core/obs/metric.h"
 #include "proto/dfdaemon.pb-c.h"
 #include <stdlib.h>
 
@@ -23,6 +25,7 @@ struct sync {
     char task_id[DTR_TASK_ID_LENGTH + 1];
     uint32_t *wanted; /* numbers not told yet */
     size_t count;
+    struct dtr_series *gauge;
 };
 
 static void tell(struct sync *sync, const struct dtr_piece *piece)
@@ -71,6 +74,7 @@ static void on_sync_closed(void *context, struct dtr_rpc_call *call, const struc
     (void)call;
     (void)status;
     dtr_list_remove(&sync->link);
+    dtr_series_add(sync->gauge, -1);
     free(sync->wanted);
     free(sync);
 }
@@ -86,10 +90,12 @@ void sync_pieces(void *service, struct dtr_rpc_call *call, const struct dtr_rpc_
         sync->wanted = calloc(message->n_interested_piece_numbers, sizeof(*sync->wanted));
     if (!sync || !sync->wanted) {
         free(sync);
+        (void)upload_begins(NULL);
         dtr_rpc_call_finish(call, DTR_RPC_INTERNAL, task ? "no piece is asked for" : "this task is not here");
         return;
     }
     sync->upload = daemon->upload;
+    sync->gauge = upload_begins(task);
     sync->call = call;
     sync->count = message->n_interested_piece_numbers;
     memcpy(sync->wanted, message->interested_piece_numbers, sync->count * sizeof(*sync->wanted));

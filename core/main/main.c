@@ -8,22 +8,45 @@
 
 static command_run version_command;
 
+/* `name` is that of the log file. */
+#define LOG_OPTIONS(name)                                                                                    \
+    "  --log-level LEVEL        error, warn, info, debug or trace [info]\n"                                  \
+    "  --log-dir FOLDER         log to FOLDER/" name ".log instead of standard error\n"                      \
+    "  --console                log to standard error also when there is a log file\n"
+
 static const struct command {
     const char *name, *summary;
     command_run *run;
     const char *usage;
 } commands[] = {
+    {"up", "scheduler, seed and registry mirror in one process", up_command,
+     "Usage: darter up [--listen IP] [OPTION]...\n\n"
+     "Needs no other server and no configuration file. Listens on 127.0.0.1 only: proxy and registry mirror\n"
+     "4001, scheduler 8002, peers 4000 and 4005, health 4003, metrics 4002 and 8000. Without root, files "
+     "are\n"
+     "kept in the XDG directories.\n\n"
+     "  --listen IP              let other nodes join: open 8002, 4000 and 4005 at this address\n"
+     "  --config FILE            dfdaemon.yaml for the daemon [none]\n"
+     "  --scheduler-config FILE  scheduler.yaml for the scheduler [none]\n"
+     "  --dynconfig FILE         dynconfig.yaml with the scheduler's limits [none]\n"
+     "  --set KEY=VALUE          one value of the daemon's configuration; may be repeated\n"
+     "  --set-scheduler KEY=VALUE\n"
+     "                           one value of the scheduler's configuration; may be repeated\n" LOG_OPTIONS(
+         "darter")},
     {"daemon", "a node's peer, or a seed peer", daemon_command,
-     "Usage: darter daemon [--config FILE] [--dynconfig FILE] [--scheduler IP:PORT]...\n\n"
-     "  --config FILE        dfdaemon.yaml [/etc/dragonfly/dfdaemon.yaml]; defaults when that is not there\n"
-     "  --dynconfig FILE     schedulers [/etc/dragonfly/dynconfig.yaml]\n"
-     "  --scheduler IP:PORT  a scheduler, instead of those of the dynconfig file; may be repeated\n"
-     "  --set KEY=VALUE      one value of the configuration, e.g. --set proxy.server.port=4011\n"},
+     "Usage: darter daemon [--config FILE] [--dynconfig FILE] [--scheduler IP:PORT]... [OPTION]...\n\n"
+     "  --config FILE            dfdaemon.yaml [/etc/dragonfly/dfdaemon.yaml]; defaults when that is not "
+     "there\n"
+     "  --dynconfig FILE         schedulers [/etc/dragonfly/dynconfig.yaml]\n"
+     "  --scheduler IP:PORT      a scheduler, instead of those of the dynconfig file; may be repeated\n"
+     "  --set KEY=VALUE          one value of the configuration, e.g. --set "
+     "proxy.server.port=4011\n" LOG_OPTIONS("dfdaemon")},
     {"scheduler", "who gets which piece from whom", scheduler_command,
-     "Usage: darter scheduler [--config FILE] [--dynconfig FILE] [--set KEY=VALUE]...\n\n"
-     "  --config FILE     scheduler.yaml [/etc/dragonfly/scheduler.yaml]; defaults when that is not there\n"
-     "  --dynconfig FILE  limits [/etc/dragonfly/dynconfig.yaml]\n"
-     "  --set KEY=VALUE   one value of the configuration\n"},
+     "Usage: darter scheduler [--config FILE] [--dynconfig FILE] [--set KEY=VALUE]... [OPTION]...\n\n"
+     "  --config FILE            scheduler.yaml [/etc/dragonfly/scheduler.yaml]; defaults when that is not "
+     "there\n"
+     "  --dynconfig FILE         limits [/etc/dragonfly/dynconfig.yaml]\n"
+     "  --set KEY=VALUE          one value of the configuration\n" LOG_OPTIONS("scheduler")},
     {"get", "download a file by way of the daemon", get_command, get_usage},
     {"init", "point containerd at the daemon, or take that back", init_command,
      "Usage: darter init [--config FILE] [--dry-run]\n       darter init --undo [--dry-run]\n\n"

@@ -4,50 +4,127 @@
 #include "core/main/command.h"
 #include <getopt.h>
 #include <string.h>
+#include <sys/stat.h>
+
+/* Values from 256 on have no short form. */
+enum { SCHEDULER = 256, SET, LOG_DIR, CONSOLE, IGNORED, LISTEN, SCHEDULER_CONFIG, SET_SCHEDULER, DYNCONFIG };
 
 static const struct option known[] = {
     {"config", required_argument, NULL, 'c'},
-    {"dynconfig", required_argument, NULL, 'd'},
-    {"scheduler", required_argument, NULL, 's'},
-    {"set", required_argument, NULL, 'k'},
+    {"dynconfig", required_argument, NULL, DYNCONFIG},
+    {"set", required_argument, NULL, SET},
+    {"log-level", required_argument, NULL, 'l'},
+    {"log-dir", required_argument, NULL, LOG_DIR},
+    {"console", no_argument, NULL, CONSOLE},
+    {"log-max-files", required_argument, NULL, IGNORED},
+    {"log-max-file-size", required_argument, NULL, IGNORED},
+    {"scheduler", required_argument, NULL, SCHEDULER},
+    {"listen", required_argument, NULL, LISTEN},
+    {"scheduler-config", required_argument, NULL, SCHEDULER_CONFIG},
+    {"set-scheduler", required_argument, NULL, SET_SCHEDULER},
     {0},
 };
 
-static bool too_many(const char *name)
+static bool add(struct option_list *list, const char *value)
 {
-    (void)fprintf(stderr, "darter: --%s is there too often\n", name);
+    if (list->count == OPTION_LIST) {
+        (void)fprintf(stderr, "darter: %s is one too many: an option may be given %d times\n", value,
+                      OPTION_LIST);
+        return false;
+    }
+    list->items[list->count++] = value;
+    return true;
+}
+
+static bool read_level(struct options *options, const char *text)
+{
+    enum dtr_log_level level;
+    options->log_level = text;
+    if (dtr_log_level_parse(text, &level))
+        return true;
+    (void)fprintf(stderr, "darter: --log-level %s: allowed are error, warn, info, debug, trace\n", text);
     return false;
 }
 
-bool options_read(struct options *options, int argc, char **argv)
+/* An option that not every command has. */
+static bool take_special(struct options *options, unsigned which, int letter, const char *command)
+{
+    unsigned needs = letter == SCHEDULER ? OPTIONS_SCHEDULER : OPTIONS_UP;
+    if (!(which & needs)) {
+        (void)fprintf(stderr, "darter: \"darter %s\" has no such option: %s\n", command, optarg);
+        return false;
+    }
+    if (letter == SCHEDULER)
+        return add(&options->schedulers, optarg);
+    if (letter == SET_SCHEDULER)
+        return add(&options->scheduler_sets, optarg);
+    if (letter == LISTEN)
+        options->listen = optarg;
+    else
+        options->scheduler_config = optarg;
+    return true;
+}
+
+static bool take(struct options *options, unsigned which, int letter, const char *command)
+{
+    switch (letter) {
+    case 'c':
+        options->config = optarg;
+        return true;
+    case DYNCONFIG:
+        options->dynconfig = optarg;
+        return true;
+    case SET:
+        return add(&options->sets, optarg);
+    case 'l':
+        return read_level(options, optarg);
+    case LOG_DIR:
+        options->log_dir = optarg;
+        return true;
+    case CONSOLE:
+        options->console = true;
+        return true;
+    case IGNORED:
+        return true; /* Dragonfly's; log files are not rotated here */
+    case '?':
+        return false; /* getopt has said why */
+    default:
+        return take_special(options, which, letter, command);
+    }
+}
+
+bool options_read(struct options *options, unsigned which, int argc, char **argv)
 {
     int letter;
-    while ((letter = getopt_long(argc, argv, "c:", known, NULL)) != -1) {
-        switch (letter) {
-        case 'c':
-            options->config = optarg;
-            break;
-        case 'd':
-            options->dynconfig = optarg;
-            break;
-        case 's':
-            if (options->scheduler_count == OPTION_SCHEDULERS)
-                return too_many("scheduler");
-            options->schedulers[options->scheduler_count++] = optarg;
-            break;
-        case 'k':
-            if (options->set_count == OPTION_SETS)
-                return too_many("set");
-            options->sets[options->set_count++] = optarg;
-            break;
-        default:
+    while ((letter = getopt_long(argc, argv, "c:l:", known, NULL)) != -1) {
+        if (!take(options, which, letter, argv[0]))
             return false;
-        }
     }
     if (optind < argc)
         (void)fprintf(stderr, "darter: what is '%s'? \"darter %s --help\" says more\n", argv[optind],
                       argv[0]);
     return optind >= argc;
+}
+
+enum dtr_log_level options_level(const struct options *options, const char *configured)
+{
+    enum dtr_log_level level = DTR_LOG_INFO;
+    if (configured)
+        (void)dtr_log_level_parse(configured, &level);
+    if (options->log_level)
+        (void)dtr_log_level_parse(options->log_level, &level);
+    return level;
+}
+
+const char *options_log_file(const struct options *options, const char *configured, const char *name,
+                             char *path, size_t size)
+{
+    const char *folder = options->log_dir ? options->log_dir : configured;
+    if (!folder)
+        return NULL;
+    (void)mkdir(folder, 0755); /* opening the file says what is wrong */
+    (void)snprintf(path, size, "%s/%s.log", folder, name);
+    return path;
 }
 
 static int set_one(struct dtr_conf *conf, const char *text, struct dtr_error *err)
@@ -61,16 +138,16 @@ static int set_one(struct dtr_conf *conf, const char *text, struct dtr_error *er
     return dtr_conf_set(conf, key, equals + 1, err);
 }
 
-int options_load(enum dtr_conf_role role, const char *named, const char *usual, const struct options *sets,
-                 struct dtr_conf **ret_conf, struct dtr_error *err)
+int options_load(enum dtr_conf_role role, const char *named, const char *usual,
+                 const struct option_list *sets, struct dtr_conf **ret_conf, struct dtr_error *err)
 {
     struct dtr_conf_report report = {0};
-    const char *path = named ? named : command_file_there(usual) ? usual : NULL;
+    const char *path = named ? named : usual && command_file_there(usual) ? usual : NULL;
     int rc =
         path ? dtr_conf_load(role, path, ret_conf, &report, err) : dtr_conf_defaults(role, ret_conf, err);
     dtr_conf_report_print(&report, stderr);
     dtr_conf_report_free(&report);
-    for (size_t i = 0; sets && i < sets->set_count && rc == DTR_OK; i++)
-        rc = set_one(*ret_conf, sets->sets[i], err);
+    for (size_t i = 0; sets && i < sets->count && rc == DTR_OK; i++)
+        rc = set_one(*ret_conf, sets->items[i], err);
     return rc;
 }

@@ -3,20 +3,37 @@
 #define DTR_MAIN_OPTIONS_H
 
 #include "core/conf/conf.h"
+#include "core/obs/log.h"
 
-enum { OPTION_SETS = 64, OPTION_SCHEDULERS = 64 };
-
-struct options {
-    const char *config, *dynconfig; /* NULL: the default path, if it is there */
-    const char *sets[OPTION_SETS];  /* KEY=VALUE */
-    const char *schedulers[OPTION_SCHEDULERS];
-    size_t set_count, scheduler_count;
+/* What was given several times; texts are the command line's. */
+enum { OPTION_LIST = 64 };
+struct option_list {
+    const char *items[OPTION_LIST];
+    size_t count;
 };
 
+struct options {
+    const char *config, *scheduler_config, *dynconfig; /* NULL: not given */
+    const char *log_level, *log_dir, *listen;          /* NULL: not given */
+    struct option_list sets, scheduler_sets;           /* KEY=VALUE */
+    struct option_list schedulers;                     /* IP:PORT */
+    bool console;
+};
+
+/* Which options a command has besides those of the log, and --config, --dynconfig, --set. */
+enum { OPTIONS_SCHEDULER = 1, OPTIONS_UP = 2 };
+
 /* False: it was said what is wrong; exit with 2. */
-bool options_read(struct options *options, int argc, char **argv);
-/* Loads a role's configuration: a file that was named must be there; findings are printed to stderr. */
-int options_load(enum dtr_conf_role role, const char *named, const char *usual, const struct options *sets,
-                 struct dtr_conf **ret_conf, struct dtr_error *err);
+bool options_read(struct options *options, unsigned which, int argc, char **argv);
+/* The level of the command line, else `configured` (or NULL: info). */
+enum dtr_log_level options_level(const struct options *options, const char *configured);
+/* The log file in the folder of the command line, else in `configured` (or NULL): "<folder>/<name>.log" in
+ * `path`. NULL: there is no such folder given. The folder is made when it is missing. */
+const char *options_log_file(const struct options *options, const char *configured, const char *name,
+                             char *path, size_t size);
+/* Loads a role's configuration: the file that was named, else the usual one (or NULL) if it is there, then
+ * `sets` (or NULL). Findings are printed to stderr. */
+int options_load(enum dtr_conf_role role, const char *named, const char *usual,
+                 const struct option_list *sets, struct dtr_conf **ret_conf, struct dtr_error *err);
 
 #endif

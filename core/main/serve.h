@@ -1,9 +1,27 @@
-/* What the serving commands share: signals, and small HTTP servers for health and metrics. */
+/* What the serving commands share: the log and the guard of the process, signals, and the small HTTP pages
+ * (health, metrics). Main thread, or the loop that is named. */
 #ifndef DTR_MAIN_SERVE_H
 #define DTR_MAIN_SERVE_H
 
+#include "core/conf/types.h"
 #include "core/http/router.h"
 #include "core/loop/loop.h"
+
+/* --- the process -----------------------------------------------------------------------------------------
+ */
+
+struct serve_process {
+    enum dtr_log_level level;
+    const char *log_format; /* "text" or "json" */
+    const char *log_file;   /* NULL: none */
+    bool console;           /* to standard error also when there is a file */
+};
+/* Starts the log and the outbound guard; before anything else of a serving command. */
+int serve_begin(const struct serve_process *process, struct dtr_error *err);
+/* More that the guard lets through, as configured (security.outbound.allow); before the loops run. */
+int serve_allow(const struct dtr_conf_strings *networks, struct dtr_error *err);
+/* After the loops have ended. */
+void serve_end(void);
 
 /* SIGTERM and SIGINT call `stop` once, on the loop; a second one ends the process at once with status 1. */
 struct serve_signals {
@@ -16,18 +34,32 @@ void serve_signals_start(struct serve_signals *signals, struct dtr_loop *loop, v
                          void *context);
 void serve_signals_end(struct serve_signals *signals);
 
-/* One listener with fixed paths. */
-struct serve_http {
+/* --- pages -----------------------------------------------------------------------------------------------
+ */
+
+/* HTTP listeners keyed by address: roles of one process that name the same one share it. */
+enum { SERVE_PAGES = 4 };
+struct serve_page {
+    struct dtr_addr addr;
     struct dtr_http_router *router;
     struct dtr_http_server *server;
+    unsigned groups; /* of metrics */
+    bool (*healthy)(const void *context);
+    const void *context;
 };
-/* GET and DELETE /metrics of these groups. */
-int serve_metrics_open(struct serve_http *http, struct dtr_loop *loop, const char *ip, uint16_t port,
-                       unsigned groups, struct dtr_error *err);
-/* GET /healthy: 200 while `healthy` says so, else 503. */
-int serve_health_open(struct serve_http *http, struct dtr_loop *loop, const char *ip, uint16_t port,
-                      bool (*healthy)(const void *context), const void *context, struct dtr_error *err);
-/* Closes the server, then frees the router; NULL members are fine. */
-void serve_http_close(struct serve_http *http);
+struct serve_pages {
+    struct serve_page list[SERVE_PAGES];
+    size_t count;
+};
+/* GET and DELETE /metrics of these groups at an address; before serve_pages_open(). */
+int serve_metrics(struct serve_pages *pages, const char *ip, uint16_t port, unsigned groups,
+                  struct dtr_error *err);
+/* GET /healthy: 200 while `healthy` (any thread) says so, else 503. */
+int serve_health(struct serve_pages *pages, const char *ip, uint16_t port,
+                 bool (*healthy)(const void *context), const void *context, struct dtr_error *err);
+/* Listens, on `loop`. `pages` stays where it is until serve_pages_close(). */
+int serve_pages_open(struct serve_pages *pages, struct dtr_loop *loop, struct dtr_error *err);
+/* On that loop. */
+void serve_pages_close(struct serve_pages *pages);
 
 #endif

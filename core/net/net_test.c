@@ -1,7 +1,7 @@
 /* Addresses, guard, listeners and streams, by example on loopback. */
 #include "core/net/guard.h"
 #include "core/net/listen.h"
-#include "core/net/stream.h"
+#include "core/net/stream_group.h"
 
 #include "core/loop/loop.h"
 #include <setjmp.h>
@@ -316,6 +316,43 @@ static void a_full_queue_closes_the_stream(void **state)
     close_pair(&pair);
 }
 
+static void count_empty(void *context)
+{
+    (*(int *)context)++;
+}
+
+static bool server_closed(const struct pair *pair)
+{
+    return pair->server.closed;
+}
+
+static void a_group_waits_for_its_streams_and_then_closes_them(void **state)
+{
+    (void)state;
+    struct pair pair;
+    struct dtr_stream_group group;
+    int empty = 0;
+    open_pair(&pair);
+    dtr_stream_group_init(&group, pair.loop);
+    dtr_stream_group_add(&group, pair.client.stream);
+    dtr_stream_group_add(&group, pair.server.stream);
+    dtr_stream_close(pair.client.stream, false);
+    dtr_stream_group_end(&group, 30, count_empty, &empty);
+    run_until(&pair, client_closed); /* by itself */
+    assert_false(pair.server.closed);
+    assert_int_equal(empty, 0);
+    run_until(&pair, server_closed); /* at the limit */
+    assert_int_equal(pair.server.result.code, DTR_OK);
+    for (int i = 0; i < 3; i++)
+        dtr_loop_turn(pair.loop, false);
+    assert_int_equal(empty, 1);
+    dtr_stream_group_end(&group, 30, count_empty, &empty); /* nobody is in it */
+    assert_int_equal(empty, 1);
+    dtr_loop_turn(pair.loop, false);
+    assert_int_equal(empty, 2);
+    close_pair(&pair);
+}
+
 static void nobody_listens(void **state)
 {
     (void)state;
@@ -371,6 +408,7 @@ int main(void)
         cmocka_unit_test(a_short_file_fails_the_stream),
         cmocka_unit_test(an_idle_stream_times_out),
         cmocka_unit_test(a_full_queue_closes_the_stream),
+        cmocka_unit_test(a_group_waits_for_its_streams_and_then_closes_them),
         cmocka_unit_test(nobody_listens),
         cmocka_unit_test(a_stale_socket_file_is_replaced),
     };

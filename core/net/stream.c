@@ -7,6 +7,7 @@
 #include "core/base/clock.h"
 #include "core/base/list.h"
 #include "core/loop/loop.h"
+#include "core/net/stream_group.h"
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
@@ -41,6 +42,7 @@ struct dtr_stream {
     bool kicked;             /* msg is posted */
     const struct dtr_stream_events *events;
     void *context;
+    struct dtr_stream_member member;
     struct dtr_addr addr;
     char peer[DTR_ADDR_TEXT];
 
@@ -402,6 +404,7 @@ static void on_ready(void *context, int events)
 
 static void destroy(struct dtr_stream *stream)
 {
+    dtr_stream_group_left(&stream->member);
     dtr_watch_close(stream->watch);
     dtr_timer_close(stream->timer);
     if (stream->fd >= 0)
@@ -510,6 +513,11 @@ void dtr_stream_adopt(struct dtr_stream *stream, const struct dtr_stream_events 
 {
     stream->events = events;
     stream->context = context;
+}
+
+struct dtr_stream_member *dtr_stream_member(struct dtr_stream *stream)
+{
+    return &stream->member;
 }
 
 struct dtr_loop *dtr_stream_loop(const struct dtr_stream *stream)

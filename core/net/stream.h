@@ -45,6 +45,9 @@ void dtr_stream_limit(struct dtr_stream *stream, size_t bytes);
 /* Bytes that went each way so far. */
 uint64_t dtr_stream_received(const struct dtr_stream *stream);
 uint64_t dtr_stream_sent(const struct dtr_stream *stream);
+/* For core/net/stream_group.h. */
+struct dtr_stream_member;
+struct dtr_stream_member *dtr_stream_member(struct dtr_stream *stream);
 /* Who a process acts as. */
 struct dtr_cred {
     uid_t uid;

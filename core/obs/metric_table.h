@@ -1,7 +1,8 @@
 /* Dragonfly's metric families for standard tasks, written once: X(id, name, kind, labels, fed, help).
  *
  * Names, kinds and labels are those of Dragonfly v2.5 (features page 6.3), so that its dashboards and
- * alerts keep working. `fed` is 1 when the program counts there, 0 when the row waits for its feature.
+ * alerts keep working. `fed` is 1 when the program counts there, 0 when the row waits for its feature;
+ * metric_fed_test.c holds that against the code.
  * Families of persistent and cache tasks join when those tasks do. */
 #ifndef DTR_OBS_METRIC_TABLE_H
 #define DTR_OBS_METRIC_TABLE_H
@@ -94,10 +95,10 @@
     X(SCHEDULER_HOST_TRAFFIC, "host_traffic", COUNTER, "type,task_type,host_type,host_id,host_ip,host_name", \
       0, "Bytes reported, by host")                                                                          \
     X(SCHEDULER_DOWNLOAD_PEER_DURATION, "download_peer_duration_milliseconds", SUMMARY, "task_size_level",   \
-      0, "How long peers took for a download")                                                               \
+      1, "How long peers took for a download")                                                               \
     X(SCHEDULER_CONCURRENT_SCHEDULE, "concurrent_schedule_total", GAUGE, "", 1,                              \
       "Peers waiting for an answer now")                                                                     \
-    X(SCHEDULER_SCHEDULE_DURATION, "schedule_duration_milliseconds", SUMMARY, "", 0,                         \
+    X(SCHEDULER_SCHEDULE_DURATION, "schedule_duration_milliseconds", SUMMARY, "", 1,                         \
       "How long a register waited for its answer")                                                           \
     DTR_METRIC_PAIR(X, SCHEDULER_PREHEAT_IMAGE, "preheat_image", "", 0, "PreheatImage calls")                \
     DTR_METRIC_PAIR(X, SCHEDULER_STAT_IMAGE, "stat_image", "", 0, "StatImage calls")                         \

@@ -51,6 +51,19 @@ static int check_host(const Common__V2__Host *host, struct dtr_error *err)
     return dtr_addr_ip(host->ip, (uint16_t)host->port, &addr, err);
 }
 
+/* Whether the caller sits at the address that it announces. */
+static bool is_at(const struct dtr_rpc_call *call, const char *ip)
+{
+    const struct dtr_addr *from = dtr_rpc_call_addr(call);
+    char there[DTR_ADDR_TEXT], said[DTR_ADDR_TEXT];
+    struct dtr_addr addr;
+    if (!from || dtr_addr_ip(ip, 0, &addr, NULL) != DTR_OK)
+        return false;
+    dtr_addr_ip_text(from, there);
+    dtr_addr_ip_text(&addr, said);
+    return strcmp(there, said) == 0;
+}
+
 void hosts_announce(void *service, struct dtr_rpc_call *call, const struct dtr_rpc_message *request)
 {
     struct dtr_scheduler *scheduler = service;
@@ -67,13 +80,17 @@ void hosts_announce(void *service, struct dtr_rpc_call *call, const struct dtr_r
                                            .type = host->type,
                                            .port = host->port,
                                            .download_port = host->download_port,
-                                           .disable_shared = host->disable_shared};
+                                           .disable_shared = host->disable_shared,
+                                           .proven = is_at(call, host->ip)};
         take_network(host->network, &facts);
         if (message->interval && message->interval->seconds > 0)
             facts.interval_ms = (uint64_t)message->interval->seconds * 1000;
         if (wire_find(request->bytes, request->length, REQUEST_HOST, &raw, &length))
             facts.raw = dtr_buf_copy(raw, length);
+        bool known = dtr_swarm_find_host(scheduler->swarm, facts.id) != NULL;
         rc = dtr_swarm_host_announced(scheduler->swarm, role_now_ms(scheduler), &facts, &err);
+        if (rc == DTR_OK && !known)
+            tell_host_came(&facts);
         dtr_buf_drop(facts.raw);
         count_announce(host);
     }
@@ -94,6 +111,7 @@ void hosts_delete(void *service, struct dtr_rpc_call *call, const struct dtr_rpc
     struct dtr_error err;
     dtr_metric_add(DTR_SCHEDULER_LEAVE_HOST, NULL, 1);
     if (dtr_swarm_host_deleted(scheduler->swarm, role_now_ms(scheduler), message->host_id, &err) == DTR_OK) {
+        tell_host_left(message->host_id);
         reply_empty(call);
     } else {
         dtr_metric_add(DTR_SCHEDULER_LEAVE_HOST_FAILURE, NULL, 1);

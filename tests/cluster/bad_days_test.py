@@ -166,10 +166,19 @@ class OriginFails(ClusterTest):
         self.assertIn((code, status), [(0, 200), (0, 500), (0, 502), (0, 503)])
         self.expect_recovery()
 
-    @deadline(90)
-    def test_stalls_in_the_middle(self):
+    @deadline(60)
+    def test_stalls_again_and_again(self):
+        """Each answer stops after a third of the file: what came is kept, the next answer brings more."""
         fault = self.origin.misbehave(Fault(stall=PART))
-        self.expect_error(self.start_download("node1", self.file), self.file, 75)
+        self.pull("node1", self.file, seconds=20 + 4 * STALL_SECONDS)
+        fault.release()
+        self.expect_idle()
+
+    @deadline(120)
+    def test_stalls_always(self):
+        """Each answer stops after one byte: nothing can come of it, and that is said."""
+        fault = self.origin.misbehave(Fault(stall=1))
+        self.expect_error(self.start_download("node1", self.file), self.file, 90)
         fault.release()
         self.expect_recovery()
 
@@ -179,6 +188,16 @@ class OriginFails(ClusterTest):
         self.pull("node1", self.file, seconds=20 + 2 * STALL_SECONDS)
         fault.release()
         self.expect_idle()
+
+    @deadline(60)
+    def test_sends_wrong_bytes(self):
+        """A digest names the file: nobody takes what is wrong for complete, and nobody keeps it."""
+        self.origin.misbehave(Fault(flip=PART))
+        download = self.start_download("node1", self.file)
+        self.assertNotEqual(download.wait(30)[0], 0)
+        self.assertLess(download.size(), SIZE)
+        self.expect_recovery()
+        self.pull("node1", self.file)
 
     @deadline(60)
     def test_ignores_ranges(self):

@@ -72,7 +72,7 @@ def main():
     parser.add_argument("--darter", default=default_darter(), help="the program to test (default: the asan build's)")
     parser.add_argument("-k", action="append", default=[], metavar="WORD", help="only tests whose name contains WORD")
     arguments = parser.parse_args()
-    fixture.settings["darter"] = arguments.darter
+    fixture.settings["darter"] = arguments.darter and os.path.abspath(arguments.darter)
     result = Printer()
     for suite in wanted_tests(arguments.k):
         suite.run(result)

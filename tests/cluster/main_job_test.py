@@ -100,3 +100,14 @@ class MainJob(ClusterTest):
         with open(node.path("/tmp/got"), "rb") as got:
             self.assertEqual(got.read(), file.data)
         until(10, "one copy from the origin", lambda: self.from_origin(file) == SIZE)
+
+    @deadline(90)
+    def test_many_nodes_at_once_without_a_seed_take_one_copy_too(self):
+        """The scheduler sends one of them to the origin; the others get it from that one."""
+        names = ["node1", "node2", "node3", "node4"]
+        self.start_cluster(*names)
+        file = self.origin.add(10, SIZE)
+        downloads = [self.start_download(name, file) for name in names]
+        for download in downloads:
+            self.expect_right(download, file, 60)
+        self.assertEqual(self.from_origin(file), SIZE)

@@ -6,7 +6,7 @@
  * removes a task for good.
  *
  * Threads: calls run on data threads. Calls with one handle are serialised by core, except lease() and
- * the releases of its extents, which may come from any data thread at any time between open and close.
+ * the releases of its extents, which may come from any thread at any time between open and close.
  *
  * Durability: after mark() returns, a crash of the process must not lose the piece; after a crash of the
  * machine scan() reports pieces with `checked` false, and core re-reads their CRC before offering them.

@@ -205,3 +205,37 @@ class Daemon(Role):
                 path = os.path.join(folder, name)
                 found.append((os.stat(path).st_blocks * 512, path))
         return sorted(found, reverse=True)
+
+
+class Up(Daemon):
+    """darter up: everything in one process, no configuration file."""
+
+    command = "up"
+
+    def __init__(self, darter, node, *arguments, wrapper=()):
+        # pylint: disable=super-init-not-called
+        self.darter = darter
+        self.node = node
+        self.arguments = list(arguments)
+        self.wrapper = list(wrapper)
+        self.process = None
+
+    def launch(self):
+        self.process = self.node.start("up", *self.wrapper, self.darter, "up", *self.arguments)
+
+    def get(self, port, path):
+        """What is listened to on loopback only is asked on the node itself."""
+        status, text, errors = self.node.try_to(
+            "curl", "-sS", "-o", "-", "-w", "\n%{http_code}", f"http://127.0.0.1:{port}{path}"
+        )
+        body, _, code = text.rpartition("\n")
+        return (int(code), body) if status == 0 else (0, errors)
+
+    def healthy(self):
+        return self.get(HEALTH, "/healthy")[0] == 200
+
+    def metrics(self, port=METRICS):
+        return Metrics(self.get(port, "/metrics")[1])
+
+    def announced(self):
+        return self.metrics(SCHEDULER_METRICS).total("dragonfly_scheduler_announce_host_total")

@@ -58,7 +58,7 @@ class Node:
         self.write("/etc/hostname", self.name + "\n")
 
     def _connect(self, number):
-        port = f"port{number}"
+        self.port = port = f"port{number}"
         run("ip", "link", "add", port, "mtu", "1500", "type", "veth", "peer", "name", "eth0", "netns", str(self.init))
         run("ip", "link", "set", port, "master", "lab0", "up")
         self.enter("ip", "link", "set", "lo", "up")
@@ -121,6 +121,8 @@ class Node:
         for process in self.processes:
             process.wait(10)
         self._holder.wait(10)
+        # It went with the namespace, unless somebody still holds a socket from there.
+        subprocess.run(["ip", "link", "delete", self.port], capture_output=True, check=False)
 
 
 class Lab:

@@ -30,13 +30,15 @@ class Fault:
     status   answer with this status and a short body
     close    close the connection after this many bytes of the body
     stall    stop sending after this many bytes until release() is called
+    flip     send this byte of the file wrong
     ignore_range   answer 200 with everything whatever range was asked for
     """
 
-    def __init__(self, status=None, close=None, stall=None, ignore_range=False, times=None):
+    def __init__(self, status=None, close=None, stall=None, flip=None, ignore_range=False, times=None):
         self.status = status
         self.close = close
         self.stall = stall
+        self.flip = flip
         self.ignore_range = ignore_range
         self.times = times
         self.met = threading.Event()
@@ -57,6 +59,7 @@ class Origin:
         self.files = {}
         self.requests = []
         self._fault = None
+        self._faults = []
         self._lock = threading.Lock()
         lab.name(name, node)
         origin = self
@@ -77,11 +80,16 @@ class Origin:
         """From now on; None ends it."""
         with self._lock:
             self._fault = fault
+            if fault:
+                self._faults.append(fault)
         return fault
 
-    def take_fault(self):
+    def take_fault(self, asks_length):
+        """What goes wrong with the next answer; one of a single byte cannot be cut."""
         with self._lock:
             fault = self._fault
+            if fault and fault.cut() is not None and asks_length:
+                return None
             if fault and fault.times is not None:
                 fault.times -= 1
                 if fault.times <= 0:
@@ -100,8 +108,7 @@ class Origin:
         )
 
     def close(self):
-        fault = self.misbehave(None)
-        if fault:
+        for fault in self._faults:
             fault.release()
         self._server.shutdown()
         self._server.server_close()
@@ -127,10 +134,11 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(None, body=False)
 
     def do_GET(self):
-        self._answer(self.server_origin.take_fault(), body=True)
+        self._answer(self.server_origin.take_fault(self.headers.get("Range") == "bytes=0-0"), body=True)
 
     def _answer(self, fault, body):
         record = {"ip": self.client_address[0], "path": self.path, "range": self.headers.get("Range"), "bytes": 0}
+        record["authorization"] = self.headers.get("Authorization")
         self.server_origin.requests.append(record)
         file = self.server_origin.files.get(self.path.partition("?")[0])
         status = fault.status if fault and fault.status else 200 if file else 404
@@ -152,7 +160,16 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Range", f"bytes {first}-{last}/{len(file.data)}")
         self.end_headers()
         if body:
-            self._send(memoryview(file.data)[first : last + 1], fault, record)
+            self._send(self._bytes(file, first, last, fault), fault, record)
+
+    @staticmethod
+    def _bytes(file, first, last, fault):
+        if not fault or fault.flip is None or not first <= fault.flip <= last:
+            return memoryview(file.data)[first : last + 1]
+        wrong = bytearray(file.data[first : last + 1])
+        wrong[fault.flip - first] ^= 0xFF
+        fault.met.set()
+        return memoryview(wrong)
 
     def _refuse(self, status, fault):
         text = b"refused by the test\n"

@@ -1,0 +1,49 @@
+/* The roles with all they need, as the commands put them into a process: `daemon` and `scheduler` one, `up`
+ * several. A role is opened and freed on the main thread; it lives on its control loop in between. What was
+ * opened before an error goes with the process. */
+#ifndef DTR_MAIN_ROLES_H
+#define DTR_MAIN_ROLES_H
+
+#include "core/conf/conf.h"
+#include "core/daemon/daemon.h"
+#include "core/main/serve.h"
+#include "core/scheduler/scheduler.h"
+
+enum { DATA_THREADS = 4 };
+
+struct daemon_role {
+    struct dtr_loop *control, *data[DATA_THREADS];
+    size_t data_count;
+    struct dtr_pool *pool;
+    struct dtr_modules *modules;
+    struct dtr_daemon *daemon;
+};
+
+/* Everything but its pages, which are added to `pages`. `config` and `schedulers` ("ip:port" of each) outlive
+ * the role. The data loops run afterwards, the control loop is the caller's to run. */
+int daemon_role_open(struct daemon_role *role, const struct dtr_daemon_config *config,
+                     const char *const *schedulers, size_t scheduler_count, struct serve_pages *pages,
+                     struct dtr_error *err);
+/* On the control loop; so is `stopped`, later. */
+void daemon_role_stop(struct daemon_role *role, void (*stopped)(void *context), void *context);
+/* After the control loop has ended. */
+void daemon_role_free(struct daemon_role *role);
+
+struct scheduler_role {
+    struct dtr_loop *control;
+    struct dtr_scheduler *scheduler;
+    struct dtr_rpc_table *table;
+    struct dtr_rpc_server *server;
+    struct dtr_rpc_health *health;
+    void (*stopped)(void *context);
+    void *context;
+};
+
+/* The same for the scheduler; `config` and `dynconfig` are only read. */
+int scheduler_role_open(struct scheduler_role *role, const struct dtr_scheduler_config *config,
+                        const struct dtr_dynconfig *dynconfig, struct serve_pages *pages,
+                        struct dtr_error *err);
+void scheduler_role_stop(struct scheduler_role *role, void (*stopped)(void *context), void *context);
+void scheduler_role_free(struct scheduler_role *role);
+
+#endif

@@ -1,0 +1,207 @@
+/* darter up: scheduler, seed and registry mirror in one process, on embedded defaults. */
+#include "core/base/list.h"
+#include "core/main/command.h"
+#include "core/main/options.h"
+#include "core/main/paths.h"
+#include "core/main/roles.h"
+#include "core/obs/log.h"
+#include <string.h>
+
+struct process {
+    struct scheduler_role scheduler; /* a thread of its own */
+    struct daemon_role daemon;       /* this thread */
+    struct serve_pages pages;
+    struct serve_signals signals;
+    struct dtr_msg stop; /* to the scheduler's loop */
+};
+
+/* --- configuration ---------------------------------------------------------------------------------------
+ */
+
+/* What `up` decides, unless a file or the command line did. */
+static int usually(struct dtr_conf *conf, const char *key, const char *value, struct dtr_error *err)
+{
+    return dtr_conf_source(conf, key, NULL) == DTR_FROM_DEFAULT ? dtr_conf_set(conf, key, value, err)
+                                                                : DTR_OK;
+}
+
+struct setting {
+    const char *key, *value;
+};
+
+static int set_all(struct dtr_conf *conf, const struct setting *settings, size_t count, struct dtr_error *err)
+{
+    int rc = DTR_OK;
+    for (size_t i = 0; i < count && rc == DTR_OK; i++)
+        rc = usually(conf, settings[i].key, settings[i].value, err);
+    return rc;
+}
+
+/* Where other nodes come in is `ip`; all else is for this machine only. */
+static int set_daemon(struct dtr_conf *conf, const char *ip, struct dtr_error *err)
+{
+    const struct setting settings[] = {
+        {"host.ip", ip},
+        {"upload.server.ip", ip},
+        {"storage.server.ip", ip},
+        {"seedPeer.enable", "true"},
+        {"proxy.server.ip", "127.0.0.1"},
+        {"health.server.ip", "127.0.0.1"},
+        {"metrics.server.ip", "127.0.0.1"},
+    };
+    return set_all(conf, settings, sizeof(settings) / sizeof(settings[0]), err);
+}
+
+static int set_scheduler(struct dtr_conf *conf, const char *ip, struct dtr_error *err)
+{
+    const struct setting settings[] = {
+        {"server.listenIP", ip}, {"metrics.enable", "true"}, {"metrics.addr", "127.0.0.1:8000"}};
+    return set_all(conf, settings, sizeof(settings) / sizeof(settings[0]), err);
+}
+
+/* Without root the usual places cannot be written. */
+static int set_places(struct dtr_conf *conf, struct dtr_error *err)
+{
+    char store[256], socket[256], *slash;
+    int rc = paths_store(store, sizeof(store), err);
+    if (rc != DTR_OK && dtr_conf_source(conf, "storage.dir", NULL) != DTR_FROM_DEFAULT)
+        rc = DTR_OK;
+    else if (rc == DTR_OK)
+        rc = usually(conf, "storage.dir", store, err);
+    if (rc == DTR_OK)
+        rc = paths_make(dtr_conf_daemon(conf)->storage.dir, err);
+    if (rc != DTR_OK || dtr_conf_source(conf, "download.server.socketPath", NULL) != DTR_FROM_DEFAULT)
+        return rc;
+    paths_socket(socket, sizeof(socket));
+    rc = dtr_conf_set(conf, "download.server.socketPath", socket, err);
+    slash = strrchr(socket, '/');
+    *slash = '\0';
+    return rc == DTR_OK ? paths_make(socket, err) : rc;
+}
+
+/* --- life ------------------------------------------------------------------------------------------------
+ */
+
+static void after_scheduler(void *context)
+{
+    struct process *process = context;
+    dtr_loop_stop(process->scheduler.control);
+    dtr_loop_stop(process->daemon.control);
+}
+
+/* On the scheduler's loop. */
+static void stop_scheduler(struct dtr_msg *msg)
+{
+    struct process *process = dtr_container(msg, struct process, stop);
+    scheduler_role_stop(&process->scheduler, after_scheduler, process);
+}
+
+static void after_daemon(void *context)
+{
+    struct process *process = context;
+    serve_pages_close(&process->pages);
+    process->stop.run = stop_scheduler;
+    dtr_loop_post(process->scheduler.control, &process->stop);
+}
+
+/* The daemon first: it takes leave of the scheduler. */
+static void on_stop(void *context)
+{
+    struct process *process = context;
+    dtr_log(DTR_LOG_INFO, NULL, "stopping");
+    daemon_role_stop(&process->daemon, after_daemon, process);
+}
+
+static int open_all(struct process *process, struct dtr_conf *daemon, struct dtr_conf *scheduler,
+                    const struct dtr_conf *dynconfig, const char *address, struct dtr_error *err)
+{
+    const struct dtr_daemon_config *config = dtr_conf_daemon(daemon);
+    int rc = serve_allow(&config->security.outbound_allow, err);
+    if (rc == DTR_OK)
+        rc = serve_allow(&dtr_conf_scheduler(scheduler)->security.outbound_allow, err);
+    if (rc == DTR_OK)
+        rc = scheduler_role_open(&process->scheduler, dtr_conf_scheduler(scheduler),
+                                 dtr_conf_dynconfig(dynconfig), &process->pages, err);
+    if (rc == DTR_OK)
+        rc = daemon_role_open(&process->daemon, config, &address, 1, &process->pages, err);
+    if (rc == DTR_OK)
+        rc = serve_pages_open(&process->pages, process->daemon.control, err);
+    if (rc == DTR_OK)
+        rc = dtr_loop_start(process->scheduler.control, err);
+    return rc;
+}
+
+static void say_ready(const struct dtr_daemon_config *config, const char *listen, const char *address)
+{
+    int port = (int)config->proxy.server.listen.port;
+    (void)printf(
+        "Darter is up; Ctrl-C ends it.\n"
+        "  registry mirror and proxy  http://127.0.0.1:%d\n"
+        "  containerd                 \"darter init\" points it here, \"darter init --undo\" takes it back\n"
+        "  a file                     darter get URL -O FILE\n",
+        port);
+    if (listen)
+        (void)printf("  another node               darter daemon --scheduler %s\n", address);
+    (void)fflush(stdout);
+}
+
+static int run(const struct options *options, struct dtr_conf *daemon, struct dtr_conf *scheduler,
+               const struct dtr_conf *dynconfig, struct dtr_error *err)
+{
+    static struct process process; /* after an error it goes with the program */
+    const char *ip = options->listen ? options->listen : "127.0.0.1";
+    char log[256], address[DTR_ADDR_TEXT];
+    struct dtr_addr addr = {0};
+    const struct serve_process settings = {
+        .level = options_level(options, NULL),
+        .log_format = dtr_conf_daemon(daemon)->log.format,
+        .log_file = options_log_file(options, NULL, "darter", log, sizeof(log)),
+        .console = options->console,
+    };
+    int rc = dtr_addr_ip(ip, 0, &addr, err);
+    if (rc == DTR_OK)
+        rc = set_daemon(daemon, ip, err);
+    if (rc == DTR_OK)
+        rc = set_places(daemon, err);
+    if (rc == DTR_OK)
+        rc = set_scheduler(scheduler, ip, err);
+    if (rc == DTR_OK)
+        rc = dtr_addr_ip(ip, (uint16_t)dtr_conf_scheduler(scheduler)->server.port, &addr, err);
+    if (rc == DTR_OK)
+        rc = serve_begin(&settings, err);
+    dtr_addr_text(&addr, address);
+    if (rc == DTR_OK)
+        rc = open_all(&process, daemon, scheduler, dynconfig, address, err);
+    if (rc != DTR_OK)
+        return rc;
+    say_ready(dtr_conf_daemon(daemon), options->listen, address);
+    serve_signals_start(&process.signals, process.daemon.control, on_stop, &process);
+    dtr_loop_run(process.daemon.control);
+    serve_signals_end(&process.signals);
+    dtr_loop_join(process.scheduler.control);
+    daemon_role_free(&process.daemon);
+    scheduler_role_free(&process.scheduler);
+    return DTR_OK;
+}
+
+int up_command(int argc, char **argv)
+{
+    struct options options = {0};
+    struct dtr_conf *daemon = NULL, *scheduler = NULL, *dynconfig = NULL;
+    struct dtr_error err;
+    if (!options_read(&options, OPTIONS_UP, argc, argv))
+        return 2;
+    int rc = options_load(DTR_ROLE_DAEMON, options.config, NULL, &options.sets, &daemon, &err);
+    if (rc == DTR_OK)
+        rc = options_load(DTR_ROLE_SCHEDULER, options.scheduler_config, NULL, &options.scheduler_sets,
+                          &scheduler, &err);
+    if (rc == DTR_OK)
+        rc = options_load(DTR_ROLE_DYNCONFIG, options.dynconfig, NULL, NULL, &dynconfig, &err);
+    if (rc == DTR_OK)
+        rc = run(&options, daemon, scheduler, dynconfig, &err);
+    serve_end();
+    dtr_conf_free(daemon);
+    dtr_conf_free(scheduler);
+    dtr_conf_free(dynconfig);
+    return rc == DTR_OK ? 0 : command_fail(&err);
+}
