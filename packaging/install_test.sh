@@ -59,6 +59,10 @@ run daemon.log "pages on" env -i "$darter" daemon --config /dev/null --dynconfig
 run scheduler.log "scheduler ready" env -i "$darter" scheduler --config /dev/null --dynconfig "$work/dynconfig.yaml" \
     --set server.listenIP=127.0.0.1 --set server.port=0
 
+policy=$(sed -n 's/.*policy dragonfly ranks parents now: \(.*\), generation.*/\1/p' "$work/scheduler.log")
+[[ $(realpath "$policy") == "$prefix"/share/darter/scripts/scheduling/dragonfly.lua ]] ||
+    fail "the policy is taken from ${policy:-nowhere}"
+
 "$cmake" -S "$prefix/share/darter/example" -B "$work/example" -DCMAKE_C_COMPILER="$compiler" \
     -DCMAKE_PREFIX_PATH="$prefix" >"$work/example.log"
 "$cmake" --build "$work/example" >>"$work/example.log"

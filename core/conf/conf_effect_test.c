@@ -15,9 +15,6 @@
 #include <cmocka.h>
 // clang-format on
 
-/* Rows that are marked a little before their code is there; "KEY" or nothing. */
-static const char *const early[] = {"scheduler.algorithm"};
-
 /* The code that a role's struct may be read in, without comments and white space: files that name the
  * struct, and files of the role. */
 static struct dtr_str code[DTR_ROLE_COUNT];
@@ -101,15 +98,6 @@ static bool is_read(const struct dtr_str *in, const char *member)
     return false;
 }
 
-static bool is_early(const char *key)
-{
-    for (size_t i = 0; i < sizeof(early) / sizeof(early[0]); i++) {
-        if (strcmp(early[i], key) == 0)
-            return true;
-    }
-    return false;
-}
-
 static size_t count_wrong(const struct dtr_conf_schema *schema, const struct dtr_str *in)
 {
     size_t wrong = 0;
@@ -117,7 +105,7 @@ static size_t count_wrong(const struct dtr_conf_schema *schema, const struct dtr
         const struct dtr_conf_row *row = &schema->rows[i];
         bool effect = row->effect == DTR_EFFECT_YES || row->effect == DTR_EFFECT_PARTLY;
         bool found = row->member && is_read(in, row->member);
-        if (effect != found && !is_early(row->key)) {
+        if (effect != found) {
             print_error("%s: the table says that it %s, but %s in core/ reads %s\n", row->key,
                         dtr_conf_effect_words(row->effect), found ? "something" : "nothing",
                         row->member ? row->member : "it");

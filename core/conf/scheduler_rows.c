@@ -55,8 +55,9 @@ static const struct dtr_conf_row rows[] = {
     {DTR_ANY("server.cacheDir"), PLACE_NEVER, .help = "Left over in charts"},
     {DTR_ANY("server.dataDir"), PLACE_NEVER, .help = "Left over in charts"},
     /* scheduler */
-    {DTR_STRING("scheduler.algorithm", scheduler.algorithm), .initial = "default", .reloadable = true,
-     .help = "Policy that ranks parents: default, dragonfly, or a name in scripts/scheduling"},
+    {DTR_STRING("scheduler.algorithm", scheduler.algorithm), .initial = "default",
+     .check = dtr_value_check_script, .reloadable = true,
+     .help = "Lua policy that ranks parents: default, a script's name, or the path of its file"},
     {DTR_INT("scheduler.backToSourceCount", scheduler.back_to_source_count), .initial = "200",
      DTR_RANGE(1, UINT32_MAX), .reloadable = true, .help = "Peers of one task at the origin at a time"},
     {DTR_INT("scheduler.retryBackToSourceLimit", scheduler.retry_back_to_source_limit), .initial = "4",

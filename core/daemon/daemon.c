@@ -2,6 +2,7 @@
 #include "core/daemon/daemon.h"
 
 #include "core/base/str.h"
+#include "core/daemon/counts.h"
 #include "core/daemon/dynconfig.h"
 #include "core/daemon/proxy.h"
 #include "core/daemon/talk.h"
@@ -226,6 +227,8 @@ int dtr_daemon_new(const struct dtr_daemon_parts *parts, struct dtr_daemon **ret
         rc = talk_new(daemon, &daemon->talk, err);
     if (rc == DTR_OK && parts->scheduler_count == 0 && parts->dynconfig)
         rc = dynconfig_new(daemon, parts->dynconfig, &daemon->dynconfig, err);
+    if (rc == DTR_OK)
+        rc = gauges_new(daemon, &daemon->gauges, err);
     /* On an error the process ends; what was opened goes with it. */
     if (rc == DTR_OK) {
         atomic_store(&daemon->serving, true);
@@ -244,7 +247,7 @@ struct ending {
     void *context;
 };
 
-static void after_server(void *context)
+static void after_upload(void *context)
 {
     struct ending *ending = context;
     struct dtr_daemon *daemon = ending->daemon;
@@ -255,6 +258,12 @@ static void after_server(void *context)
     dtr_rpc_health_free(daemon->health);
     free(ending);
     stopped(stopped_context);
+}
+
+static void after_server(void *context)
+{
+    struct ending *ending = context;
+    upload_end(ending->daemon->upload, after_upload, ending);
 }
 
 static void after_tasks(void *context)
@@ -287,6 +296,7 @@ void dtr_daemon_stop(struct dtr_daemon *daemon, uint64_t limit_ms, void (*stoppe
         return;
     }
     *ending = (struct ending){.daemon = daemon, .serving = 2, .stopped = stopped, .context = context};
+    gauges_close(daemon->gauges);
     upload_stop(daemon->upload, limit_ms, after_serving, ending);
     proxy_close(daemon->proxy, limit_ms, after_serving, ending);
 }

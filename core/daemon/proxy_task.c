@@ -13,6 +13,7 @@
 #include "core/base/str.h"
 #include "core/brain/task_id.h"
 #include "core/brain/url.h"
+#include "core/daemon/counts.h"
 #include "core/obs/metric.h"
 #include <pthread.h>
 #include <stdlib.h>
@@ -32,7 +33,7 @@ struct mail {
     uint64_t content_length;
     char *headers; /* taken over by the data thread */
     const struct dtr_copy *copy;
-    uint64_t until;
+    uint64_t until, here; /* see dtr_reader_here() */
     bool ended, gone;
     struct dtr_error err;
     /* To control. */
@@ -61,7 +62,7 @@ struct reading {
     uint64_t offset, length;      /* what it was asked for */
     uint64_t sent, end, reported; /* offsets in the object; end DTR_LENGTH_UNKNOWN: where it ends */
     const struct dtr_copy *copy;  /* NULL until the head of this reader */
-    uint64_t until;
+    uint64_t until, here;
     bool responded, ended;
     struct dtr_error err;
 
@@ -164,6 +165,7 @@ static void open_reader(struct reading *reading, const struct mail *mail)
     reading->mail.head = false;
     reading->mail.copy = NULL;
     reading->mail.until = mail->offset;
+    reading->mail.here = rc == DTR_OK ? dtr_reader_here(reading->reader) : 0;
     reading->mail.ended = rc != DTR_OK;
     reading->mail.err = err;
     (void)pthread_mutex_unlock(&reading->lock);
@@ -334,6 +336,7 @@ static bool send_some(struct reading *reading, uint64_t until)
         return false;
     }
     dtr_http_send(reading->exchange, &extent);
+    local_bytes_read(reading->sent, length, reading->here);
     reading->sent += length;
     return true;
 }
@@ -368,6 +371,7 @@ static void take_mail(struct reading *reading, const struct mail *mail)
     if (!reading->exchange || mail->number != reading->number)
         return;
     reading->until = mail->until;
+    reading->here = mail->here;
     reading->ended = mail->ended;
     reading->err = mail->err;
     if (mail->head)

@@ -102,6 +102,11 @@ void dtr_reader_at(struct dtr_reader *reader, uint64_t offset)
         dtr_planner_reader_at(reader->task->planner, reader->number, offset);
 }
 
+uint64_t dtr_reader_here(const struct dtr_reader *reader)
+{
+    return reader->here;
+}
+
 const struct dtr_copy *dtr_reader_copy(const struct dtr_reader *reader)
 {
     return reader->task->copy;

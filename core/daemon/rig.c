@@ -5,6 +5,7 @@
 #include "core/loop/loop.h"
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 uint8_t rig_object[RIG_SIZE];
 _Atomic int rig_length_questions;
@@ -19,6 +20,7 @@ void rig_fill(void)
 /* --- a store in memory ---------------------------------------------------------------------------------- */
 
 struct dtr_stored rig_disk;
+int rig_disk_fd = -1;
 
 static int mem_open(void *instance, const struct dtr_task_facts *facts, struct dtr_stored **ret,
                     struct dtr_error *err)
@@ -41,8 +43,19 @@ static int mem_update(struct dtr_stored *stored, const struct dtr_task_facts *fa
 static int mem_write(struct dtr_stored *stored, uint64_t offset, const void *bytes, size_t length,
                      struct dtr_error *err)
 {
-    (void)err;
     memcpy(stored->bytes + offset, bytes, length);
+    if (rig_disk_fd >= 0 && pwrite(rig_disk_fd, bytes, length, (off_t)offset) != (ssize_t)length)
+        return dtr_error_set(err, DTR_EIO, DTR_RETRY_NEVER, "the test's file cannot be written");
+    return DTR_OK;
+}
+
+static int mem_lease(struct dtr_stored *stored, uint64_t offset, uint64_t length,
+                     struct dtr_extent *ret_extent, struct dtr_error *err)
+{
+    (void)err;
+    *ret_extent = (struct dtr_extent){.fd = rig_disk_fd, .offset = offset, .length = length};
+    if (rig_disk_fd < 0)
+        *ret_extent = (struct dtr_extent){.fd = -1, .data = stored->bytes + offset, .length = length};
     return DTR_OK;
 }
 
@@ -58,14 +71,6 @@ static int mem_read(struct dtr_stored *stored, uint64_t offset, void *bytes, siz
 {
     (void)err;
     memcpy(bytes, stored->bytes + offset, length);
-    return DTR_OK;
-}
-
-static int mem_lease(struct dtr_stored *stored, uint64_t offset, uint64_t length,
-                     struct dtr_extent *ret_extent, struct dtr_error *err)
-{
-    (void)err;
-    *ret_extent = (struct dtr_extent){.fd = -1, .data = stored->bytes + offset, .length = length};
     return DTR_OK;
 }
 
@@ -89,8 +94,8 @@ const struct dtr_storage_ops rig_storage = {
     .update = mem_update,
     .write = mem_write,
     .mark = mem_mark,
-    .read = mem_read,
     .lease = mem_lease,
+    .read = mem_read,
     .close = mem_close,
     .evict = mem_evict,
 };

@@ -19,6 +19,8 @@ struct dtr_stored {
     uint32_t marks; /* bit per piece */
 };
 extern struct dtr_stored rig_disk;
+/* Not -1: a file that holds the bytes too, and gives leases; else leases are memory. */
+extern int rig_disk_fd;
 extern const struct dtr_storage_ops rig_storage;
 
 /* The origin's instance: how it answers. */

@@ -11,6 +11,7 @@
 #include "core/net/listen.h"
 #include "core/rpc/rpc.h"
 
+struct gauges;    /* counts.h */
 struct proxy;     /* proxy.h */
 struct upload;    /* upload.c: pieces for other peers */
 struct talk;      /* talk.c: schedulers and parents */
@@ -26,6 +27,7 @@ struct dtr_daemon {
     struct upload *upload;
     struct talk *talk;
     struct dynconfig *dynconfig;   /* NULL: the schedulers are fixed */
+    struct gauges *gauges;         /* control loop */
     struct dtr_rpc_server *server; /* control loop */
     struct dtr_rpc_table *peers, *local;
     struct dtr_rpc_health *health;

@@ -4,6 +4,8 @@
 
 #include <stdlib.h>
 
+enum { ASK_MS = 3000 };
+
 static void on_turn(struct dtr_msg *msg);
 
 int talk_new(struct dtr_daemon *daemon, struct talk **ret_talk, struct dtr_error *err)
@@ -47,6 +49,46 @@ void talk_parent(void *context, struct dtr_task *task, const struct dtr_plan_act
         link_open(talk, task, action->parent);
     else
         link_close(talk, task, action->parent);
+}
+
+/* --- questions of others -------------------------------------------------------------------------- */
+
+struct talk_question {
+    struct talk *talk;
+    void (*done)(void *context, const struct dtr_rpc_message *response, const struct dtr_rpc_status *status);
+    void *context;
+};
+
+static void on_answer(void *context, const struct dtr_rpc_message *response,
+                      const struct dtr_rpc_status *status)
+{
+    struct talk_question question = *(struct talk_question *)context;
+    free(context);
+    question.done(question.context, response, status);
+    talk_call_over(question.talk);
+}
+
+int talk_ask(struct dtr_daemon *daemon, const char *task_id, const struct dtr_rpc_method *method,
+             const ProtobufCMessage *request,
+             void (*done)(void *context, const struct dtr_rpc_message *response,
+                          const struct dtr_rpc_status *status),
+             void *context, struct dtr_error *err)
+{
+    const struct dtr_rpc_call_options options = {.timeout_ms = ASK_MS};
+    struct talk *talk = daemon->talk;
+    struct scheduler *scheduler = talk && !talk->closing ? talk_scheduler_for(talk, task_id) : NULL;
+    if (!scheduler)
+        return dtr_error_set(err, DTR_EUNAVAILABLE, DTR_RETRY_SAME, "no scheduler is there");
+    struct talk_question *question = malloc(sizeof(*question));
+    if (!question)
+        return dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for a question");
+    *question = (struct talk_question){talk, done, context};
+    int rc = dtr_rpc_unary(scheduler->channel, method, request, &options, on_answer, question, NULL, err);
+    if (rc == DTR_OK)
+        talk->open_calls++;
+    else
+        free(question);
+    return rc;
 }
 
 void talk_pull_over(struct dtr_daemon *daemon, const struct dtr_task *task)

@@ -4,6 +4,7 @@
 
 #include "core/base/list.h"
 #include "core/brain/ring.h"
+#include "core/daemon/header_lines.h"
 #include "core/daemon/talk.h"
 #include "core/rpc/methods.h"
 
@@ -54,6 +55,19 @@ void conversation_stat(struct talk *talk, struct dtr_task *task);
 void conversation_say(struct talk *talk, struct dtr_task *task, const struct dtr_plan_action *action);
 /* Ends those of a task whose pull is over without a last word; NULL: of all. */
 void conversations_cancel(struct talk *talk, const struct dtr_task *task);
+
+/* talk_download.c: a Download message and the memory of its lists; pointers go into the task too. */
+enum { TALK_FILTER = 128 };
+struct talk_download {
+    Common__V2__Download message;
+    Common__V2__Download__RequestHeaderEntry entries[HEADER_LINES];
+    Common__V2__Download__RequestHeaderEntry *headers[HEADER_LINES];
+    char *filter[TALK_FILTER];
+    char *header_lines, *filter_lines; /* cut up */
+};
+void talk_download_fill(struct talk_download *download, const struct dtr_daemon *daemon,
+                        const struct dtr_task *task, const struct dtr_plan_action *action);
+void talk_download_free(struct talk_download *download);
 
 /* talk_parent.c */
 /* Opens both streams, or SyncPieces anew. */

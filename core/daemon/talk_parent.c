@@ -4,6 +4,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/digest.h"
+#include "core/daemon/pull_log.h"
 #include "core/net/guard.h"
 #include "core/obs/log.h"
 #include "proto/dfdaemon.pb-c.h"
@@ -48,8 +49,7 @@ static int start(struct link *link, const struct dtr_rpc_method *method, const P
     return DTR_OK;
 }
 
-/* --- SyncHost ---------------------------------------------------------------------------------------------
- */
+/* --- SyncHost ----------------------------------------------------------------------------------- */
 
 static void on_load(void *context, struct dtr_rpc_call *call, const struct dtr_rpc_message *message)
 {
@@ -69,7 +69,7 @@ static void on_load_closed(void *context, struct dtr_rpc_call *call, const struc
     struct talk *talk = link->talk;
     (void)call;
     if (link->task && status->code != DTR_RPC_OK)
-        dtr_log(DTR_LOG_DEBUG, NULL, "a parent does not say how busy it is: %s: %s",
+        dtr_log(DTR_LOG_DEBUG, dtr_task_pull_id(link->task), "a parent does not say how busy it is: %s: %s",
                 dtr_rpc_code_name(status->code), status->message);
     link->host = NULL;
     free_when_over(link);
@@ -90,17 +90,18 @@ static void ask_load(struct link *link)
     if (rc == DTR_OK)
         rc = start(link, &dtr_rpc_upload_sync_host, &request.base, 0, &events, &link->host, &err);
     if (rc != DTR_OK)
-        dtr_log(DTR_LOG_DEBUG, NULL, "a parent cannot be asked how busy it is: %s", err.text);
+        dtr_log(DTR_LOG_DEBUG, dtr_task_pull_id(link->task), "a parent cannot be asked how busy it is: %s",
+                err.text);
 }
 
-/* --- SyncPieces -------------------------------------------------------------------------------------------
- */
+/* --- SyncPieces --------------------------------------------------------------------------------- */
 
 static void tell_end(struct talk *talk, struct dtr_task *task, uint32_t parent, const struct dtr_error *err)
 {
     struct dtr_planner *planner = task && !talk->closing ? dtr_task_planner(task) : NULL;
     if (!planner)
         return;
+    pull_log_parent_ended(task, parent, err);
     dtr_planner_parent_ended(planner, dtr_now_ms(), parent, err);
     dtr_task_act(task);
 }
@@ -181,8 +182,7 @@ static int ask_pieces(struct link *link, struct dtr_error *err)
     return rc;
 }
 
-/* --- links ------------------------------------------------------------------------------------------------
- */
+/* --- links -------------------------------------------------------------------------------------- */
 
 static struct link *find(struct talk *talk, const struct dtr_task *task, uint32_t parent)
 {
@@ -243,7 +243,7 @@ void link_open(struct talk *talk, struct dtr_task *task, uint32_t parent)
     if (rc == DTR_OK)
         return;
     if (err.code == DTR_EDENIED)
-        dtr_log(DTR_LOG_WARN, NULL, "%s", err.text);
+        dtr_log(DTR_LOG_WARN, dtr_task_pull_id(task), "%s", err.text);
     if (link)
         end(link);
     tell_end(talk, task, parent, &err);

@@ -32,6 +32,7 @@ static void free_task(struct dtr_task *task)
     suspects_free(task);
     free(task->pieces);
     free(task->parents);
+    pull_log_end(task);
     free(task);
 }
 
@@ -419,12 +420,15 @@ int dtr_tasks_read(struct dtr_tasks *tasks, const struct dtr_read_request *reque
                                   .offset = request->offset,
                                   .length = request->length,
                                   .told = request->offset,
+                                  .here = dtr_ranges_run(&task->readable, request->offset),
                                   .announce = request->announce,
                                   .local_only = request->local_only};
     dtr_list_add_tail(&task->readers, &reader->link);
     if (task->planner && !reader->local_only &&
-        dtr_planner_want(task->planner, dtr_now_ms(), reader->number, reader->offset, reader->length))
+        dtr_planner_want(task->planner, dtr_now_ms(), reader->number, reader->offset, reader->length)) {
+        pull_log_join(task, reader);
         dtr_task_act(task);
+    }
     readers_wake(task);
     task_settle(task);
     *ret_reader = reader;

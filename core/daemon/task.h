@@ -107,6 +107,8 @@ int dtr_tasks_read(struct dtr_tasks *tasks, const struct dtr_read_request *reque
                    struct dtr_error *err);
 /* The next byte that the reader needs: what is fetched follows it. */
 void dtr_reader_at(struct dtr_reader *reader, uint64_t offset);
+/* Bytes from the reader's offset up to this one were in the store when it began to read. */
+uint64_t dtr_reader_here(const struct dtr_reader *reader);
 /* The copy to lease from, on any data thread, between `head` and dtr_reader_close(). */
 const struct dtr_copy *dtr_reader_copy(const struct dtr_reader *reader);
 void dtr_reader_close(struct dtr_reader *reader);
@@ -124,6 +126,8 @@ const char *dtr_task_request_headers(const struct dtr_task *task);
 const struct dtr_read_request *dtr_task_wish(const struct dtr_task *task);
 /* Whether the running pull is a seed's. */
 bool dtr_task_is_trigger(const struct dtr_task *task);
+/* The short id of the running pull, for log lines; NULL when none runs. */
+const char *dtr_task_pull_id(const struct dtr_task *task);
 /* A pull runs. */
 bool dtr_task_pulling(const struct dtr_task *task);
 /* The planner of the running pull, NULL when none runs. Feed it its scheduler's and parents' events, then

@@ -8,6 +8,7 @@
 #include "core/base/list.h"
 #include "core/base/str.h"
 #include "core/brain/geometry.h"
+#include "core/daemon/counts.h"
 #include "core/loop/loop.h"
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -26,6 +27,7 @@ struct dtr_transfer {
     /* From here on: data thread. */
     struct dtr_writer *writer;
     struct dtr_origin_call *call;
+    struct origin_count count;
     struct dtr_fetch *fetch;
     struct dtr_error result;
     bool begun, ended, paused, cancel_sent;
@@ -117,6 +119,7 @@ static void deliver_end(struct dtr_msg *msg)
 static void end(struct dtr_transfer *transfer, const struct dtr_error *err)
 {
     struct dtr_error tail;
+    origin_ended(&transfer->count, err);
     if (transfer->writer && transfer->result.code == DTR_OK)
         (void)tell_progress(transfer);
     if (transfer->result.code == DTR_OK && err->code != DTR_OK && !transfer->enough)
@@ -262,6 +265,7 @@ static int learn(struct dtr_transfer *transfer, const struct dtr_origin_head *he
 static int on_head(void *context, const struct dtr_origin_head *head)
 {
     struct dtr_transfer *transfer = context;
+    origin_answered(&transfer->count, head->status);
     if (head->status != 200 && head->status != 206)
         return refused(transfer, head->status);
     if (head->offset > transfer->request.offset)
@@ -371,6 +375,7 @@ static int begin_origin(struct dtr_transfer *transfer, struct dtr_error *err)
         .connect_ms = request->connect_ms,
         .stall_ms = request->stall_ms,
     };
+    origin_asked(&transfer->count, transfer->url, "GET");
     return request->origin->read(request->origin_instance, request->data, &read, &origin_sink, transfer,
                                  &transfer->call, err);
 }

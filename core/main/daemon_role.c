@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { STOP_MS = 5000, WORKERS = 2, WORKER_JOBS = 65536 };
+enum { STOP_MS = 5000, WORKERS = 4, WORKER_JOBS = 65536 };
 
 /* --- modules
  * -------------------------------------------------------------------------------------------------- */

@@ -1,5 +1,6 @@
 /* The program: finds the command and runs it. */
 #include "core/main/command.h"
+#include "core/main/get_options.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -53,6 +54,7 @@ static const struct command {
      "  --dynconfig FILE         limits [/etc/dragonfly/dynconfig.yaml]; may come and change while it runs\n"
      "  --set KEY=VALUE          one value of the configuration\n" LOG_OPTIONS("scheduler")
          ENVIRONMENT("SCHEDULER_CONFIG")},
+    {"get", "download a file by way of the daemon", get_command, get_usage},
     {"init", "point containerd at the daemon, or take that back", init_command,
      "Usage: darter init [--config FILE] [--dry-run]\n       darter init --undo [--dry-run]\n\n"
      "  --config FILE   dfinit.yaml [/etc/dragonfly/dfinit.yaml]; every registry when that is not there\n"
@@ -83,7 +85,6 @@ static const struct {
 static const struct {
     const char *name, *summary;
 } later[] = {
-    {"get", "downloading a file through the daemon"},
     {"cache", "importing and exporting files of the cluster's cache"},
     {"store", "object storage through the daemon"},
     {"ctl", "looking at a daemon's tasks and preheating"},

@@ -26,6 +26,7 @@ for name in dfdaemon dfget dfinit dfcache dfstore dfctl; do
     ln -s "$darter" "$work/$name"
 done
 expect 0 "darter daemon" "$work/dfdaemon" --help
+expect 0 "darter get" "$work/dfget" --help
 expect 0 "darter init" "$work/dfinit" --help
 expect 0 "darter " "$work/dfdaemon" --version
 expect 0 "darter " "$darter" -V

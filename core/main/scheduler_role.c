@@ -109,7 +109,8 @@ int scheduler_role_open(struct scheduler_role *role, const struct dtr_scheduler_
     role->candidate_parent_limit = usual.candidate_parent_limit;
     role->filter_parent_limit = usual.filter_parent_limit;
     struct dtr_scheduler_options options = {.swarm = limits(role),
-                                            .seed_timeout_ms = config->seed_peer.task_download_timeout_ms};
+                                            .seed_timeout_ms = config->seed_peer.task_download_timeout_ms,
+                                            .algorithm = config->scheduler.algorithm};
     struct dtr_addr addr;
     char text[DTR_ADDR_TEXT];
     dtr_random(&options.seed_number, sizeof(options.seed_number));

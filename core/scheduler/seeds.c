@@ -28,7 +28,7 @@ static void seed_call_free(struct seed_call *seed)
     free(seed->host_id);
     free(seed->task_id);
     free(seed);
-    role_seed_call_over(scheduler);
+    role_let_go(scheduler);
 }
 
 static struct seed_call *seed_call_new(struct dtr_scheduler *scheduler, const struct dtr_swarm_host *host,

@@ -148,6 +148,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self, fault, body):
         record = {"ip": self.client_address[0], "path": self.path, "range": self.headers.get("Range"), "bytes": 0}
         record["headers"] = self.headers
+        record["authorization"] = self.headers.get("Authorization")
         self.server_origin.requests.append(record)
         file = self.server_origin.files.get(self.path.partition("?")[0])
         status = fault.status if fault and fault.status else 200 if file else 404
@@ -155,7 +156,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._refuse(status, fault)
             return
         first, last = self._range(file, fault)
-        if first >= len(file.data):
+        if first >= max(len(file.data), 1) or (not file.data and self.headers.get("Range")):
             self._refuse(416, None)
             return
         partial = (first, last) != (0, len(file.data) - 1)
