@@ -134,6 +134,8 @@ static int start_transfer(struct dtr_task *task, const struct dtr_plan_action *a
         request.origin_instance = options->origin_instance;
         request.url = task->facts.url;
         request.headers = task->strings[REQUEST_HEADERS];
+        request.default_headers = options->origin_headers;
+        request.ca_file = options->origin_ca_file;
         request.version = action->offset > 0 && task->version[0] ? task->version : NULL;
         request.trusted = task->trusted;
         request.length_only = action->length_only;

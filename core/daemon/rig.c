@@ -9,6 +9,7 @@
 
 uint8_t rig_object[RIG_SIZE];
 _Atomic int rig_length_questions;
+char rig_origin_headers[200], rig_origin_ca_file[64];
 
 void rig_fill(void)
 {
@@ -157,12 +158,24 @@ static void origin_tick(void *context)
     }
 }
 
+static void remember(const struct dtr_origin_request *request)
+{
+    size_t length = 0, size = sizeof(rig_origin_headers);
+    rig_origin_headers[0] = '\0';
+    for (size_t i = 0; i < request->header_count && length < size; i++)
+        length += (size_t)snprintf(rig_origin_headers + length, size - length, "%s: %s\n",
+                                   request->headers[i].name, request->headers[i].value);
+    (void)snprintf(rig_origin_ca_file, sizeof(rig_origin_ca_file), "%s",
+                   request->ca_file ? request->ca_file : "");
+}
+
 static int origin_read(void *instance, struct dtr_loop *loop, const struct dtr_origin_request *request,
                        const struct dtr_origin_sink *sink, void *context, struct dtr_origin_call **ret,
                        struct dtr_error *err)
 {
     const struct rig_script *script = instance;
     rig_length_questions += request->length == 1;
+    remember(request);
     struct dtr_origin_call *call = calloc(1, sizeof(*call));
     *call = (struct dtr_origin_call){.script = script, .sink = sink, .context = context};
     call->at = script->ignore_range ? 0 : request->offset;

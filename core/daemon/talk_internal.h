@@ -9,31 +9,46 @@
 #include "core/rpc/methods.h"
 
 struct scheduler {
+    struct dtr_list link;
     struct talk *talk;
+    struct dtr_addr addr;
     struct dtr_rpc_channel *channel;
     char name[DTR_ADDR_TEXT];
-    struct dtr_timer *timer; /* the next announcement */
-    bool announced, announcing;
+    struct dtr_timer *timer;         /* the next announcement */
+    struct dtr_rpc_call *announcing; /* or NULL */
+    bool announced, leaving;         /* leaving: DeleteHost is under way */
+    bool wanted;                     /* one of those that there are now */
 };
 
 struct talk {
     struct dtr_daemon *daemon;
-    struct scheduler *schedulers;
-    size_t scheduler_count;
+    struct dtr_list schedulers; /* struct scheduler, also those that are to be left */
+    struct scheduler **chosen;  /* those that there are now; the ring has their places in here */
+    size_t chosen_count;
     struct dtr_ring ring;
     struct dtr_list conversations; /* struct conversation */
     struct dtr_list links;         /* struct link */
     size_t open_calls;             /* calls whose end is to come */
-    bool closing;
-    struct dtr_timer *leave; /* the longest that taking leave lasts */
-    struct dtr_msg msg;
+    bool leaving;                  /* a scheduler waits for its last call to end */
+    bool closing, turning;
+    struct dtr_msg msg; /* on its way while `turning` */
     void (*closed)(void *context);
     void *closed_context;
 };
 
 /* talk.c: a call that was counted in open_calls has ended. */
 void talk_call_over(struct talk *talk);
+/* Soon, when the calls that ended are gone: leaves those schedulers that are done with, or ends. */
+void talk_turn(struct talk *talk);
+
+/* talk_schedulers.c */
+/* The one to ask about a task, NULL when none can be reached. */
 struct scheduler *talk_scheduler_for(struct talk *talk, const char *task_id);
+/* Leaves those that are not wanted and have no calls. True: there are others, whose calls have not ended. */
+bool schedulers_tidy(struct talk *talk);
+/* Takes leave of all. */
+void schedulers_leave(struct talk *talk);
+void schedulers_free(struct talk *talk);
 
 /* talk_peer.c */
 void conversation_stat(struct talk *talk, struct dtr_task *task);

@@ -10,8 +10,6 @@
 #include "proto/dfdaemon.pb-c.h"
 #include <stdlib.h>
 
-enum { PIECES_IDLE_MS = 360000 };
-
 /* One parent of one pull. `task` is NULL once the planner has closed it; then its calls end, and it goes with
  * the last of them. */
 struct link {
@@ -175,10 +173,11 @@ static int ask_pieces(struct link *link, struct dtr_error *err)
     request.task_id = (char *)(uintptr_t)dtr_task_id_of(link->task);
     request.interested_piece_numbers =
         interests(dtr_task_planner(link->task), &request.n_interested_piece_numbers);
-    int rc = request.interested_piece_numbers
-                 ? start(link, &dtr_rpc_upload_sync_pieces, &request.base, PIECES_IDLE_MS, &events,
-                         &link->pieces, err)
-                 : dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for a list of pieces");
+    uint64_t patience = link->talk->daemon->config->download.collected_piece_timeout_ms;
+    int rc =
+        request.interested_piece_numbers
+            ? start(link, &dtr_rpc_upload_sync_pieces, &request.base, patience, &events, &link->pieces, err)
+            : dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for a list of pieces");
     free(request.interested_piece_numbers);
     return rc;
 }

@@ -16,6 +16,11 @@ int dtr_tasks_new(const struct dtr_tasks_options *options, struct dtr_tasks **re
     return DTR_OK;
 }
 
+void dtr_tasks_have_scheduler(struct dtr_tasks *tasks, bool have)
+{
+    tasks->options.plan.have_scheduler = have;
+}
+
 static void free_task(struct dtr_task *task)
 {
     for (size_t i = 0; i < sizeof(task->strings) / sizeof(task->strings[0]); i++)

@@ -43,12 +43,17 @@ struct dtr_tasks_options {
     struct dtr_pool *pool;       /* hashes what has a digest */
     struct dtr_plan_config plan; /* have_scheduler and what the daemon's configuration says */
     uint64_t connect_ms;
+    /* For every request to an origin: headers that go along where a reader gave none of the name ("Name:
+     * value\n" lines), more trusted roots (PEM). NULL: none. They outlive the table. */
+    const char *origin_headers, *origin_ca_file;
     struct dtr_outside outside;
 };
 
 /* `options` is copied, what it points to outlives the table. */
 int dtr_tasks_new(const struct dtr_tasks_options *options, struct dtr_tasks **ret_tasks,
                   struct dtr_error *err);
+/* Whether pulls that begin from now on may ask a scheduler; before, what options.plan says. */
+void dtr_tasks_have_scheduler(struct dtr_tasks *tasks, bool have);
 /* Cancels every pull; readers hear DTR_ECANCELLED. `closed` comes later, when everything is gone. */
 void dtr_tasks_close(struct dtr_tasks *tasks, void (*closed)(void *context), void *context);
 /* Takes in a task that the store's scan reported; before the first reader. */

@@ -100,6 +100,8 @@ int upload_new(struct dtr_daemon *daemon, struct upload **ret_upload, struct dtr
         free(upload);
         return rc;
     }
+    dtr_listener_addr(upload->listener, &addr);
+    daemon->ports.pieces = dtr_addr_port(&addr);
     *ret_upload = upload;
     return DTR_OK;
 }

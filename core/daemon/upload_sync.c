@@ -37,7 +37,7 @@ static void tell(struct sync *sync, const struct dtr_piece *piece)
     response.length = piece->length;
     response.ip = daemon->ip;
     response.has_tcp_port_case = DFDAEMON__V2__SYNC_PIECES_RESPONSE__HAS_TCP_PORT_TCP_PORT;
-    response.tcp_port = (int32_t)daemon->config->storage.server.tcp_port;
+    response.tcp_port = (int32_t)daemon->ports.pieces;
     (void)dtr_rpc_call_send(sync->call, &response.base, NULL);
 }
 

@@ -25,7 +25,7 @@ int dtr_modules_new(const char *folder, struct dtr_modules **ret_modules, struct
     dtr_program_folder(own);
     if (good && folder && *folder)
         good = add_folder(modules, 0, folder, "");
-    good = good && add_folder(modules, 1, own, "/../" DTR_LIBDIR "/darter/modules") &&
+    good = good && add_folder(modules, 1, own, "/" DTR_INSTALLED_MODULES) &&
            add_folder(modules, 2, own, "/modules") && add_folder(modules, 3, own, "/../modules");
     if (!good) {
         dtr_modules_free(modules);
