@@ -434,22 +434,12 @@ static int name_task(struct reading *reading, const struct dtr_mirror_plan *plan
     return dtr_task_id(reading->task_id, &key, err);
 }
 
-/* What the digest of a blob's URL says of its bytes. */
-static char *digest_of(const char *url)
-{
-    static const char sha256[] = "sha256:";
-    struct dtr_blob_url blob;
-    if (!dtr_url_blob(url, strlen(url), &blob) || strncmp(blob.digest, sha256, sizeof(sha256) - 1) != 0)
-        return strdup("");
-    return strndup(blob.digest, blob.digest_length);
-}
-
 static bool copy_texts(struct reading *reading, const struct dtr_mirror_plan *plan)
 {
     for (size_t i = 0; i < plan->header_count; i++)
         dtr_str_printf(&reading->headers, "%s: %s\n", plan->headers[i].name, plan->headers[i].value);
     reading->url = strdup(plan->url);
-    reading->digest = digest_of(plan->url);
+    reading->digest = dtr_url_blob_digest(plan->url);
     reading->tag = strdup(plan->tag ? plan->tag : "");
     reading->application = strdup(plan->application ? plan->application : "");
     reading->if_range = plan->if_range ? strdup(plan->if_range) : NULL;

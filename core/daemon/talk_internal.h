@@ -46,6 +46,8 @@ void talk_turn(struct talk *talk);
 struct scheduler *talk_scheduler_for(struct talk *talk, const char *task_id);
 /* Leaves those that are not wanted and have no calls. True: there are others, whose calls have not ended. */
 bool schedulers_tidy(struct talk *talk);
+/* Announces this host anew, now: conversations_announced() follows. */
+void scheduler_forgot(struct scheduler *scheduler);
 /* Takes leave of all. */
 void schedulers_leave(struct talk *talk);
 void schedulers_free(struct talk *talk);
@@ -53,6 +55,8 @@ void schedulers_free(struct talk *talk);
 /* talk_peer.c */
 void conversation_stat(struct talk *talk, struct dtr_task *task);
 void conversation_say(struct talk *talk, struct dtr_task *task, const struct dtr_plan_action *action);
+/* This scheduler knows this host, or (false) will not for now: registers that waited for it go on. */
+void conversations_announced(struct talk *talk, const struct scheduler *scheduler, bool known);
 /* Ends those of a task whose pull is over without a last word; NULL: of all. */
 void conversations_cancel(struct talk *talk, const struct dtr_task *task);
 

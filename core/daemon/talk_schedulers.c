@@ -32,6 +32,7 @@ static void on_announced(void *context, const struct dtr_rpc_message *response,
     if (!talk->closing && scheduler->wanted)
         dtr_timer_set(scheduler->timer,
                       response ? talk->daemon->config->scheduler.announce_interval_ms : RETRY_MS);
+    conversations_announced(talk, scheduler, response != NULL);
     talk_call_over(talk);
 }
 
@@ -58,6 +59,12 @@ static void announce(struct scheduler *scheduler)
 static void on_timer(void *context)
 {
     announce(context);
+}
+
+void scheduler_forgot(struct scheduler *scheduler)
+{
+    scheduler->announced = false;
+    announce(scheduler);
 }
 
 /* A scheduler that comes back may have forgotten everybody. */
@@ -106,6 +113,7 @@ static bool take_leave(struct scheduler *scheduler)
 
 static void drop(struct scheduler *scheduler)
 {
+    conversations_announced(scheduler->talk, scheduler, false);
     dtr_list_remove(&scheduler->link);
     dtr_rpc_channel_close(scheduler->channel);
     dtr_timer_close(scheduler->timer);

@@ -367,8 +367,7 @@ static int begin_output(struct order *order, const struct dtr_cred *cred, struct
                                            .path = order->download.output_path,
                                            .overwrite = order->download.overwrite,
                                            .force_hard_link = order->download.force_hard_link,
-                                           .digest =
-                                               order->download.ranged ? "" : order->download.read.digest};
+                                           .digest = order->download.ranged ? "" : order->download.digest};
     int rc = output_open(&request, on_output, order, &order->output, err);
     order->output_busy = rc == DTR_OK;
     return rc;

@@ -187,24 +187,23 @@ static int take_name(struct download *download, const Common__V2__Download *mess
 
 /* --- the rest ----------------------------------------------------------------------------------- */
 
-/* A blob names its digest in its URL. */
+/* The caller's digest is about the caller's file: the task is everybody's, and only its URL can say what it
+ * should be. */
 static int take_digest(struct download *download, const Common__V2__Download *message, struct dtr_error *err)
 {
+    const char *digest = given(message->has_digest_case, message->digest);
     struct dtr_expected *expected = NULL;
     struct dtr_error why;
-    struct dtr_blob_url blob;
-    char text[160] = "";
-    if (message->has_digest_case && message->digest[0]) {
-        if (dtr_expected_new(message->digest, &expected, &why) != DTR_OK)
-            return dtr_error_set(err, why.code, why.retry, "digest: %.200s", why.text);
-        dtr_expected_free(expected);
-        (void)dtr_copy_text(text, sizeof(text), message->digest);
-    } else if (dtr_url_blob(message->url, strlen(message->url), &blob) &&
-               blob.hex_length == DTR_TASK_ID_LENGTH) {
-        (void)snprintf(text, sizeof(text), "%.*s", (int)blob.digest_length, blob.digest);
+    char *blob = dtr_url_blob_digest(message->url);
+    if (digest[0] && dtr_expected_new(digest, &expected, &why) != DTR_OK) {
+        free(blob);
+        return dtr_error_set(err, why.code, why.retry, "digest: %.200s", why.text);
     }
-    download->read.digest = keep(download, text);
-    return download->read.digest ? DTR_OK : no_memory(err);
+    dtr_expected_free(expected);
+    download->digest = keep(download, digest);
+    download->read.digest = blob ? keep(download, blob) : NULL;
+    free(blob);
+    return download->digest && download->read.digest ? DTR_OK : no_memory(err);
 }
 
 static int take_output(struct download *download, const Common__V2__Download *message, struct dtr_error *err)

@@ -6,7 +6,7 @@
 #include "core/daemon/task.h"
 #include "proto/common.pb-c.h"
 
-enum { DOWNLOAD_TEXTS = 9 };
+enum { DOWNLOAD_TEXTS = 10 };
 
 struct download {
     char task_id[DTR_TASK_ID_SIZE];
@@ -14,6 +14,7 @@ struct download {
     bool ranged;
     bool need_content;       /* pieces come with their bytes */
     const char *output_path; /* absolute; NULL: none */
+    const char *digest;      /* the caller's, of the output; "": none. That of a blob's URL is in `read` */
     bool overwrite, force_hard_link;
     uint64_t timeout_ms; /* for all of it; 0: none */
     char *texts[DOWNLOAD_TEXTS];

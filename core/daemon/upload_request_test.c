@@ -245,6 +245,14 @@ static void a_blob_has_its_digest(void **state)
     download_free(&download);
     message.url = (char *)(uintptr_t) "https://r.test/v2/a/blobs/sha512:" HEX HEX;
     assert_int_equal(download_take(&download, &message, &err), DTR_OK);
+    assert_string_equal(download.read.digest, "sha512:" HEX HEX);
+    download_free(&download);
+    /* What a caller wants of its own file says nothing of the task. */
+    message.url = (char *)(uintptr_t) "https://r.test/file";
+    message.has_digest_case = COMMON__V2__DOWNLOAD__HAS_DIGEST_DIGEST;
+    message.digest = (char *)(uintptr_t) "sha256:" HEX;
+    assert_int_equal(download_take(&download, &message, &err), DTR_OK);
+    assert_string_equal(download.digest, "sha256:" HEX);
     assert_string_equal(download.read.digest, "");
     download_free(&download);
 }

@@ -153,6 +153,8 @@ static struct {
     uint32_t priority;
     uint64_t piece_length;
     bool finished;
+    int registers, needed; /* announcements before a host is known */
+    bool forgets;          /* for ever */
 } world;
 
 static void on_announce_host(void *service, struct dtr_rpc_call *call, const struct dtr_rpc_message *request)
@@ -214,6 +216,11 @@ static void on_said(void *context, struct dtr_rpc_call *call, const struct dtr_r
     const Scheduler__V2__AnnouncePeerRequest *request = (const void *)message->message;
     (void)context;
     if (request->request_case == SCHEDULER__V2__ANNOUNCE_PEER_REQUEST__REQUEST_REGISTER_PEER_REQUEST) {
+        world.registers++;
+        if (world.forgets || world.announced < world.needed) {
+            dtr_rpc_call_finish(call, DTR_RPC_NOT_FOUND, "host not found");
+            return;
+        }
         note_register(request->register_peer_request->download);
         offer_parent(call);
     }
@@ -348,6 +355,36 @@ static void a_child_ranks_by_what_its_parent_says(void **state)
     end_world();
 }
 
+/* It was restarted, or heard nothing for long. */
+static void a_scheduler_that_forgot_this_host_is_told_again(void **state)
+{
+    (void)state;
+    Common__V2__Download download = plain();
+    begin_world(true);
+    world.needed = 2;
+    serve_download(&rig, rig.local, &got, &download);
+    SERVE_UNTIL(&rig, got.pieces == 1 && world.pieces);
+    have_piece(1);
+    SERVE_UNTIL(&rig, got.closed);
+    assert_int_equal(got.code, DTR_RPC_OK);
+    assert_int_equal(world.announced, 2);
+    assert_int_equal(world.registers, 2);
+    end_world();
+}
+
+static void a_scheduler_that_never_learns_is_done_without(void **state)
+{
+    (void)state;
+    Common__V2__Download download = plain();
+    begin_world(true);
+    world.forgets = true;
+    rig.script.status = 200;
+    serve_download_all(&rig, rig.local, &got, &download);
+    assert_int_equal(got.code, DTR_RPC_OK);
+    assert_int_equal(world.registers, 2);
+    end_world();
+}
+
 static void a_parent_without_synchost_is_still_a_parent(void **state)
 {
     (void)state;
@@ -398,6 +435,8 @@ int main(void)
         SERVE_TEST(an_idle_host_says_so_once),
         SERVE_TEST(pieces_are_told_as_they_come),
         SERVE_TEST(a_child_ranks_by_what_its_parent_says),
+        SERVE_TEST(a_scheduler_that_forgot_this_host_is_told_again),
+        SERVE_TEST(a_scheduler_that_never_learns_is_done_without),
         SERVE_TEST(a_parent_without_synchost_is_still_a_parent),
         SERVE_TEST(a_child_that_stops_leaves_its_parent),
     };
