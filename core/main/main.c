@@ -1,5 +1,6 @@
 /* The program: finds the command and runs it. */
 #include "core/main/command.h"
+#include "core/main/get_options.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -46,6 +47,7 @@ static const struct command {
      "there\n"
      "  --dynconfig FILE         limits [/etc/dragonfly/dynconfig.yaml]\n"
      "  --set KEY=VALUE          one value of the configuration\n" LOG_OPTIONS("scheduler")},
+    {"get", "download a file by way of the daemon", get_command, get_usage},
     {"init", "point containerd at the daemon, or take that back", init_command,
      "Usage: darter init [--config FILE] [--dry-run]\n       darter init --undo [--dry-run]\n\n"
      "  --config FILE   dfinit.yaml [/etc/dragonfly/dfinit.yaml]; every registry when that is not there\n"
@@ -111,7 +113,9 @@ static bool wants_help(int argc, char **argv)
 int main(int argc, char **argv)
 {
     const char *slash = strrchr(argv[0], '/'), *name = slash ? slash + 1 : argv[0];
-    const struct command *command = strcmp(name, "dfdaemon") == 0 ? find("daemon") : NULL;
+    const struct command *command = strcmp(name, "dfdaemon") == 0 ? find("daemon")
+                                    : strcmp(name, "dfget") == 0  ? find("get")
+                                                                  : NULL;
     if (!command) {
         if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
             print_help(argc < 2 ? stderr : stdout);

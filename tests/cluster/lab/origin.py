@@ -146,7 +146,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._refuse(status, fault)
             return
         first, last = self._range(file, fault)
-        if first >= len(file.data):
+        if first >= max(len(file.data), 1) or (not file.data and self.headers.get("Range")):
             self._refuse(416, None)
             return
         partial = (first, last) != (0, len(file.data) - 1)
