@@ -151,7 +151,7 @@ static int take_filter(struct download *download, const Common__V2__Download *me
     return download->read.filter ? DTR_OK : no_memory(err);
 }
 
-static const char *given(int has, const char *text)
+static const char *given(bool has, const char *text)
 {
     return has ? text : "";
 }
