@@ -4,6 +4,7 @@
 #include "core/daemon/talk.h"
 #include "core/daemon/upload_internal.h"
 #include "core/obs/log.h"
+#include "core/obs/metric.h"
 #include "core/rpc/methods.h"
 #include "proto/dfdaemon.pb-c.h"
 #include "proto/scheduler.pb-c.h"
@@ -13,8 +14,14 @@
 struct relay {
     struct dtr_daemon *daemon;
     struct dtr_rpc_call *call; /* NULL: the caller is gone */
+    enum dtr_metric_id failures;
     char task_id[DTR_TASK_ID_LENGTH + 1];
 };
+
+static void count(enum dtr_metric_id id)
+{
+    dtr_metric_add(id, DTR_LABELS("0"), 1); /* common.v2.TaskType */
+}
 
 static void on_closed(void *context, struct dtr_rpc_call *call, const struct dtr_rpc_status *status)
 {
@@ -35,16 +42,19 @@ static struct dtr_rpc_call *relay_end(struct relay *relay)
 
 static void refuse(struct relay *relay, const struct dtr_error *err)
 {
+    count(relay->failures);
     struct dtr_rpc_call *call = relay_end(relay);
     if (call)
         dtr_rpc_call_fail(call, err);
 }
 
 /* NULL: the call was refused. */
-static struct relay *relay_new(struct dtr_daemon *daemon, struct dtr_rpc_call *call, const char *task_id)
+static struct relay *relay_new(struct dtr_daemon *daemon, struct dtr_rpc_call *call, const char *task_id,
+                               enum dtr_metric_id calls, enum dtr_metric_id failures)
 {
     static const struct dtr_rpc_events events = {.closed = on_closed};
     struct relay *relay = NULL;
+    count(calls);
     if (strlen(task_id) != DTR_TASK_ID_LENGTH) {
         dtr_rpc_call_finish(call, DTR_RPC_INVALID_ARGUMENT, "task_id: it has not 64 characters");
     } else if (daemon->upload->closing) {
@@ -54,10 +64,13 @@ static struct relay *relay_new(struct dtr_daemon *daemon, struct dtr_rpc_call *c
         if (!relay)
             dtr_rpc_call_finish(call, DTR_RPC_RESOURCE_EXHAUSTED, "out of memory for a call");
     }
-    if (!relay)
+    if (!relay) {
+        count(failures);
         return NULL;
+    }
     relay->daemon = daemon;
     relay->call = call;
+    relay->failures = failures;
     memcpy(relay->task_id, task_id, sizeof(relay->task_id));
     dtr_rpc_call_adopt(call, &events, relay);
     return relay;
@@ -68,7 +81,10 @@ static struct relay *relay_new(struct dtr_daemon *daemon, struct dtr_rpc_call *c
 static void on_stat(void *context, const struct dtr_rpc_message *response,
                     const struct dtr_rpc_status *status)
 {
-    struct dtr_rpc_call *call = relay_end(context);
+    struct relay *relay = context;
+    if (!response)
+        count(relay->failures);
+    struct dtr_rpc_call *call = relay_end(relay);
     if (!call)
         return;
     if (response) /* as it came, with what we do not know */
@@ -81,7 +97,8 @@ void stat_task(void *service, struct dtr_rpc_call *call, const struct dtr_rpc_me
     struct dtr_daemon *daemon = service;
     const Dfdaemon__V2__StatTaskRequest *message = (const void *)request->message;
     Scheduler__V2__StatTaskRequest question = SCHEDULER__V2__STAT_TASK_REQUEST__INIT;
-    struct relay *relay = relay_new(daemon, call, message->task_id);
+    struct relay *relay =
+        relay_new(daemon, call, message->task_id, DTR_CLIENT_STAT_TASK, DTR_CLIENT_STAT_TASK_FAILURE);
     struct dtr_error err;
     if (!relay)
         return;
@@ -130,9 +147,8 @@ static void on_deleted(void *context, const struct dtr_error *err)
         deleted(relay);
 }
 
-static void remove_task(struct dtr_daemon *daemon, struct dtr_rpc_call *call, const char *task_id)
+static void remove_task(struct dtr_daemon *daemon, struct relay *relay)
 {
-    struct relay *relay = relay_new(daemon, call, task_id);
     struct dtr_error err;
     if (relay && dtr_tasks_delete(daemon->tasks, relay->task_id, on_deleted, relay, &err) != DTR_OK)
         refuse(relay, &err);
@@ -141,14 +157,16 @@ static void remove_task(struct dtr_daemon *daemon, struct dtr_rpc_call *call, co
 void delete_task(void *service, struct dtr_rpc_call *call, const struct dtr_rpc_message *request)
 {
     const Dfdaemon__V2__DeleteTaskRequest *message = (const void *)request->message;
-    remove_task(service, call, message->task_id);
+    remove_task(service, relay_new(service, call, message->task_id, DTR_CLIENT_DELETE_TASK,
+                                   DTR_CLIENT_DELETE_TASK_FAILURE));
 }
 
 /* A parent that has no copy must not be offered as one: so this one is withdrawn too. */
 void delete_local_task(void *service, struct dtr_rpc_call *call, const struct dtr_rpc_message *request)
 {
     const Dfdaemon__V2__DeleteLocalTaskRequest *message = (const void *)request->message;
-    remove_task(service, call, message->task_id);
+    remove_task(service, relay_new(service, call, message->task_id, DTR_CLIENT_DELETE_LOCAL_TASK,
+                                   DTR_CLIENT_DELETE_LOCAL_TASK_FAILURE));
 }
 
 /* --- this daemon's table -------------------------------------------------------------------------- */
@@ -217,10 +235,13 @@ void stat_local_task(void *service, struct dtr_rpc_call *call, const struct dtr_
     const Dfdaemon__V2__StatLocalTaskRequest *message = (const void *)request->message;
     const struct dtr_task *task =
         daemon->upload->closing ? NULL : dtr_tasks_find(daemon->tasks, message->task_id);
-    if (task)
+    count(DTR_CLIENT_STAT_LOCAL_TASK);
+    if (task) {
         reply_local(call, dtr_task_facts(task));
-    else
+    } else {
+        count(DTR_CLIENT_STAT_LOCAL_TASK_FAILURE);
         dtr_rpc_call_finish(call, DTR_RPC_NOT_FOUND, "this task is not here");
+    }
 }
 
 /* A list for an answer, as long as the table is; headers are left out of it, so that it stays a list. */
@@ -250,12 +271,14 @@ void list_local_tasks(void *service, struct dtr_rpc_call *call, const struct dtr
     Dfdaemon__V2__ListLocalTasksResponse response = DFDAEMON__V2__LIST_LOCAL_TASKS_RESPONSE__INIT;
     struct listing listing = {0};
     (void)request;
+    count(DTR_CLIENT_LIST_LOCAL_TASKS);
     if (!daemon->upload->closing)
         dtr_tasks_each(daemon->tasks, count_one, &listing);
     listing.list = calloc(listing.room + 1, sizeof(*listing.list));
     listing.pointers = calloc(listing.room + 1, sizeof(*listing.pointers));
     listing.times = calloc(listing.room + 1, sizeof(*listing.times));
     if (!listing.list || !listing.pointers || !listing.times) {
+        count(DTR_CLIENT_LIST_LOCAL_TASKS_FAILURE);
         dtr_rpc_call_finish(call, DTR_RPC_RESOURCE_EXHAUSTED, "out of memory for the list of tasks");
     } else {
         if (listing.room > 0)

@@ -41,14 +41,14 @@
       "Proxy requests answered as tasks")                                                                    \
     DTR_METRIC_PAIR(X, CLIENT_UPDATE_TASK, "update_task", "type", 0, "Tasks updated")                        \
     DTR_METRIC_PAIR(X, CLIENT_STAT_TASK, "stat_task", "type", 1, "Questions about a task")                   \
-    DTR_METRIC_PAIR(X, CLIENT_STAT_LOCAL_TASK, "stat_local_task", "type", 0,                                 \
+    DTR_METRIC_PAIR(X, CLIENT_STAT_LOCAL_TASK, "stat_local_task", "type", 1,                                 \
                     "Questions about a task on this host")                                                   \
-    X(CLIENT_LIST_LOCAL_TASKS, "list_local_tasks_total", COUNTER, "type", 0, "Listings of local tasks")      \
-    X(CLIENT_LIST_LOCAL_TASKS_FAILURE, "list_tasks_failure_total", COUNTER, "type", 0,                       \
+    X(CLIENT_LIST_LOCAL_TASKS, "list_local_tasks_total", COUNTER, "type", 1, "Listings of local tasks")      \
+    X(CLIENT_LIST_LOCAL_TASKS_FAILURE, "list_tasks_failure_total", COUNTER, "type", 1,                       \
       "Listings of local tasks that failed")                                                                 \
     DTR_METRIC_PAIR(X, CLIENT_LIST_TASK_ENTRIES, "list_task_entries", "type", 0, "Directory listings")       \
     DTR_METRIC_PAIR(X, CLIENT_DELETE_TASK, "delete_task", "type", 1, "Tasks deleted")                        \
-    DTR_METRIC_PAIR(X, CLIENT_DELETE_LOCAL_TASK, "delete_local_task", "type", 0,                             \
+    DTR_METRIC_PAIR(X, CLIENT_DELETE_LOCAL_TASK, "delete_local_task", "type", 1,                             \
                     "Tasks deleted on this host only")                                                       \
     DTR_METRIC_PAIR(X, CLIENT_DELETE_HOST, "delete_host", "", 0, "Times this host took its leave")           \
     X(CLIENT_DISK_SPACE, "disk_space_total", GAUGE, "", 1, "Bytes on the disk that holds the store")         \
