@@ -86,7 +86,7 @@ class Get(GetTest):
             self.origin.url + self.file.path,
         )
         self.expect_file()
-        self.assertIn("darter get", self.node.enter("/tmp/dfget", "--version"))
+        self.assertIn("darter ", self.node.enter("/tmp/dfget", "--version"))
 
     @deadline(60)
     def test_get_small_and_empty_files(self):
