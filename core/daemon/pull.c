@@ -201,8 +201,10 @@ static void on_done(struct dtr_task *task)
 {
     uint64_t total = task->facts.content_length;
     if (total != DTR_LENGTH_UNKNOWN && !task->facts.finished_at && !check_owed(task) &&
-        dtr_ranges_has(&task->readable, 0, total))
+        dtr_ranges_has(&task->readable, 0, total)) {
+        suspects_free(task);
         pull_note_finished(task);
+    }
     readers_wake(task);
 }
 

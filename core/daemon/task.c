@@ -392,6 +392,21 @@ static int take_wish(struct dtr_task *task, const struct dtr_read_request *reque
     return DTR_OK;
 }
 
+/* The digest is no part of a task's name: while nobody is at it and it is not right yet, the newest reader's
+ * word counts, so that one reader's mistake is not the next one's. */
+static int take_digest(struct dtr_task *task, const char *digest, struct dtr_error *err)
+{
+    bool at_it = task->planner || task->check || !dtr_list_empty(&task->transfers) ||
+                 !dtr_list_empty(&task->readers) || task->state == COPY_OPENING;
+    if (at_it || task->facts.finished_at || strcmp(task->facts.digest, digest) == 0)
+        return DTR_OK;
+    if (!task_keep(task, DIGEST, digest))
+        return dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for a task");
+    task->facts.digest = task->strings[DIGEST];
+    task->checkable = check_possible(task->facts.digest);
+    return DTR_OK;
+}
+
 int dtr_tasks_read(struct dtr_tasks *tasks, const struct dtr_read_request *request,
                    const struct dtr_reader_events *events, void *context, struct dtr_reader **ret_reader,
                    struct dtr_error *err)
@@ -408,6 +423,8 @@ int dtr_tasks_read(struct dtr_tasks *tasks, const struct dtr_read_request *reque
     int rc = task_for(tasks, request, &task, err);
     if (rc == DTR_OK && !request->local_only)
         rc = take_wish(task, request, err);
+    if (rc == DTR_OK && !request->local_only)
+        rc = take_digest(task, request->digest ? request->digest : "", err);
     if (rc != DTR_OK) {
         free(reader);
         return rc;

@@ -226,6 +226,16 @@ static void tell_next(struct order *order, const struct dtr_piece *piece)
         finish(order, &err);
 }
 
+/* Of a whole file, unless it was checked when it came. */
+static const char *digest_to_check(const struct order *order)
+{
+    const struct dtr_task *task = dtr_tasks_find(order->upload->daemon->tasks, order->download.task_id);
+    const struct dtr_task_facts *facts = dtr_task_facts(task);
+    const char *digest = order->download.digest;
+    bool checked = facts->finished_at && strcmp(facts->digest, digest) == 0;
+    return checked || order->download.ranged ? "" : digest;
+}
+
 static void on_settle(struct dtr_msg *msg)
 {
     struct order *order = dtr_container(msg, struct order, settle);
@@ -234,7 +244,8 @@ static void on_settle(struct dtr_msg *msg)
         release(order);
     } else if (order->output && !order->output_written) {
         order->output_busy = true;
-        output_write(order->output, dtr_reader_copy(order->reader), order->offset, order->length);
+        output_write(order->output, dtr_reader_copy(order->reader), order->offset, order->length,
+                     digest_to_check(order));
     } else {
         finish(order, &(struct dtr_error){0});
     }
@@ -274,8 +285,8 @@ static void advance(struct order *order)
         return;
     if (in_vain(order, task))
         fail(order, DTR_EINTERNAL, "the download ended with a piece missing");
-    else if (order->started && order->left == 0)
-        all_told(order);
+    else if (order->started && order->left == 0 && order->ended)
+        all_told(order); /* the reader's end says that the whole is right as well */
     else if (order->started)
         dtr_reader_at(order->reader,
                       (order->first + (uint64_t)order->low) * dtr_task_facts(task)->piece_length);
@@ -366,8 +377,7 @@ static int begin_output(struct order *order, const struct dtr_cred *cred, struct
                                            .cred = *cred,
                                            .path = order->download.output_path,
                                            .overwrite = order->download.overwrite,
-                                           .force_hard_link = order->download.force_hard_link,
-                                           .digest = order->download.ranged ? "" : order->download.digest};
+                                           .force_hard_link = order->download.force_hard_link};
     int rc = output_open(&request, on_output, order, &order->output, err);
     order->output_busy = rc == DTR_OK;
     return rc;

@@ -3,6 +3,7 @@
 
 #include "core/base/digest.h"
 #include "core/base/newfile.h"
+#include "core/base/str.h"
 #include "core/daemon/act_as.h"
 #include <errno.h>
 #include <stdatomic.h>
@@ -16,7 +17,8 @@ struct output {
     struct dtr_job job;
     struct dtr_msg msg; /* to the data thread */
     struct output_request request;
-    char *path, *digest;
+    char *path;
+    char digest[160]; /* "" for none */
     void (*done)(void *context, const struct dtr_error *err);
     void *context;
     struct dtr_error result;
@@ -32,7 +34,6 @@ struct output {
 static void free_output(struct output *output)
 {
     free(output->path);
-    free(output->digest);
     free(output);
 }
 
@@ -245,9 +246,8 @@ int output_open(const struct output_request *request,
         return rc;
     *output = (struct output){.request = *request, .done = done, .context = context, .extent.fd = -1};
     output->path = strdup(request->path);
-    output->digest = strdup(request->digest);
     output->job = (struct dtr_job){.loop = request->control, .run = run_open, .done = on_done};
-    if (output->path && output->digest)
+    if (output->path)
         rc = dtr_pool_submit(request->pool, &output->job, err);
     if (rc != DTR_OK) {
         free_output(output);
@@ -257,8 +257,10 @@ int output_open(const struct output_request *request,
     return DTR_OK;
 }
 
-void output_write(struct output *output, const struct dtr_copy *copy, uint64_t offset, uint64_t length)
+void output_write(struct output *output, const struct dtr_copy *copy, uint64_t offset, uint64_t length,
+                  const char *digest)
 {
+    (void)dtr_copy_text(output->digest, sizeof(output->digest), digest);
     output->copy = copy;
     output->offset = offset;
     output->length = length;

@@ -20,7 +20,6 @@ struct output_request {
     const char *path; /* copied */
     bool overwrite;
     bool force_hard_link; /* nothing but a hard link to the store's file will do */
-    const char *digest;   /* that the bytes must have; "" for none; copied */
 };
 
 /* Looks whether the file can be made. `done` comes later, exactly once for this call and once for each
@@ -29,8 +28,9 @@ int output_open(const struct output_request *request,
                 void (*done)(void *context, const struct dtr_error *err), void *context,
                 struct output **ret_output, struct dtr_error *err);
 /* After a `done` that went well: fills the file with bytes [offset, offset + length) of the copy, which stays
- * open until `done`, and gives it its name. */
-void output_write(struct output *output, const struct dtr_copy *copy, uint64_t offset, uint64_t length);
+ * open until `done`, and gives it its name. `digest` is what they must have, "" for nothing; copied. */
+void output_write(struct output *output, const struct dtr_copy *copy, uint64_t offset, uint64_t length,
+                  const char *digest);
 /* `done` comes soon, unless the file has its name. Only while one is due. */
 void output_cancel(struct output *output);
 /* When no `done` is due. What has no name by then is gone. NULL is fine. */

@@ -92,6 +92,27 @@ static void the_file_is_there_when_the_call_ends_well(void **state)
     finish();
 }
 
+/* What was stored without a digest is checked on its way into the file. */
+static void what_is_stored_is_checked_when_it_is_written(void **state)
+{
+    (void)state;
+    Common__V2__Download download = to_file();
+    serve_rig_begin(&rig);
+    serve_download_all(&rig, rig.local, &got, &download);
+    assert_int_equal(got.code, DTR_RPC_OK);
+    assert_int_equal(unlink(output), 0);
+    give_digest(&download);
+    digest[20] = digest[20] == '0' ? '1' : '0';
+    serve_download_all(&rig, rig.local, &got, &download);
+    assert_int_equal(got.code, DTR_RPC_DATA_LOSS);
+    assert_int_equal(entries(), 0);
+    give_digest(&download);
+    serve_download_all(&rig, rig.local, &got, &download);
+    assert_int_equal(got.code, DTR_RPC_OK);
+    expect_bytes(0, RIG_SIZE);
+    finish();
+}
+
 static void a_part_is_written_as_a_part(void **state)
 {
     (void)state;
@@ -296,6 +317,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         SERVE_TEST(the_file_is_there_when_the_call_ends_well),
+        SERVE_TEST(what_is_stored_is_checked_when_it_is_written),
         SERVE_TEST(a_part_is_written_as_a_part),
         SERVE_TEST(over_the_network_no_file_is_written),
         SERVE_TEST(what_is_there_is_refused_or_replaced),

@@ -164,6 +164,15 @@ static void without_a_scheduler_a_stat_says_so(void **state)
     serve_rig_stop(&rig);
 }
 
+/* A line of the metrics page, of all tests so far. */
+static bool counted(const char *line)
+{
+    struct dtr_str page = {0};
+    bool found = dtr_metrics_render(DTR_METRICS_CLIENT, &page) == DTR_OK && strstr(dtr_str_text(&page), line);
+    dtr_str_free(&page);
+    return found;
+}
+
 static void a_deletion_is_told_to_the_scheduler(void **state)
 {
     (void)state;
@@ -187,6 +196,8 @@ static void a_deletion_is_told_to_the_scheduler(void **state)
     serve_rig_stop(&rig);
     serve_play_end(&rig, &scheduler.played);
     assert_int_equal(scheduler.deleted_hosts, 1);
+    assert_true(counted("dragonfly_client_delete_task_total{type=\"0\"} 3"));
+    assert_true(counted("dragonfly_client_delete_task_failure_total{type=\"0\"} 1"));
 }
 
 static void what_is_in_use_is_refused(void **state)

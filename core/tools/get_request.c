@@ -158,8 +158,8 @@ int dtr_get_status(const struct dtr_rpc_status *status, const struct dtr_get_opt
     if (origin_said(status, options, err))
         return err->code;
     if (status->remote)
-        return dtr_error_set(err, plain.code, plain.retry, "cannot get %.90s: %.150s", options->url,
-                             status->message);
+        return dtr_error_set(err, plain.code, plain.retry, "%s",
+                             status->message[0] ? status->message : "the daemon failed without a word");
     if (answered)
         return dtr_error_set(err, plain.code, DTR_RETRY_SAME,
                              "the daemon went away during the download: %.170s", status->message);

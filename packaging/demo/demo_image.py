@@ -88,10 +88,13 @@ def make(folder):
     for path in (place, downloads):
         shutil.rmtree(path, ignore_errors=True)
     os.makedirs(place)
-    files = image.download(downloads, image.package_closure(place, ROOTS))
+    packages = image.package_closure(place, ROOTS)
+    print(f"downloading {len(packages)} packages", flush=True)
+    files = image.download(downloads, packages)
 
     def fill_with(names):
         def fill(tree):
+            print(f"packing a layer of {len(names)} packages: {', '.join(names)}", flush=True)
             for name in names:
                 image.unpack(files[name], tree)
 

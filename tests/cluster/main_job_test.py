@@ -85,6 +85,10 @@ class MainJob(ClusterTest):
         self.assertEqual(part.wait(30), (0, 206))
         with open(part.path, "rb") as got:
             self.assertEqual(got.read(), file.data[5000000:15000000])
+        rest = self.start_download("node1", file, ["Range: bytes=30000000-"])
+        self.assertEqual(rest.wait(30), (0, 206))
+        with open(rest.path, "rb") as got:
+            self.assertEqual(got.read(), file.data[30000000:])
         beyond = self.start_download("node1", file, [f"Range: bytes={SIZE}-"])
         self.assertEqual(beyond.wait(30)[1], 416)
 

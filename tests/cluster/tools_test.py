@@ -86,7 +86,7 @@ class Get(GetTest):
             self.origin.url + self.file.path,
         )
         self.expect_file()
-        self.assertIn("darter get", self.node.enter("/tmp/dfget", "--version"))
+        self.assertIn("darter ", self.node.enter("/tmp/dfget", "--version"))
 
     @deadline(60)
     def test_get_small_and_empty_files(self):
@@ -221,6 +221,16 @@ class GetFails(GetTest):
         self.expect_failure(self.get("--digest", wrong), self.file.sha256, wrong)
         self.expect_failure(self.get("--digest", "sha256:00"), "digest")
         self.expect_failure(self.get("--digest", "crc32:1"), "crc32:")
+        # Somebody's mistake is nobody else's.
+        self.assertEqual(self.get(), (0, ""))
+        self.expect_file()
+        other = self.origin.add(2, SIZE)
+        self.origin.files["/plain"] = other
+        url = self.origin.url + "/plain"
+        for digest, status in ((wrong, 1), ("sha256:" + other.sha256, 0)):
+            command = [self.daemon.darter, "get", url, "-O", f"{FOLDER}/file", "--overwrite", "--digest", digest]
+            self.assertEqual(self.node.try_to(*command)[0], status)
+        self.assertTrue(self.content() == other.data)
 
     @deadline(60)
     def test_get_within_a_time(self):
@@ -301,6 +311,18 @@ class GetFromPeers(GetTest):
         sent = sum(request["bytes"] for request in self.origin.requests if request["bytes"] != 1)
         self.assertEqual(sent, SIZE)
         self.assertGreaterEqual(self.from_peers("node2"), SIZE)
+
+    @deadline(60)
+    def test_get_after_somebody_named_a_wrong_digest(self):
+        wrong = "sha256:" + "0" * 64
+        self.expect_failure(self.get("--digest", wrong), wrong)
+        self.assertEqual(self.get(), (0, ""))
+        self.expect_file()
+        # The peers were right: they are parents again.
+        other = self.origin.add(3, SIZE)
+        before = self.origin.sent(ip=self.node.ip)
+        self.assertEqual(self.get("--overwrite", file=other), (0, ""))
+        self.assertEqual(self.origin.sent(ip=self.node.ip), before)
 
     @deadline(60)
     def test_get_from_peers_only(self):

@@ -14,6 +14,9 @@ BLOBS = STATE + "/io.containerd.content.v1.content/blobs/sha256"
 CONFIG = """\
 version = 2
 
+[plugins."io.containerd.internal.v1.opt"]
+  path = "/var/lib/containerd/opt"
+
 [plugins."io.containerd.grpc.v1.cri"]
   disable_tcp_service = true
   [plugins."io.containerd.grpc.v1.cri".containerd]

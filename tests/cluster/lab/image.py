@@ -52,30 +52,33 @@ def architecture():
     return subprocess.run(["dpkg", "--print-architecture"], capture_output=True, text=True, check=True).stdout.strip()
 
 
+def apt_get(*arguments, folder):
+    """What apt-get prints. Where it fails, it is tried again with new package lists: they may be missing or old."""
+    command = ["apt-get", "-q", *arguments]
+    result = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    if result.returncode != 0:
+        subprocess.run(["apt-get", "-q", "update"], capture_output=True, check=False)
+        result = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    if result.returncode != 0:
+        raise RuntimeError(f"{' '.join(command[:6])} ...: {result.stderr.strip()}")
+    return result.stdout
+
+
 def package_closure(folder, roots):
     """Names of the packages that an empty system needs for `roots`, as apt resolves them."""
     empty = os.path.join(folder, "no-packages")
     with open(empty, "w", encoding="ascii"):
         pass
-    plan = subprocess.run(
-        ["apt-get", "--simulate", "-o", f"Dir::State::status={empty}", "--no-install-recommends", "install", *roots],
-        capture_output=True, text=True, check=False,
-    )
-    if plan.returncode != 0:
-        raise RuntimeError(f"apt-get cannot plan the image's packages: {plan.stderr.strip()}")
-    return sorted({line.split()[1] for line in plan.stdout.splitlines() if line.startswith("Inst ")})
+    options = ["--simulate", "-o", f"Dir::State::status={empty}", "--no-install-recommends"]
+    plan = apt_get(*options, "install", *roots, folder=folder)
+    return sorted({line.split()[1] for line in plan.splitlines() if line.startswith("Inst ")})
 
 
 def download(folder, packages):
     """Fetches the packages' files by apt into `folder`; returns {package: path}."""
     os.makedirs(folder, exist_ok=True)
     names = [name if ":" in name else f"{name}:{architecture()}" for name in packages]
-    result = subprocess.run(
-        ["apt-get", "-q", "-o", "APT::Sandbox::User=root", "download", *names],
-        cwd=folder, capture_output=True, text=True, check=False,
-    )
-    if result.returncode != 0:
-        raise RuntimeError(f"apt-get download: {result.stderr.strip()}")
+    apt_get("-o", "APT::Sandbox::User=root", "download", *names, folder=folder)
     found = {}
     for file in sorted(os.listdir(folder)):
         found[file.partition("_")[0]] = os.path.join(folder, file)
