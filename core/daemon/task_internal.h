@@ -91,7 +91,13 @@ struct running {
     char from[DTR_ADDR_TEXT]; /* a peer's address, for counting */
 };
 
-enum { DIGEST = 2, RESPONSE_HEADERS = 3, REQUEST_HEADERS = 6, CONTENT = 7, FILTER = 8 }; /* in dtr_task.strings */
+enum {
+    DIGEST = 2,
+    RESPONSE_HEADERS = 3,
+    REQUEST_HEADERS = 6,
+    CONTENT = 7,
+    FILTER = 8
+}; /* in dtr_task.strings */
 
 /* task.c */
 int task_reserve_piece(struct dtr_task *task, uint32_t number, struct dtr_error *err);

@@ -10,7 +10,6 @@
 #include <cmocka.h>
 // clang-format on
 
-static struct serve_rig rig;
 static struct received got;
 static struct answered answer;
 static char task_id[DTR_TASK_ID_LENGTH + 1];
@@ -258,23 +257,6 @@ static void the_local_table_says_what_is_here(void **state)
     expect_counted(LIST_LOCAL_TASKS, 1, 0);
     serve_rig_stop(&rig);
 }
-
-static int set_up(void **state)
-{
-    (void)state;
-    dtr_metrics_reset(DTR_METRICS_ALL);
-    serve_rig_new(&rig);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    serve_rig_free(&rig);
-    return 0;
-}
-
-#define SERVE_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
 {
