@@ -72,8 +72,7 @@ void dtr_digest_free(struct dtr_digest *digest)
     free(digest);
 }
 
-/* --- expected digests -------------------------------------------------------------------------------------
- */
+/* --- expected digests --------------------------------------------------------------------------- */
 
 struct dtr_expected {
     struct dtr_digest *digest; /* NULL: crc32 */

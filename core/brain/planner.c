@@ -13,6 +13,8 @@ void dtr_plan_config_default(struct dtr_plan_config *config)
         .reader_window = 2,
         .stall_timeout_ms = 5000,
         .stat_timeout_ms = 1000,
+        .piece_timeout_ms = 360000,
+        .schedule_timeout_ms = 3 * 3600 * 1000,
         .max_schedule_count = 5,
         .hedge_factor = 3,
         .hedge_silent_ms = 1000,
@@ -121,6 +123,8 @@ int dtr_planner_new(const struct dtr_plan_config *config, const struct dtr_plan_
     p->self = config->peer_id ? dtr_plan_hash(config->peer_id) : 0;
     p->config.peer_id = NULL;
     p->now_ms = p->quiet_since = now_ms;
+    p->schedule_until =
+        UINT64_MAX - now_ms < config->schedule_timeout_ms ? UINT64_MAX : now_ms + config->schedule_timeout_ms;
     p->content_length = DTR_LENGTH_UNKNOWN;
     p->wake = DTR_PLAN_NEVER;
     dtr_list_init(&p->transfers);

@@ -34,11 +34,14 @@ struct dtr_planner;
 #define DTR_PLAN_NEVER UINT64_MAX /* of dtr_planner_wake(): no wake-up needed */
 
 struct dtr_plan_config {
-    uint64_t p2p_threshold;      /* bytes; objects and ranges up to it come from the origin (4 MiB) */
-    uint32_t concurrent_pieces;  /* transfers in flight at most (8) */
-    uint32_t reader_window;      /* pieces right behind a reader that go before all others (2) */
-    uint64_t stall_timeout_ms;   /* no byte for so long: the transfer is given up (5000) */
-    uint64_t stat_timeout_ms;    /* patience for STAT_TASK, in which nobody else is asked (1000) */
+    uint64_t p2p_threshold;     /* bytes; objects and ranges up to it come from the origin (4 MiB) */
+    uint32_t concurrent_pieces; /* transfers in flight at most (8) */
+    uint32_t reader_window;     /* pieces right behind a reader that go before all others (2) */
+    uint64_t stall_timeout_ms;  /* no byte for so long: the transfer is given up (5000) */
+    uint64_t stat_timeout_ms;   /* patience for STAT_TASK, in which nobody else is asked (1000) */
+    uint64_t piece_timeout_ms;  /* a parent has at most so long for a piece (360000) */
+    /* The scheduler is asked, and waited for, until the download is so old (3 h). */
+    uint64_t schedule_timeout_ms;
     uint32_t max_schedule_count; /* answers taken from the scheduler (5) */
     uint32_t hedge_factor;       /* ask another parent when it would be so many times faster (3) */
     uint64_t hedge_silent_ms;    /* or when a transfer has brought nothing for so long (1000) */

@@ -121,7 +121,8 @@ struct dtr_planner {
     enum plan_talk talk;
     bool metadata_only, refused;
     uint32_t answers;
-    uint64_t stat_until; /* 0: no STAT_TASK under way */
+    uint64_t schedule_until; /* the scheduler is not asked after it */
+    uint64_t stat_until;     /* 0: no STAT_TASK under way */
     uint64_t quiet_since;
     uint64_t linger_until; /* after DONE: how long an answer is waited for; 0: not */
 
@@ -186,6 +187,8 @@ void dtr_plan_parent_moved(struct dtr_planner *p, struct plan_parent *parent, ui
 double dtr_plan_parent_rate(const struct dtr_planner *p, const struct plan_parent *parent);
 void dtr_plan_fetch_ended(struct dtr_planner *p, struct plan_transfer *t, const struct dtr_error *err);
 void dtr_plan_parents_stalled(struct dtr_planner *p);
+/* How long a parent's transfer may take, even while bytes come. */
+uint64_t dtr_plan_piece_patience(const struct dtr_planner *p, const struct plan_transfer *t);
 /* Whether waiting for a parent makes sense. */
 bool dtr_plan_parents_hope(const struct dtr_planner *p);
 

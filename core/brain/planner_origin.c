@@ -202,7 +202,9 @@ void dtr_plan_origin_ended(struct dtr_planner *p, struct plan_transfer *t, const
         }
         err = &broken_off;
     }
-    if (err->code)
+    /* An empty object has no first byte to ask for: its whole answer says so. */
+    bool empty = t->probe && err->status == 416 && t->start == 0 && !p->config.disable_back_to_source;
+    if (err->code && !empty)
         failed(p, t, err);
 }
 

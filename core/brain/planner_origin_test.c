@@ -55,6 +55,33 @@ static void origin_404_fails_at_once(void **state)
     scene_end(&s);
 }
 
+static void an_empty_object_has_no_byte_that_tells_its_length(void **state)
+{
+    struct scene s;
+    (void)state;
+    scene_set(&s, 0);
+    s.config.ask_length = true;
+    scene_start(&s, 0, DTR_LENGTH_UNKNOWN, false);
+    scene_stat(&s, false, DTR_LENGTH_UNKNOWN);
+    expect(&s, "stat_task; origin 1: 0 1 length");
+    scene_ends(&s, 1, DTR_EORIGIN, DTR_RETRY_NEVER, 416);
+    expect(&s, "origin 2: 0 rest");
+    scene_head(&s, 2);
+    assert_non_null(strstr(scene_drain(&s), "done"));
+    scene_ends(&s, 2, DTR_OK, DTR_RETRY_NEVER, 0);
+    scene_end(&s);
+    /* An origin that refuses that as well is not asked for ever. */
+    scene_set(&s, 0);
+    s.config.ask_length = true;
+    scene_start(&s, 0, DTR_LENGTH_UNKNOWN, false);
+    scene_stat(&s, false, DTR_LENGTH_UNKNOWN);
+    (void)scene_drain(&s);
+    scene_ends(&s, 1, DTR_EORIGIN, DTR_RETRY_NEVER, 416);
+    scene_ends(&s, 2, DTR_EORIGIN, DTR_RETRY_NEVER, 416);
+    assert_non_null(strstr(scene_drain(&s), "fail: refused by the origin 416"));
+    scene_end(&s);
+}
+
 static void origin_500_is_tried_four_times(void **state)
 {
     struct scene s;
@@ -232,6 +259,7 @@ int main(void)
         cmocka_unit_test(stalled_origin_is_asked_anew_then_fails),
         cmocka_unit_test(origin_404_fails_at_once),
         cmocka_unit_test(origin_500_is_tried_four_times),
+        cmocka_unit_test(an_empty_object_has_no_byte_that_tells_its_length),
         cmocka_unit_test(ignored_range_is_taken_from_the_start),
         cmocka_unit_test(length_that_is_never_said),
         cmocka_unit_test(another_version_is_not_mixed_in),

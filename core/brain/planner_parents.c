@@ -270,11 +270,12 @@ void dtr_plan_fetch_ended(struct dtr_planner *p, struct plan_transfer *t, const 
     strike(p, t);
 }
 
-static uint64_t piece_timeout_ms(const struct dtr_planner *p, const struct plan_transfer *t)
+uint64_t dtr_plan_piece_patience(const struct dtr_planner *p, const struct plan_transfer *t)
 {
     uint64_t stalls = PIECE_STALLS * p->config.stall_timeout_ms;
-    uint64_t slow = (t->end - t->start) / PIECE_BYTES_MS;
-    return slow > stalls ? slow : stalls;
+    uint64_t slow = (t->end - t->start) / PIECE_BYTES_MS, limit = p->config.piece_timeout_ms;
+    uint64_t patience = slow > stalls ? slow : stalls;
+    return patience < limit ? patience : limit;
 }
 
 void dtr_plan_parents_stalled(struct dtr_planner *p)
@@ -284,7 +285,7 @@ void dtr_plan_parents_stalled(struct dtr_planner *p)
         struct plan_transfer *t = dtr_container(node, struct plan_transfer, link);
         if (!t->parent || t->cancelled)
             continue;
-        bool crawls = now >= t->started_at + piece_timeout_ms(p, t);
+        bool crawls = now >= t->started_at + dtr_plan_piece_patience(p, t);
         if (now < t->moved_at + stall && !crawls)
             continue;
         dtr_error_set(&p->why, DTR_ETIMEOUT, DTR_RETRY_ELSEWHERE, "%.100s %s piece %u",

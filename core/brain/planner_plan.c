@@ -175,7 +175,7 @@ static bool seek_more(struct dtr_planner *p)
         /* Waiting to try again, or for the verification of what came over a cancelled transfer. */
         return quiet_too_long(p) && p->retry_at <= p->now_ms && dtr_plan_unverify(p, 0, UINT64_MAX) > 0;
     }
-    bool wait = p->talk == TALK_ASKED && !p->config.need_back_to_source;
+    bool wait = p->talk == TALK_ASKED && !p->config.need_back_to_source && p->now_ms < p->schedule_until;
     if ((wait || dtr_plan_parents_hope(p)) && !quiet_too_long(p))
         return false;
     p->quiet_since = p->now_ms;
@@ -249,6 +249,7 @@ static void wake_for_transfers(const struct dtr_planner *p, uint64_t *wake)
             continue;
         }
         sooner(wake, t->moved_at + stall);
+        sooner(wake, t->started_at + dtr_plan_piece_patience(p, t));
         if (p->pieces[t->piece].in_flight == 1)
             sooner(wake, p->now_ms + HEDGE_TICK_MS);
     }
@@ -286,6 +287,8 @@ static uint64_t next_wake(const struct dtr_planner *p)
         sooner(&wake, p->quiet_since + PLAN_SIBLING_MS);
     if (p->active == 0)
         sooner(&wake, p->quiet_since + p->config.stall_timeout_ms);
+    if (p->active == 0 && p->talk == TALK_ASKED && p->now_ms < p->schedule_until)
+        sooner(&wake, p->schedule_until);
     return wake > p->now_ms ? wake : p->now_ms + 1;
 }
 

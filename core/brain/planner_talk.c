@@ -13,13 +13,15 @@ static void say(struct dtr_planner *p, enum dtr_plan_kind kind, const char *desc
 
 bool dtr_plan_can_register(const struct dtr_planner *p)
 {
-    return p->config.have_scheduler && !p->refused && p->content_length != DTR_LENGTH_UNKNOWN &&
-           p->answers < p->config.max_schedule_count && (p->talk == TALK_QUIET || p->talk == TALK_CLOSED);
+    return p->config.have_scheduler && !p->refused && p->now_ms < p->schedule_until &&
+           p->content_length != DTR_LENGTH_UNKNOWN && p->answers < p->config.max_schedule_count &&
+           (p->talk == TALK_QUIET || p->talk == TALK_CLOSED);
 }
 
 bool dtr_plan_can_reschedule(const struct dtr_planner *p)
 {
-    return p->talk == TALK_PARENTS && p->answers < p->config.max_schedule_count;
+    return p->talk == TALK_PARENTS && p->answers < p->config.max_schedule_count &&
+           p->now_ms < p->schedule_until;
 }
 
 void dtr_plan_register(struct dtr_planner *p)

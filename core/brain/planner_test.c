@@ -347,6 +347,39 @@ static void wider_want_brings_the_scheduler_in(void **state)
     scene_end(&s);
 }
 
+static void schedule_timeout_ends_the_wait_for_the_scheduler(void **state)
+{
+    struct scene s;
+    (void)state;
+    scene_set(&s, 64 * MIB);
+    s.config.schedule_timeout_ms = 1200;
+    scene_start(&s, 0, DTR_LENGTH_UNKNOWN, true);
+    expect(&s, "length 64M/4M; register");
+    scene_pass(&s, 1199);
+    assert_string_equal(s.said, "");
+    scene_pass(&s, 1);
+    assert_string_equal(s.said, "origin 1: 0 rest");
+    scene_end(&s);
+}
+
+static void scheduler_is_asked_no_more_after_its_time(void **state)
+{
+    struct scene s;
+    (void)state;
+    scene_set(&s, 8 * MIB);
+    s.config.schedule_timeout_ms = 6000;
+    scene_start(&s, 0, DTR_LENGTH_UNKNOWN, true);
+    scene_parents(&s, "A");
+    (void)scene_drain(&s);
+    scene_pass(&s, 5000);
+    assert_string_equal(s.said, "reschedule");
+    scene_parents(&s, "A");
+    (void)scene_drain(&s);
+    scene_pass(&s, 5000); /* A has nothing still, and it is too late to ask for others */
+    assert_string_equal(s.said, "back_to_source_started; origin 1: 0 rest");
+    scene_end(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -370,6 +403,8 @@ int main(void)
         cmocka_unit_test(whole_objects_are_checked_before_the_end),
         cmocka_unit_test(parts_are_not_checked),
         cmocka_unit_test(wider_want_brings_the_scheduler_in),
+        cmocka_unit_test(schedule_timeout_ends_the_wait_for_the_scheduler),
+        cmocka_unit_test(scheduler_is_asked_no_more_after_its_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

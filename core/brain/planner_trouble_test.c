@@ -225,6 +225,26 @@ static void crawling_parent_does_not_hold_a_piece_for_ever(void **state)
     scene_end(&s);
 }
 
+static void piece_timeout_ends_what_crawls_sooner(void **state)
+{
+    struct scene s;
+    (void)state;
+    scene_set(&s, 4 * MIB + 1);
+    s.config.disable_back_to_source = true; /* no hedge by the origin */
+    s.config.piece_timeout_ms = 1500;
+    scene_start(&s, 0, DTR_LENGTH_UNKNOWN, true);
+    scene_parents(&s, "A");
+    scene_seen(&s, A, 0, 0);
+    (void)scene_drain(&s);
+    scene_pass(&s, 1000);
+    dtr_planner_progress(s.planner, s.now, 1, 0, 1000);
+    scene_pass(&s, 499);
+    assert_int_equal(scene_in_flight(&s, A), 1);
+    scene_pass(&s, 1); /* by the planner's own clock, no other event comes */
+    assert_string_equal(s.said, "piece_failed 0 from A; cancel 1; parent_close A; reschedule");
+    scene_end(&s);
+}
+
 static void peers_of_another_version_are_not_used(void **state)
 {
     struct dtr_plan_parent parent = {"A", "a", "192.0.2.1", 4000, 0, 0};
@@ -294,6 +314,7 @@ int main(void)
         cmocka_unit_test(list_that_fails_is_opened_once_more),
         cmocka_unit_test(parent_with_nothing_to_give_is_waited_for_a_stall_time),
         cmocka_unit_test(crawling_parent_does_not_hold_a_piece_for_ever),
+        cmocka_unit_test(piece_timeout_ends_what_crawls_sooner),
         cmocka_unit_test(peers_of_another_version_are_not_used),
         cmocka_unit_test(transfer_that_ends_without_its_piece_is_a_lie),
         cmocka_unit_test(our_own_full_disk_is_nobodys_fault),

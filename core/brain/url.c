@@ -347,3 +347,9 @@ bool dtr_url_blob(const char *text, size_t length, struct dtr_blob_url *ret_blob
     ret_blob->name_length = (size_t)(blobs - root);
     return split_digest(blobs + strlen("/blobs/"), end, ret_blob);
 }
+
+char *dtr_url_blob_digest(const char *url)
+{
+    struct dtr_blob_url blob;
+    return dtr_url_blob(url, strlen(url), &blob) ? strndup(blob.digest, blob.digest_length) : strdup("");
+}

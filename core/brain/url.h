@@ -54,5 +54,7 @@ struct dtr_blob_url {
 
 /* Whether the URL is one, with sha256 or sha512 and as many lower-case hex digits as that has. */
 bool dtr_url_blob(const char *text, size_t length, struct dtr_blob_url *ret_blob);
+/* The digest that a blob's URL names, "" of another URL; free() it. NULL: out of memory. */
+char *dtr_url_blob_digest(const char *url);
 
 #endif

@@ -314,12 +314,9 @@ static const struct dtr_node *without_list(const struct dtr_scope *scope, const 
 
 static void note_effect(const struct dtr_scope *scope, const struct dtr_conf_row *row, unsigned line)
 {
-    if (row->effect == DTR_EFFECT_LATER && scope->source == DTR_FROM_FILE)
-        dtr_conf_note(scope->conf->report, DTR_CONF_NOTICE, line, "%s%s has no effect yet: %s", scope->label,
-                      row->key, row->why);
-    if (row->effect == DTR_EFFECT_NEVER && scope->source == DTR_FROM_FILE)
-        dtr_conf_note(scope->conf->report, DTR_CONF_NOTICE, line, "%s%s has no effect: %s", scope->label,
-                      row->key, row->why);
+    if (row->effect != DTR_EFFECT_YES && scope->source == DTR_FROM_FILE)
+        dtr_conf_note(scope->conf->report, DTR_CONF_NOTICE, line, "%s%s %s: %s", scope->label, row->key,
+                      dtr_conf_effect_words(row->effect), row->why);
 }
 
 int dtr_apply_row(struct dtr_scope *scope, const struct dtr_conf_row *row, const struct dtr_node *node)

@@ -88,3 +88,13 @@ int dtr_value_check_absolute(const char *text, struct dtr_error *err)
 {
     return *text == '/' ? DTR_OK : wrong(err, "not a path from the root");
 }
+
+int dtr_value_check_script(const char *text, struct dtr_error *err)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
+    size_t length = strlen(text);
+    bool file = *text == '/' && length > 5 && strcmp(text + length - 4, ".lua") == 0;
+    bool name = length > 0 && length < 32 && strspn(text, letters) == length;
+    return file || name ? DTR_OK
+                        : wrong(err, "neither a script's name nor a path from the root to a .lua file");
+}

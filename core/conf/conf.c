@@ -25,6 +25,26 @@ const struct dtr_conf_schema *dtr_conf_schema(enum dtr_conf_role role)
     return schemas[role];
 }
 
+const char *dtr_conf_effect_word(enum dtr_conf_effect effect)
+{
+    static const char *const list[] = {
+#define EFFECT_WORD(id, word, words) [DTR_EFFECT_##id] = word,
+        DTR_CONF_EFFECTS(EFFECT_WORD)
+#undef EFFECT_WORD
+    };
+    return list[effect];
+}
+
+const char *dtr_conf_effect_words(enum dtr_conf_effect effect)
+{
+    static const char *const list[] = {
+#define EFFECT_WORDS(id, word, words) [DTR_EFFECT_##id] = words,
+        DTR_CONF_EFFECTS(EFFECT_WORDS)
+#undef EFFECT_WORDS
+    };
+    return list[effect];
+}
+
 const char *dtr_conf_role_name(enum dtr_conf_role role)
 {
     return roles[role].name;

@@ -79,7 +79,7 @@ static void add_effects(struct dtr_str *rows, const struct dtr_conf_schema *sche
         const struct dtr_conf_row *row = &schema->rows[i];
         if (row->effect != DTR_EFFECT_YES)
             dtr_str_printf(rows, "| `%s%s` | %s | %s |\n", prefix, row->key,
-                           row->effect == DTR_EFFECT_LATER ? "later" : "never", row->why);
+                           dtr_conf_effect_word(row->effect), row->why);
         if (row->element) {
             char below[160];
             (void)snprintf(below, sizeof(below), "%s%s[].", prefix, row->key);

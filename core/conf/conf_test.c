@@ -327,6 +327,24 @@ static void command_line_comes_last(void **state)
     dtr_conf_free(conf);
 }
 
+static void headers_for_origins_are_headers(void **state)
+{
+    (void)state;
+    const char *bad[] = {"backend: {requestHeader: {'X Y': a}}",
+                         "backend: {requestHeader: {X: \"a\\nB: c\"}}",
+                         "backend: {requestHeader: {'X:': a}}"};
+    struct dtr_conf *conf;
+    struct dtr_error err = {0};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        assert_int_equal(dtr_conf_parse(DTR_ROLE_DAEMON, "f", bad[i], strlen(bad[i]), &conf, NULL, &err),
+                         DTR_EINVALID);
+        assert_non_null(strstr(err.text, "f:1: backend.requestHeader "));
+    }
+    const char *good = "backend: {requestHeader: {X-Y: 'a b'}}";
+    assert_int_equal(dtr_conf_parse(DTR_ROLE_DAEMON, "f", good, strlen(good), &conf, NULL, &err), DTR_OK);
+    dtr_conf_free(conf);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -339,6 +357,7 @@ int main(void)
         cmocka_unit_test(bad_values_say_where_what_and_what_is_allowed),
         cmocka_unit_test(rules_are_checked_one_by_one),
         cmocka_unit_test(keys_across_are_compared),
+        cmocka_unit_test(headers_for_origins_are_headers),
         cmocka_unit_test(secrets_stay_untold),
         cmocka_unit_test(odd_yaml_is_refused),
         cmocka_unit_test(limits_hold),

@@ -2,8 +2,13 @@
  * packaging/doc/compatibility.md says otherwise; the struct is in daemon_config.h. */
 #include "core/conf/schema.h"
 
+#include <string.h>
+
+enum { HEADERS_MAX = 32 }; /* of backend.requestHeader */
+
 #define TLS_LATER       DTR_LATER("gRPC is spoken without TLS")
 #define RATE_LATER      DTR_LATER("rates are not limited")
+#define ANNOUNCED_ONLY  DTR_PARTLY("schedulers are told of it, but the bytes are not limited")
 #define GC_LATER        DTR_LATER("the store is not cleaned by age or disk use")
 #define MANAGER_LATER   DTR_LATER("the daemon does not talk to a manager; dynconfig.yaml names the schedulers")
 #define TRACING_LATER   DTR_LATER("no traces are sent")
@@ -70,12 +75,13 @@ static const struct dtr_conf_row rows[] = {
     {DTR_STRING("download.protocol", download.protocol), .initial = "tcp", .words = "tcp|quic",
      DTR_LATER("pieces go over TCP, whatever is set"), .help = "How pieces travel between peers"},
     {DTR_SIZE("download.bandwidthLimit", download.bandwidth_limit), .initial = "50GB", .unit = "per second",
-     POSITIVE, .reloadable = true, RATE_LATER, .help = "Bytes that come in, from peers and origins"},
+     POSITIVE, .reloadable = true, ANNOUNCED_ONLY, .help = "Bytes that come in, from peers and origins"},
     {DTR_SIZE("download.backToSourceBandwidthLimit", download.back_to_source_bandwidth_limit),
      .initial = "50GB", .unit = "per second", POSITIVE, .reloadable = true, RATE_LATER,
      .help = "Bytes that come in from origins"},
     {DTR_DURATION("download.pieceTimeout", download.piece_timeout_ms), .initial = "360s", POSITIVE,
-     .reloadable = true, .help = "Longest wait for one piece"},
+     .reloadable = true,
+     .help = "Longest time for one piece from a peer; one that stalls is given up sooner"},
     {DTR_DURATION("download.collectedPieceTimeout", download.collected_piece_timeout_ms), .initial = "360s",
      POSITIVE, .reloadable = true, .help = "Longest wait for a parent's next piece to be announced"},
     {DTR_INT("download.concurrentPieceCount", download.concurrent_piece_count), .initial = "8",
@@ -101,9 +107,9 @@ static const struct dtr_conf_row rows[] = {
     {DTR_STRING("upload.client.cert", upload.client.tls.cert), TLS_LATER, .help = CERT_HELP("peers")},
     {DTR_STRING("upload.client.key", upload.client.tls.key), TLS_LATER, .help = KEY_HELP},
     {DTR_BOOL("upload.disableShared", upload.disable_shared), .initial = "false",
-     DTR_LATER("every daemon serves what it has"), .help = "Download only: serve nothing to other peers"},
+     .help = "Download only: schedulers are told to name this host to no other peer"},
     {DTR_SIZE("upload.bandwidthLimit", upload.bandwidth_limit), .initial = "50GB", .unit = "per second",
-     POSITIVE, .reloadable = true, RATE_LATER, .help = "Bytes that go out to peers"},
+     POSITIVE, .reloadable = true, ANNOUNCED_ONLY, .help = "Bytes that go out to peers"},
     /* manager and scheduler */
     {DTR_STRING("manager.addr", manager.addr), .aliases = "manager.addrs", .check = dtr_value_check_url,
      MANAGER_LATER, .help = "URL of the manager, as in http://manager:65003"},
@@ -113,7 +119,7 @@ static const struct dtr_conf_row rows[] = {
     {DTR_DURATION("scheduler.announceInterval", scheduler.announce_interval_ms), .initial = "300s",
      DTR_RANGE(100, INT64_MAX), .reloadable = true, .help = "Between two AnnounceHost calls"},
     {DTR_DURATION("scheduler.scheduleTimeout", scheduler.schedule_timeout_ms), .initial = "3h", POSITIVE,
-     .reloadable = true, .help = "Longest wait for the scheduler, over the whole download"},
+     .reloadable = true, .help = "Age of a download from which on no scheduler is asked or waited for"},
     {DTR_INT("scheduler.maxScheduleCount", scheduler.max_schedule_count), .initial = "5", DTR_RANGE(1, 1000),
      .reloadable = true, .help = "Times a download asks for other parents"},
     {DTR_STRING("scheduler.caCert", scheduler.tls.ca_cert), TLS_LATER, .help = CA_HELP("schedulers")},
@@ -190,8 +196,7 @@ static const struct dtr_conf_row rows[] = {
      .initial = "https://index.docker.io", .check = dtr_value_check_url, .reloadable = true,
      .help = "Registry for requests that name none"},
     {DTR_STRING("proxy.registryMirror.cert", proxy.registry_mirror.cert),
-     DTR_LATER("upstreams are verified with the system's authorities"),
-     .help = "PEM file with the authorities that registries must be signed by"},
+     .help = "PEM file with authorities that origins may be signed by, besides the system's"},
     {DTR_BOOL("proxy.registryMirror.enableTaskIDBasedBlobDigest",
               proxy.registry_mirror.enable_task_id_based_blob_digest),
      .initial = "true", .reloadable = true, .help = "A blob's digest is its task id, whatever its registry"},
@@ -217,7 +222,7 @@ static const struct dtr_conf_row rows[] = {
      .help = "Networks that requests from outside may send the daemon to although they are loopback, "
              "link-local or its own"},
     {DTR_BOOL("network.enableIPv6", network.enable_ipv6), .initial = "false",
-     DTR_LATER("listeners without an address take both families"), .help = "Prefer IPv6 addresses"},
+     .help = "Listeners without an address take both families, and an IPv6 address is announced first"},
     {DTR_STRING("health.server.ip", health.ip), .unset = "all interfaces", .check = dtr_value_check_ip,
      .help = "Where GET /healthy is answered"},
     {DTR_INT("health.server.port", health.port), .initial = "4003", DTR_PORT,
@@ -238,7 +243,7 @@ static const struct dtr_conf_row rows[] = {
     {DTR_PAIRS("tracing.headers", tracing.headers), .secret = true, TRACING_LATER,
      .help = "Headers that go with traces"},
     {DTR_PAIRS("backend.requestHeader", backend.request_header), .secret = true,
-     DTR_LATER("origins get the caller's headers only"), .help = "Headers for every request to an origin"},
+     .help = "Headers for the origin of a task, where the client sent none of the name"},
     {DTR_INT("backend.maxRetries", backend.max_retries), .initial = "1", DTR_RANGE(0, 100),
      DTR_LATER("the download decides about another try"), .help = "Other tries of a request to an origin"},
     {DTR_BOOL("backend.enableCacheTemporaryRedirect", backend.enable_cache_temporary_redirect),
@@ -257,11 +262,11 @@ static const struct dtr_conf_row rows[] = {
     {DTR_STRING("modules.storage", modules.storage), .initial = "file", .ours = true,
      .help = "The storage module"},
     {DTR_STRINGS("modules.transport", modules.transport), .initial = "[vortex]", .ours = true,
-     .help = "Transport modules, first choice first"},
+     DTR_PARTLY("all are loaded, the first is used"), .help = "Transport modules, first choice first"},
     {DTR_STRINGS("modules.origin", modules.origin), .initial = "[http]", .ours = true,
-     .help = "Origin modules"},
+     DTR_PARTLY("all are loaded, the first is used"), .help = "Origin modules"},
     {DTR_STRINGS("modules.runtime", modules.runtime), .initial = "[containerd]", .ours = true,
-     .help = "Runtime modules"},
+     DTR_LATER("darter init sets up containerd, and reads dfinit.yaml only"), .help = "Runtime modules"},
     {DTR_MODULES("modules.options", modules.options), .ours = true,
      .help = "Options by module; `darter module describe NAME` lists them"},
     {DTR_STRING("log.format", log.format), .initial = "text", .words = "text|json", .ours = true,
@@ -269,6 +274,27 @@ static const struct dtr_conf_row rows[] = {
     {DTR_BOOL("verbose", verbose), .initial = "false", DTR_NEVER("the log level is an option of the command"),
      .help = "Left over from older files"},
 };
+
+/* They go into requests as they are. */
+static void check_headers(struct dtr_conf *conf, const struct dtr_conf_pairs *headers)
+{
+    static const char token[] = "!#$%&'*+-.^_`|~0123456789"
+                                "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    if (headers->count > HEADERS_MAX)
+        dtr_conf_complain(conf, "backend.requestHeader", "has %zu headers; allowed are %d", headers->count,
+                          HEADERS_MAX);
+    for (size_t i = 0; i < headers->count; i++) {
+        const char *name = headers->items[i].name, *value = headers->items[i].value;
+        if (!*name || strspn(name, token) != strlen(name))
+            dtr_conf_complain(conf, "backend.requestHeader", "names \"%.60s\", which is no header's name",
+                              name);
+        while (*value && (unsigned char)*value >= ' ' && *value != 0x7F)
+            value++;
+        if (*value)
+            dtr_conf_complain(conf, "backend.requestHeader", "%.60s has a control character in its value",
+                              name);
+    }
+}
 
 static void finish(struct dtr_conf *conf, void *config)
 {
@@ -283,6 +309,7 @@ static void finish(struct dtr_conf *conf, void *config)
                           "needs proxy.server.caCert and proxy.server.caKey together");
     if (!c->proxy.server.username != !c->proxy.server.password)
         dtr_conf_complain(conf, "proxy.server.basicAuth.username", "needs username and password together");
+    check_headers(conf, &c->backend.request_header);
 }
 
 const struct dtr_conf_schema dtr_conf_daemon_schema = {rows, sizeof(rows) / sizeof(rows[0]),

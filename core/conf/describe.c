@@ -45,13 +45,11 @@ static void put_row(const struct dtr_conf_row *row, const char *prefix, FILE *ou
         (void)fprintf(out, ", %s", row->unit);
     put_range(row, out);
     put_default(row, out);
-    (void)fprintf(out, "%s%s\n    %s\n", row->reloadable ? "; reloadable" : "",
-                  row->ours ? "; not in Dragonfly" : "", row->help);
+    (void)fprintf(out, "%s\n    %s\n", row->ours ? "; not in Dragonfly" : "", row->help);
     if (row->aliases)
         (void)fprintf(out, "    Older spellings: %s\n", row->aliases);
     if (row->effect != DTR_EFFECT_YES)
-        (void)fprintf(out, "    %s: %s\n", row->effect == DTR_EFFECT_LATER ? "No effect yet" : "No effect",
-                      row->why);
+        (void)fprintf(out, "    It %s: %s\n", dtr_conf_effect_words(row->effect), row->why);
 }
 
 static void put_schema(const struct dtr_conf_schema *schema, const char *prefix, FILE *out)
@@ -139,10 +137,10 @@ static int check_text(enum dtr_conf_role role, const char *path, const char *tex
     if (code == DTR_ENOMEM)
         (void)fprintf(out, "%s\n", err.text);
     dtr_conf_report_print(&report, out);
-    (void)fprintf(out, "%s: %s as configuration of %s: %zu errors, %zu warnings, %zu keys without effect\n",
-                  path, code == DTR_OK ? "good" : "refused", dtr_conf_role_name(role),
-                  report.counts[DTR_CONF_ERROR], report.counts[DTR_CONF_WARNING],
-                  report.counts[DTR_CONF_NOTICE]);
+    (void)fprintf(
+        out, "%s: %s as configuration of %s: %zu errors, %zu warnings, %zu keys without full effect\n", path,
+        code == DTR_OK ? "good" : "refused", dtr_conf_role_name(role), report.counts[DTR_CONF_ERROR],
+        report.counts[DTR_CONF_WARNING], report.counts[DTR_CONF_NOTICE]);
     dtr_conf_report_free(&report);
     dtr_conf_free(conf);
     return code;

@@ -35,9 +35,9 @@ static const struct dtr_conf_schema application_schema = {ROWS(application_rows)
 #define ROLE_STRUCT struct dtr_dynconfig
 static const struct dtr_conf_row rows[] = {
     {DTR_STRING("scheduler.addr", scheduler.addr), .check = dtr_value_check_hostport,
-     .help = "Schedulers by a DNS name with port; all its addresses are used"},
+     .help = "Schedulers by a DNS name with port, when there are no addrs; all its addresses are used"},
     {DTR_STRINGS("scheduler.addrs", scheduler.addrs), .check = dtr_value_check_hostport,
-     .help = "Schedulers by address, ip:port"},
+     .help = "Schedulers by address, ip:port; these and no others"},
     {DTR_ANY("clientConfig.blockList"), BLOCK_LATER, .help = "What peers must not download or upload"},
     {DTR_ANY("seedClientConfig.blockList"), BLOCK_LATER,
      .help = "What seed peers must not download or upload"},

@@ -48,6 +48,9 @@ struct dtr_init_config {
         const char *config_path;
     } docker;
     struct dtr_conf_containers crio, podman;
+    struct {
+        struct dtr_conf_modules options;
+    } modules;
     bool verbose;
 };
 

@@ -14,7 +14,7 @@ static const struct dtr_conf_row containerd_registry_rows[] = {
     {DTR_STRINGS("capabilities", capabilities), .initial = "[pull, resolve]", .words = "pull|resolve|push",
      .help = "What containerd asks of the proxy"},
     {DTR_BOOL("skipVerify", skip_verify), .initial = "false", .help = "skip_verify of containerd's file"},
-    {DTR_STRINGS("ca", ca), .help = "ca of containerd's file"},
+    {DTR_STRINGS("ca", ca), DTR_PARTLY("the first file is written"), .help = "ca of containerd's file"},
 };
 #undef ROLE_STRUCT
 static const struct dtr_conf_schema containerd_registry = {ROWS(containerd_registry_rows),
@@ -61,6 +61,8 @@ static const struct dtr_conf_row rows[] = {
      .help = "File of docker to change"},
     CONTAINERS("crio", crio),
     CONTAINERS("podman", podman),
+    {DTR_MODULES("modules.options", modules.options), .ours = true,
+     .help = "Options by module; `darter module describe NAME` lists them"},
     {DTR_BOOL("verbose", verbose), .initial = "false", DTR_NEVER("the log level is an option of the command"),
      .help = "Left over from older files"},
 };

@@ -17,7 +17,7 @@ struct dtr_scheduler_config {
         int64_t log_max_size, log_max_age, log_max_backups; /* megabytes, days, files */
     } server;
     struct {
-        const char *algorithm; /* "default", or the name of a policy */
+        const char *algorithm; /* "default", the name of a policy, or the path of its file */
         int64_t back_to_source_count, retry_back_to_source_limit, retry_limit;
         uint64_t retry_interval_ms;
         struct {

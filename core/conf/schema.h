@@ -35,11 +35,23 @@ struct dtr_conf_items {
     size_t count;
 };
 
+/* enumerator, what a user reads: "KEY WORDS: why" */
+#define DTR_CONF_EFFECTS(X)                                                                                  \
+    X(YES, "yes", "has an effect")                                                                           \
+    X(PARTLY, "partly", "has only a part of its effect")                                                     \
+    X(LATER, "later", "has no effect yet") /* accepted; the feature is not there yet */                      \
+    X(NEVER, "never", "has no effect")     /* accepted; there is nothing it could change */
+
 enum dtr_conf_effect {
-    DTR_EFFECT_YES,
-    DTR_EFFECT_LATER, /* accepted; the feature is not there yet */
-    DTR_EFFECT_NEVER, /* accepted; there is nothing it could change */
+#define DTR_CONF_EFFECT_ENUM(id, word, words) DTR_EFFECT_##id,
+    DTR_CONF_EFFECTS(DTR_CONF_EFFECT_ENUM)
+#undef DTR_CONF_EFFECT_ENUM
 };
+
+/* "later" */
+const char *dtr_conf_effect_word(enum dtr_conf_effect effect);
+/* "has no effect yet" */
+const char *dtr_conf_effect_words(enum dtr_conf_effect effect);
 
 struct dtr_conf_schema;
 
@@ -48,6 +60,7 @@ struct dtr_conf_row {
     const char *aliases; /* older spellings, whole keys with a space between; or NULL */
     enum dtr_conf_type type;
     size_t offset;       /* of the field */
+    const char *member;  /* the field as code writes it, "download.server.socket_path"; NULL: of ANY */
     const char *initial; /* default as in YAML; NULL: not set, or 0, or empty */
     const char *unset;   /* what stands in for a value that is not set, for readers; or NULL */
     const char *unit;    /* "bytes/s"; or NULL */
@@ -56,7 +69,8 @@ struct dtr_conf_row {
     int (*check)(const char *text, struct dtr_error *err); /* of a string, or of each in a list; or NULL */
     enum dtr_conf_effect effect;
     const char *why; /* of an effect that is not YES */
-    bool reloadable, secret, required;
+    bool reloadable; /* may change while the program runs, once something reads the file again */
+    bool secret, required;
     bool ours;                             /* Dragonfly has no such key */
     const struct dtr_conf_schema *element; /* of LIST */
     const char *help;                      /* one line */
@@ -80,25 +94,25 @@ __attribute__((format(printf, 3, 4))) void dtr_conf_complain(struct dtr_conf *co
 
 /* --- how rows are written ------------------------------------------------------------------------------- */
 
-/* Offset of `field` in ROLE_STRUCT (which the rows file defines), if its type is `ctype`. */
+/* Name and offset of `field` in ROLE_STRUCT (which the rows file defines), if its type is `ctype`. */
 #define DTR_FIELD(field, ctype)                                                                              \
-    (offsetof(ROLE_STRUCT, field) +                                                                          \
-     0 * sizeof(char[__builtin_types_compatible_p(__typeof__(((ROLE_STRUCT *)0)->field), ctype) ? 1 : -1]))
-#define DTR_BOOL(k, field)     .key = (k), .type = DTR_CONF_BOOL, .offset = DTR_FIELD(field, bool)
-#define DTR_INT(k, field)      .key = (k), .type = DTR_CONF_INT, .offset = DTR_FIELD(field, int64_t)
-#define DTR_SIZE(k, field)     .key = (k), .type = DTR_CONF_SIZE, .offset = DTR_FIELD(field, uint64_t)
-#define DTR_DURATION(k, field) .key = (k), .type = DTR_CONF_DURATION, .offset = DTR_FIELD(field, uint64_t)
-#define DTR_STRING(k, field)   .key = (k), .type = DTR_CONF_STRING, .offset = DTR_FIELD(field, const char *)
-#define DTR_STRINGS(k, field)                                                                                \
-    .key = (k), .type = DTR_CONF_STRINGS, .offset = DTR_FIELD(field, struct dtr_conf_strings)
-#define DTR_PAIRS(k, field)                                                                                  \
-    .key = (k), .type = DTR_CONF_PAIRS, .offset = DTR_FIELD(field, struct dtr_conf_pairs)
-#define DTR_MODULES(k, field)                                                                                \
-    .key = (k), .type = DTR_CONF_MODULES, .offset = DTR_FIELD(field, struct dtr_conf_modules)
-#define DTR_SECTION(k, field) .key = (k), .type = DTR_CONF_SECTION, .offset = DTR_FIELD(field, bool)
+    .member = #field,                                                                                        \
+    .offset =                                                                                                \
+        offsetof(ROLE_STRUCT, field) +                                                                       \
+        0 * sizeof(                                                                                          \
+                char[__builtin_types_compatible_p(__typeof__(((ROLE_STRUCT *)0)->field), ctype) ? 1 : -1])
+#define DTR_BOOL(k, field)     .key = (k), .type = DTR_CONF_BOOL, DTR_FIELD(field, bool)
+#define DTR_INT(k, field)      .key = (k), .type = DTR_CONF_INT, DTR_FIELD(field, int64_t)
+#define DTR_SIZE(k, field)     .key = (k), .type = DTR_CONF_SIZE, DTR_FIELD(field, uint64_t)
+#define DTR_DURATION(k, field) .key = (k), .type = DTR_CONF_DURATION, DTR_FIELD(field, uint64_t)
+#define DTR_STRING(k, field)   .key = (k), .type = DTR_CONF_STRING, DTR_FIELD(field, const char *)
+#define DTR_STRINGS(k, field)  .key = (k), .type = DTR_CONF_STRINGS, DTR_FIELD(field, struct dtr_conf_strings)
+#define DTR_PAIRS(k, field)    .key = (k), .type = DTR_CONF_PAIRS, DTR_FIELD(field, struct dtr_conf_pairs)
+#define DTR_MODULES(k, field)  .key = (k), .type = DTR_CONF_MODULES, DTR_FIELD(field, struct dtr_conf_modules)
+#define DTR_SECTION(k, field)  .key = (k), .type = DTR_CONF_SECTION, DTR_FIELD(field, bool)
 /* A list of structs { T *items; size_t count; } whose elements follow `schema`. */
 #define DTR_LIST(k, field, schema)                                                                           \
-    .key = (k), .type = DTR_CONF_LIST, .element = (schema),                                                  \
+    .key = (k), .type = DTR_CONF_LIST, .element = (schema), .member = #field,                                \
     .offset = offsetof(ROLE_STRUCT, field) +                                                                 \
               0 * sizeof(char[sizeof(((ROLE_STRUCT *)0)->field) == sizeof(struct dtr_conf_items) ? 1 : -1])
 /* Accepted and forgotten. */
@@ -106,6 +120,7 @@ __attribute__((format(printf, 3, 4))) void dtr_conf_complain(struct dtr_conf *co
 #define DTR_NO_FIELD        ((size_t)-1)
 #define DTR_RANGE(min, max) .least = (min), .most = (max)
 #define DTR_PORT            DTR_RANGE(0, 65535)
+#define DTR_PARTLY(reason)  .effect = DTR_EFFECT_PARTLY, .why = (reason)
 #define DTR_LATER(reason)   .effect = DTR_EFFECT_LATER, .why = (reason)
 #define DTR_NEVER(reason)   .effect = DTR_EFFECT_NEVER, .why = (reason)
 

@@ -109,6 +109,14 @@ static void strings_are_checked_where_it_matters(void **state)
     assert_int_equal(dtr_value_check_hostport("scheduler:99999", &err), DTR_EINVALID);
     assert_int_equal(dtr_value_check_absolute("/x", &err), DTR_OK);
     assert_int_equal(dtr_value_check_absolute("x", &err), DTR_EINVALID);
+    assert_int_equal(dtr_value_check_script("default", &err), DTR_OK);
+    assert_int_equal(dtr_value_check_script("our-own_2", &err), DTR_OK);
+    assert_int_equal(dtr_value_check_script("/etc/x.lua", &err), DTR_OK);
+    assert_int_equal(dtr_value_check_script("/etc/x.yaml", &err), DTR_EINVALID);
+    assert_int_equal(dtr_value_check_script("x.lua", &err), DTR_EINVALID);
+    assert_int_equal(dtr_value_check_script("../x", &err), DTR_EINVALID);
+    assert_int_equal(dtr_value_check_script("a-name-of-more-characters-than-it-may-have", &err),
+                     DTR_EINVALID);
 }
 
 int main(void)

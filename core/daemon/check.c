@@ -113,8 +113,8 @@ static void tell(struct dtr_task *task, const struct dtr_error *err)
 static void give_up(struct dtr_task *task, const struct dtr_error *err)
 {
     struct dtr_error why = *err;
-    dtr_log(DTR_LOG_WARN, NULL, "task %.8s: its digest cannot be computed: %s", task->facts.task_id,
-            why.text);
+    dtr_log(DTR_LOG_WARN, dtr_task_pull_id(task), "task %.8s: its digest cannot be computed: %s",
+            task->facts.task_id, why.text);
     check_end(task);
     tell(task, &why);
 }
@@ -122,7 +122,8 @@ static void give_up(struct dtr_task *task, const struct dtr_error *err)
 static void spoil(struct dtr_task *task, const struct dtr_error *err)
 {
     struct dtr_error why = *err;
-    dtr_log(DTR_LOG_ERROR, NULL, "task %.8s is withdrawn: %s", task->facts.task_id, why.text);
+    dtr_log(DTR_LOG_ERROR, dtr_task_pull_id(task), "task %.8s is withdrawn: %s", task->facts.task_id,
+            why.text);
     check_end(task);
     task->spoilt = true;
     suspects_take(task);

@@ -2,6 +2,8 @@
 #include "core/daemon/daemon.h"
 
 #include "core/base/str.h"
+#include "core/daemon/counts.h"
+#include "core/daemon/dynconfig.h"
 #include "core/daemon/proxy.h"
 #include "core/daemon/talk.h"
 #include "core/daemon/upload.h"
@@ -63,7 +65,6 @@ static int make_mirror(struct dtr_daemon *daemon, struct dtr_error *err)
         .rule_count = count,
         .plain_hosts = config->proxy.registry_mirror.plain_hosts.items,
         .plain_host_count = config->proxy.registry_mirror.plain_hosts.count,
-        .prefetch = config->proxy.prefetch,
         .blob_digest_id = config->proxy.registry_mirror.enable_task_id_based_blob_digest,
     };
     int rc = dtr_mirror_new(&mirror, &daemon->mirror, err);
@@ -77,6 +78,23 @@ static void on_piece(void *context, struct dtr_task *task, const struct dtr_piec
     upload_piece(context, task, piece);
     if (!piece)
         talk_pull_over(context, task);
+}
+
+/* What every request to an origin is sent with. */
+static int prepare_origins(struct dtr_daemon *daemon, struct dtr_error *err)
+{
+    const struct dtr_conf_pairs *headers = &daemon->config->backend.request_header;
+    const char *cert = daemon->config->proxy.registry_mirror.cert;
+    struct dtr_str lines = {0};
+    if (cert && access(cert, R_OK) != 0)
+        return dtr_error_set(err, DTR_ENOT_FOUND, DTR_RETRY_NEVER, "proxy.registryMirror.cert: %s: %s", cert,
+                             strerror(errno));
+    for (size_t i = 0; i < headers->count; i++)
+        dtr_str_printf(&lines, "%s: %s\n", headers->items[i].name, headers->items[i].value);
+    daemon->origin_headers = dtr_str_take(&lines);
+    return daemon->origin_headers
+               ? DTR_OK
+               : dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for backend.requestHeader");
 }
 
 static int make_tasks(struct dtr_daemon *daemon, struct dtr_error *err)
@@ -96,16 +114,19 @@ static int make_tasks(struct dtr_daemon *daemon, struct dtr_error *err)
         .outside = {.scheduler = talk_scheduler, .parent = talk_parent, .context = daemon},
         .piece = on_piece,
         .piece_context = daemon,
+        .origin_headers = daemon->origin_headers,
+        .origin_ca_file = config->proxy.registry_mirror.cert,
         .pool = daemon->parts.pool,
     };
     dtr_plan_config_default(&options.plan);
     options.plan.p2p_threshold = config->download.p2p_threshold;
     options.plan.concurrent_pieces = (uint32_t)config->download.concurrent_piece_count;
     options.plan.stall_timeout_ms = config->download.stall_timeout_ms;
+    options.plan.piece_timeout_ms = config->download.piece_timeout_ms;
+    options.plan.schedule_timeout_ms = config->scheduler.schedule_timeout_ms;
     options.plan.max_schedule_count = (uint32_t)config->scheduler.max_schedule_count;
     options.plan.disable_back_to_source = config->proxy.disable_back_to_source;
     options.plan.ask_length = true;
-    options.plan.have_scheduler = daemon->parts.scheduler_count > 0;
     return dtr_tasks_new(&options, &daemon->tasks, err);
 }
 
@@ -169,7 +190,8 @@ static int open_rpc(struct dtr_daemon *daemon, struct dtr_error *err)
     if (rc == DTR_OK)
         rc = dtr_rpc_server_new(daemon->parts.control, NULL, &daemon->server, err);
     if (rc == DTR_OK)
-        rc = dtr_rpc_server_listen(daemon->server, &peers, daemon->peers, NULL, err);
+        rc = dtr_rpc_server_listen(daemon->server, &peers, daemon->peers, &peers, err);
+    daemon->ports.peers = dtr_addr_port(&peers);
     if (rc == DTR_OK)
         rc = dtr_rpc_server_listen(daemon->server, &local, daemon->local, NULL, err);
     return rc;
@@ -190,6 +212,8 @@ int dtr_daemon_new(const struct dtr_daemon_parts *parts, struct dtr_daemon **ret
     if (rc == DTR_OK)
         rc = make_mirror(daemon, err);
     if (rc == DTR_OK)
+        rc = prepare_origins(daemon, err);
+    if (rc == DTR_OK)
         rc = make_tasks(daemon, err);
     if (rc == DTR_OK)
         rc = scan(daemon, err);
@@ -201,6 +225,10 @@ int dtr_daemon_new(const struct dtr_daemon_parts *parts, struct dtr_daemon **ret
         rc = open_rpc(daemon, err);
     if (rc == DTR_OK)
         rc = talk_new(daemon, &daemon->talk, err);
+    if (rc == DTR_OK && parts->scheduler_count == 0 && parts->dynconfig)
+        rc = dynconfig_new(daemon, parts->dynconfig, &daemon->dynconfig, err);
+    if (rc == DTR_OK)
+        rc = gauges_new(daemon, &daemon->gauges, err);
     /* On an error the process ends; what was opened goes with it. */
     if (rc == DTR_OK) {
         atomic_store(&daemon->serving, true);
@@ -219,7 +247,7 @@ struct ending {
     void *context;
 };
 
-static void after_server(void *context)
+static void after_upload(void *context)
 {
     struct ending *ending = context;
     struct dtr_daemon *daemon = ending->daemon;
@@ -230,6 +258,12 @@ static void after_server(void *context)
     dtr_rpc_health_free(daemon->health);
     free(ending);
     stopped(stopped_context);
+}
+
+static void after_server(void *context)
+{
+    struct ending *ending = context;
+    upload_end(ending->daemon->upload, after_upload, ending);
 }
 
 static void after_tasks(void *context)
@@ -256,11 +290,13 @@ void dtr_daemon_stop(struct dtr_daemon *daemon, uint64_t limit_ms, void (*stoppe
 {
     struct ending *ending = calloc(1, sizeof(*ending));
     atomic_store(&daemon->serving, false);
+    dynconfig_close(daemon->dynconfig);
     if (!ending) {
         stopped(context);
         return;
     }
     *ending = (struct ending){.daemon = daemon, .serving = 2, .stopped = stopped, .context = context};
+    gauges_close(daemon->gauges);
     upload_stop(daemon->upload, limit_ms, after_serving, ending);
     proxy_close(daemon->proxy, limit_ms, after_serving, ending);
 }
@@ -271,7 +307,13 @@ void dtr_daemon_free(struct dtr_daemon *daemon)
         return;
     dtr_mirror_free(daemon->mirror);
     upload_free(daemon->upload);
+    free(daemon->origin_headers);
     free(daemon);
+}
+
+const struct dtr_daemon_ports *dtr_daemon_ports(const struct dtr_daemon *daemon)
+{
+    return &daemon->ports;
 }
 
 bool dtr_daemon_healthy(const struct dtr_daemon *daemon)

@@ -19,8 +19,9 @@ struct dtr_daemon_parts {
     size_t data_count;
     struct dtr_pool *pool;
     const struct dtr_daemon_config *config;
-    const char *const *schedulers; /* "ip:port" of each */
-    size_t scheduler_count;        /* 0: everything comes from the origin */
+    const char *const *schedulers; /* "ip:port" of each, as long as it runs */
+    size_t scheduler_count;        /* 0: those that dynconfig.yaml names */
+    const char *dynconfig;         /* its path; NULL: there is none, everything comes from the origin */
     struct dtr_modules *modules;   /* storage, transport and origin are started */
 };
 
@@ -33,6 +34,11 @@ void dtr_daemon_stop(struct dtr_daemon *daemon, uint64_t limit_ms, void (*stoppe
                      void *context);
 /* After it stopped and its loops have ended. NULL is fine. */
 void dtr_daemon_free(struct dtr_daemon *daemon);
+/* Where it listens: what was configured, or for port 0 what the kernel chose. Any thread. */
+struct dtr_daemon_ports {
+    uint16_t proxy, peers, pieces;
+};
+const struct dtr_daemon_ports *dtr_daemon_ports(const struct dtr_daemon *daemon);
 /* Whether it serves: what /healthy answers. Any thread. */
 bool dtr_daemon_healthy(const struct dtr_daemon *daemon);
 

@@ -107,9 +107,13 @@ static int listen_there(struct proxy *proxy, struct dtr_error *err)
     if (!ip)
         ip = config->network.enable_ipv6 ? "::" : "0.0.0.0";
     int rc = dtr_addr_ip(ip, (uint16_t)config->proxy.server.listen.port, &addr, err);
-    if (rc != DTR_OK)
-        return rc;
-    return dtr_listen(proxy->daemon->parts.control, &addr, accepted, proxy, &proxy->listener, err);
+    if (rc == DTR_OK)
+        rc = dtr_listen(proxy->daemon->parts.control, &addr, accepted, proxy, &proxy->listener, err);
+    if (rc == DTR_OK) {
+        dtr_listener_addr(proxy->listener, &addr);
+        proxy->daemon->ports.proxy = dtr_addr_port(&addr);
+    }
+    return rc;
 }
 
 static int open_site(struct proxy *proxy, size_t index, struct dtr_error *err)

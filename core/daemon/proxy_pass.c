@@ -5,6 +5,7 @@
 
 #include "core/base/list.h"
 #include "core/base/str.h"
+#include "core/daemon/counts.h"
 #include "core/http/tunnel.h"
 #include "core/net/guard.h"
 #include <stdlib.h>
@@ -23,6 +24,7 @@ struct pass {
     struct dtr_http_exchange *exchange; /* NULL when over */
     struct dtr_origin_call *call;       /* NULL before exchange() returned */
     uint64_t credit;                    /* of the request's body, given and not used */
+    struct origin_count count;
     bool responded, paused;
 };
 
@@ -43,6 +45,7 @@ static uint64_t body_length(const struct dtr_origin_head *head)
 static int on_head(void *context, const struct dtr_origin_head *head)
 {
     struct pass *pass = context;
+    origin_answered(&pass->count, head->status);
     if (!pass->exchange)
         return DTR_ECANCELLED;
     if (head->status < 200 || head->status > 999)
@@ -92,6 +95,7 @@ static void on_done(void *context, const struct dtr_error *err)
 {
     struct pass *pass = context;
     struct dtr_error early = {.code = DTR_EPROTOCOL, .text = "the origin's answer had no head"};
+    origin_ended(&pass->count, err->code == DTR_OK ? &early : err);
     if (pass->exchange && err->code == DTR_OK && pass->responded)
         dtr_http_end(pass->exchange);
     else if (pass->exchange)
@@ -159,8 +163,10 @@ void proxy_pass(struct proxy_site *site, struct dtr_http_exchange *exchange,
                                              .has_body = request->body_length != 0,
                                              .body_length = request->body_length};
     proxy_hold(site);
+    origin_asked(&pass->count, plan->url, request->method);
     if (pass->ops->exchange(origin->instance, site->loop, &asked, &origin_sink, pass, &pass->call, &err) !=
         DTR_OK) {
+        origin_ended(&pass->count, &err);
         pass_failed(pass, &err);
         pass_free(pass);
         return;

@@ -13,6 +13,7 @@
 #include "core/base/str.h"
 #include "core/brain/task_id.h"
 #include "core/brain/url.h"
+#include "core/daemon/counts.h"
 #include "core/obs/metric.h"
 #include <pthread.h>
 #include <stdlib.h>
@@ -32,7 +33,7 @@ struct mail {
     uint64_t content_length;
     char *headers; /* taken over by the data thread */
     const struct dtr_copy *copy;
-    uint64_t until;
+    uint64_t until, here; /* see dtr_reader_here() */
     bool ended, gone;
     struct dtr_error err;
     /* To control. */
@@ -61,7 +62,7 @@ struct reading {
     uint64_t offset, length;      /* what it was asked for */
     uint64_t sent, end, reported; /* offsets in the object; end DTR_LENGTH_UNKNOWN: where it ends */
     const struct dtr_copy *copy;  /* NULL until the head of this reader */
-    uint64_t until;
+    uint64_t until, here;
     bool responded, ended;
     struct dtr_error err;
 
@@ -164,6 +165,7 @@ static void open_reader(struct reading *reading, const struct mail *mail)
     reading->mail.head = false;
     reading->mail.copy = NULL;
     reading->mail.until = mail->offset;
+    reading->mail.here = rc == DTR_OK ? dtr_reader_here(reading->reader) : 0;
     reading->mail.ended = rc != DTR_OK;
     reading->mail.err = err;
     (void)pthread_mutex_unlock(&reading->lock);
@@ -334,6 +336,7 @@ static bool send_some(struct reading *reading, uint64_t until)
         return false;
     }
     dtr_http_send(reading->exchange, &extent);
+    local_bytes_read(reading->sent, length, reading->here);
     reading->sent += length;
     return true;
 }
@@ -368,6 +371,7 @@ static void take_mail(struct reading *reading, const struct mail *mail)
     if (!reading->exchange || mail->number != reading->number)
         return;
     reading->until = mail->until;
+    reading->here = mail->here;
     reading->ended = mail->ended;
     reading->err = mail->err;
     if (mail->head)
@@ -430,22 +434,12 @@ static int name_task(struct reading *reading, const struct dtr_mirror_plan *plan
     return dtr_task_id(reading->task_id, &key, err);
 }
 
-/* What the digest of a blob's URL says of its bytes. */
-static char *digest_of(const char *url)
-{
-    static const char sha256[] = "sha256:";
-    struct dtr_blob_url blob;
-    if (!dtr_url_blob(url, strlen(url), &blob) || strncmp(blob.digest, sha256, sizeof(sha256) - 1) != 0)
-        return strdup("");
-    return strndup(blob.digest, blob.digest_length);
-}
-
 static bool copy_texts(struct reading *reading, const struct dtr_mirror_plan *plan)
 {
     for (size_t i = 0; i < plan->header_count; i++)
         dtr_str_printf(&reading->headers, "%s: %s\n", plan->headers[i].name, plan->headers[i].value);
     reading->url = strdup(plan->url);
-    reading->digest = digest_of(plan->url);
+    reading->digest = dtr_url_blob_digest(plan->url);
     reading->tag = strdup(plan->tag ? plan->tag : "");
     reading->application = strdup(plan->application ? plan->application : "");
     reading->if_range = plan->if_range ? strdup(plan->if_range) : NULL;

@@ -4,7 +4,6 @@
 #include "core/base/clock.h"
 #include "core/base/digest.h"
 #include "core/base/str.h"
-#include "core/obs/metric.h"
 #include <stdlib.h>
 
 /* --- what transfers report ---------------------------------------------------------------------------------
@@ -65,24 +64,12 @@ static void feed(struct running *running, const struct dtr_report *report)
     }
 }
 
-static void count(const struct running *running, const struct dtr_report *report)
-{
-    if (report->kind == DTR_REPORT_PROGRESS && running->origin)
-        dtr_metric_add(DTR_CLIENT_DOWNLOAD_TRAFFIC, DTR_LABELS("BACK_TO_SOURCE", "STANDARD"),
-                       (double)report->length);
-    if (report->kind != DTR_REPORT_PIECE || running->origin)
-        return;
-    dtr_metric_add(DTR_CLIENT_DOWNLOAD_TRAFFIC, DTR_LABELS("REMOTE_PEER", "STANDARD"),
-                   (double)report->piece.length);
-    dtr_metric_add(DTR_DOWNLOAD_BYTES, DTR_LABELS(running->from), (double)report->piece.length);
-}
-
 static void on_report(void *context, const struct dtr_report *report)
 {
     struct running *running = context;
     struct dtr_task *task = running->task;
     int rc = DTR_OK;
-    count(running, report);
+    pull_log_report(running, report);
     if (report->kind == DTR_REPORT_HEAD)
         take_head(task, report);
     if (report->kind == DTR_REPORT_PIECE && !task->spoilt)
@@ -147,6 +134,8 @@ static int start_transfer(struct dtr_task *task, const struct dtr_plan_action *a
         request.origin_instance = options->origin_instance;
         request.url = task->facts.url;
         request.headers = task->strings[REQUEST_HEADERS];
+        request.default_headers = options->origin_headers;
+        request.ca_file = options->origin_ca_file;
         request.version = action->offset > 0 && task->version[0] ? task->version : NULL;
         request.trusted = task->trusted;
         request.length_only = action->length_only;
@@ -154,7 +143,8 @@ static int start_transfer(struct dtr_task *task, const struct dtr_plan_action *a
     struct running *running = calloc(1, sizeof(*running));
     if (!running)
         return dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for a transfer");
-    *running = (struct running){.task = task, .id = action->id, .origin = action->kind == DTR_PLAN_ORIGIN};
+    *running = (struct running){
+        .task = task, .id = action->id, .piece = action->piece, .origin = action->kind == DTR_PLAN_ORIGIN};
     if (!running->origin)
         dtr_addr_ip_text(&request.peer, running->from);
     int rc = dtr_transfer_start(&request, on_report, running, &running->transfer, err);
@@ -211,8 +201,10 @@ static void on_done(struct dtr_task *task)
 {
     uint64_t total = task->facts.content_length;
     if (total != DTR_LENGTH_UNKNOWN && !task->facts.finished_at && !check_owed(task) &&
-        dtr_ranges_has(&task->readable, 0, total))
+        dtr_ranges_has(&task->readable, 0, total)) {
+        suspects_free(task);
         pull_note_finished(task);
+    }
     readers_wake(task);
 }
 
@@ -220,6 +212,7 @@ static void carry_out(struct dtr_task *task, const struct dtr_plan_action *actio
 {
     const struct dtr_outside *outside = &task->tasks->options.outside;
     struct running *running;
+    pull_log_action(task, action);
     switch (action->kind) {
     case DTR_PLAN_FETCH:
     case DTR_PLAN_ORIGIN:
@@ -271,6 +264,7 @@ static void end_pull(struct dtr_task *task)
     free(task->parents);
     task->parents = NULL;
     task->parent_room = 0;
+    pull_log_end(task);
     tell_piece(task, NULL);
     task_settle(task);
 }
@@ -339,6 +333,7 @@ int pull_start(struct dtr_task *task, const struct dtr_reader *first, struct dtr
         task->timer = NULL;
         return rc;
     }
+    pull_log_begin(task, first);
     dtr_list_each (node, &task->readers) {
         const struct dtr_reader *reader = dtr_container(node, struct dtr_reader, link);
         if (reader != first && !reader->failed && !reader->ended && !reader->local_only)
@@ -356,6 +351,7 @@ void pull_cancel(struct dtr_task *task)
         dtr_transfer_cancel(dtr_container(node, struct running, link)->transfer);
     if (!task->planner)
         return;
+    pull_log_end(task);
     dtr_planner_free(task->planner);
     task->planner = NULL;
     dtr_timer_close(task->timer);

@@ -25,10 +25,12 @@ static void tell_end(struct dtr_reader *reader, const struct dtr_error *err)
 }
 
 /* While the digest is not known to be right, the object's last byte is kept back: nobody is to take the bytes
- * for complete before. */
+ * for complete before. Who wants the end only holds no object, and the rest, which the check needs, may never
+ * come. */
 static bool hides_the_last(const struct dtr_reader *reader, uint64_t end)
 {
-    return check_owed(reader->task) && !reader->local_only && end == content_length(reader->task);
+    return check_owed(reader->task) && !reader->local_only && reader->offset == 0 &&
+           end == content_length(reader->task);
 }
 
 static void tell(struct dtr_reader *reader)
@@ -100,6 +102,11 @@ void dtr_reader_at(struct dtr_reader *reader, uint64_t offset)
 {
     if (reader->task->planner)
         dtr_planner_reader_at(reader->task->planner, reader->number, offset);
+}
+
+uint64_t dtr_reader_here(const struct dtr_reader *reader)
+{
+    return reader->here;
 }
 
 const struct dtr_copy *dtr_reader_copy(const struct dtr_reader *reader)

@@ -5,9 +5,11 @@
 #include "core/loop/loop.h"
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 uint8_t rig_object[RIG_SIZE];
 _Atomic int rig_length_questions;
+char rig_origin_headers[200], rig_origin_ca_file[64];
 
 void rig_fill(void)
 {
@@ -18,6 +20,7 @@ void rig_fill(void)
 /* --- a store in memory ---------------------------------------------------------------------------------- */
 
 struct dtr_stored rig_disk;
+int rig_disk_fd = -1;
 
 static int mem_open(void *instance, const struct dtr_task_facts *facts, struct dtr_stored **ret,
                     struct dtr_error *err)
@@ -40,8 +43,19 @@ static int mem_update(struct dtr_stored *stored, const struct dtr_task_facts *fa
 static int mem_write(struct dtr_stored *stored, uint64_t offset, const void *bytes, size_t length,
                      struct dtr_error *err)
 {
-    (void)err;
     memcpy(stored->bytes + offset, bytes, length);
+    if (rig_disk_fd >= 0 && pwrite(rig_disk_fd, bytes, length, (off_t)offset) != (ssize_t)length)
+        return dtr_error_set(err, DTR_EIO, DTR_RETRY_NEVER, "the test's file cannot be written");
+    return DTR_OK;
+}
+
+static int mem_lease(struct dtr_stored *stored, uint64_t offset, uint64_t length,
+                     struct dtr_extent *ret_extent, struct dtr_error *err)
+{
+    (void)err;
+    *ret_extent = (struct dtr_extent){.fd = rig_disk_fd, .offset = offset, .length = length};
+    if (rig_disk_fd < 0)
+        *ret_extent = (struct dtr_extent){.fd = -1, .data = stored->bytes + offset, .length = length};
     return DTR_OK;
 }
 
@@ -57,14 +71,6 @@ static int mem_read(struct dtr_stored *stored, uint64_t offset, void *bytes, siz
 {
     (void)err;
     memcpy(bytes, stored->bytes + offset, length);
-    return DTR_OK;
-}
-
-static int mem_lease(struct dtr_stored *stored, uint64_t offset, uint64_t length,
-                     struct dtr_extent *ret_extent, struct dtr_error *err)
-{
-    (void)err;
-    *ret_extent = (struct dtr_extent){.fd = -1, .data = stored->bytes + offset, .length = length};
     return DTR_OK;
 }
 
@@ -88,8 +94,8 @@ const struct dtr_storage_ops rig_storage = {
     .update = mem_update,
     .write = mem_write,
     .mark = mem_mark,
-    .read = mem_read,
     .lease = mem_lease,
+    .read = mem_read,
     .close = mem_close,
     .evict = mem_evict,
 };
@@ -152,12 +158,24 @@ static void origin_tick(void *context)
     }
 }
 
+static void remember(const struct dtr_origin_request *request)
+{
+    size_t length = 0, size = sizeof(rig_origin_headers);
+    rig_origin_headers[0] = '\0';
+    for (size_t i = 0; i < request->header_count && length < size; i++)
+        length += (size_t)snprintf(rig_origin_headers + length, size - length, "%s: %s\n",
+                                   request->headers[i].name, request->headers[i].value);
+    (void)snprintf(rig_origin_ca_file, sizeof(rig_origin_ca_file), "%s",
+                   request->ca_file ? request->ca_file : "");
+}
+
 static int origin_read(void *instance, struct dtr_loop *loop, const struct dtr_origin_request *request,
                        const struct dtr_origin_sink *sink, void *context, struct dtr_origin_call **ret,
                        struct dtr_error *err)
 {
     const struct rig_script *script = instance;
     rig_length_questions += request->length == 1;
+    remember(request);
     struct dtr_origin_call *call = calloc(1, sizeof(*call));
     *call = (struct dtr_origin_call){.script = script, .sink = sink, .context = context};
     call->at = script->ignore_range ? 0 : request->offset;

@@ -19,6 +19,8 @@ struct dtr_stored {
     uint32_t marks; /* bit per piece */
 };
 extern struct dtr_stored rig_disk;
+/* Not -1: a file that holds the bytes too, and gives leases; else leases are memory. */
+extern int rig_disk_fd;
 extern const struct dtr_storage_ops rig_storage;
 
 /* The origin's instance: how it answers. */
@@ -29,6 +31,8 @@ struct rig_script {
     uint64_t silent_at; /* it sends nothing more from here on; DTR_LENGTH_UNKNOWN: never */
 };
 extern const struct dtr_origin_ops rig_origin;
+/* What the last request was sent with: "Name: value\n" lines; its roots, "" when there are none. */
+extern char rig_origin_headers[200], rig_origin_ca_file[64];
 /* Requests for one byte so far. */
 extern _Atomic int rig_length_questions;
 

@@ -11,9 +11,11 @@
 #include "core/net/listen.h"
 #include "core/rpc/rpc.h"
 
-struct proxy;  /* proxy.h */
-struct upload; /* upload.c: pieces for other peers */
-struct talk;   /* talk.c: schedulers and parents */
+struct gauges;    /* counts.h */
+struct proxy;     /* proxy.h */
+struct upload;    /* upload.c: pieces for other peers */
+struct talk;      /* talk.c: schedulers and parents */
+struct dynconfig; /* dynconfig.h */
 
 struct dtr_daemon {
     struct dtr_daemon_parts parts;
@@ -24,9 +26,13 @@ struct dtr_daemon {
     struct proxy *proxy;
     struct upload *upload;
     struct talk *talk;
+    struct dynconfig *dynconfig;   /* NULL: the schedulers are fixed */
+    struct gauges *gauges;         /* control loop */
     struct dtr_rpc_server *server; /* control loop */
     struct dtr_rpc_table *peers, *local;
     struct dtr_rpc_health *health;
+    struct dtr_daemon_ports ports;
+    char *origin_headers; /* backend.requestHeader as "Name: value\n" lines */
     char ip[DTR_ADDR_TEXT], hostname[256];
     char host_id[DTR_HOST_ID_SIZE];
     _Atomic bool serving;

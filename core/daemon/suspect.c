@@ -100,7 +100,7 @@ void suspects_compare(struct dtr_task *task, const struct dtr_piece *piece)
     if (!by || suspects->crc32[piece->number] == piece->crc32)
         return;
     const char *ip = suspects->givers[by - 1];
-    dtr_log(DTR_LOG_ERROR, NULL,
+    dtr_log(DTR_LOG_ERROR, dtr_task_pull_id(task),
             "peer %s gave wrong bytes for piece %u of task %.8s; nothing is taken from it until a restart",
             ip, piece->number, task->facts.task_id);
     blame(task->tasks, ip);

@@ -6,11 +6,22 @@
 #include "core/daemon/role.h"
 #include "proto/common.pb-c.h"
 
-/* Connects to the schedulers as soon as the loop runs. */
+/* With the daemon's fixed schedulers, to which it connects as soon as the loop runs, or none yet. */
 int talk_new(struct dtr_daemon *daemon, struct talk **ret_talk, struct dtr_error *err);
+/* These are the schedulers from now on: new ones are connected to and hear of this host, those that are
+ * missing are chosen for nothing more and left when their conversations have ended. None: everything comes
+ * from the origin. On an error it stays as it was. */
+int talk_schedulers(struct talk *talk, const struct dtr_addr *list, size_t count, struct dtr_error *err);
 /* dtr_outside of the tasks; the context is the daemon. */
 void talk_scheduler(void *context, struct dtr_task *task, const struct dtr_plan_action *action);
 void talk_parent(void *context, struct dtr_task *task, const struct dtr_plan_action *action);
+/* A unary call to the scheduler that has the task; `done` as in dtr_rpc_unary(). DTR_EUNAVAILABLE: none is
+ * there. */
+int talk_ask(struct dtr_daemon *daemon, const char *task_id, const struct dtr_rpc_method *method,
+             const ProtobufCMessage *request,
+             void (*done)(void *context, const struct dtr_rpc_message *response,
+                          const struct dtr_rpc_status *status),
+             void *context, struct dtr_error *err);
 /* A pull has ended: nothing of it is talked about any more. */
 void talk_pull_over(struct dtr_daemon *daemon, const struct dtr_task *task);
 /* Takes leave of the schedulers (DeleteHost, at most a second), ends every call. `closed` comes later. */

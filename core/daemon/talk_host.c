@@ -66,8 +66,8 @@ void talk_fill_host(const struct dtr_daemon *daemon, struct host_facts *facts)
     facts->host.hostname = text(daemon->hostname);
     facts->host.name = text(daemon->hostname);
     facts->host.ip = text(daemon->ip);
-    facts->host.port = facts->host.download_port = (int32_t)config->upload.server.listen.port;
-    facts->host.proxy_port = (int32_t)config->proxy.server.listen.port;
+    facts->host.port = facts->host.download_port = daemon->ports.peers;
+    facts->host.proxy_port = daemon->ports.proxy;
     facts->host.os = facts->host.platform = text("linux");
     facts->host.platform_family = text("unix");
     facts->host.kernel_version = facts->kernel;

@@ -4,12 +4,11 @@
 
 #include "core/base/clock.h"
 #include "core/base/digest.h"
+#include "core/daemon/pull_log.h"
 #include "core/net/guard.h"
 #include "core/obs/log.h"
 #include "proto/dfdaemon.pb-c.h"
 #include <stdlib.h>
-
-enum { PIECES_IDLE_MS = 360000 };
 
 /* One parent of one pull. `task` is NULL once the planner has closed it; then its calls end, and it goes with
  * the last of them. */
@@ -50,8 +49,7 @@ static int start(struct link *link, const struct dtr_rpc_method *method, const P
     return DTR_OK;
 }
 
-/* --- SyncHost ---------------------------------------------------------------------------------------------
- */
+/* --- SyncHost ----------------------------------------------------------------------------------- */
 
 static void on_load(void *context, struct dtr_rpc_call *call, const struct dtr_rpc_message *message)
 {
@@ -71,7 +69,7 @@ static void on_load_closed(void *context, struct dtr_rpc_call *call, const struc
     struct talk *talk = link->talk;
     (void)call;
     if (link->task && status->code != DTR_RPC_OK)
-        dtr_log(DTR_LOG_DEBUG, NULL, "a parent does not say how busy it is: %s: %s",
+        dtr_log(DTR_LOG_DEBUG, dtr_task_pull_id(link->task), "a parent does not say how busy it is: %s: %s",
                 dtr_rpc_code_name(status->code), status->message);
     link->host = NULL;
     free_when_over(link);
@@ -92,17 +90,18 @@ static void ask_load(struct link *link)
     if (rc == DTR_OK)
         rc = start(link, &dtr_rpc_upload_sync_host, &request.base, 0, &events, &link->host, &err);
     if (rc != DTR_OK)
-        dtr_log(DTR_LOG_DEBUG, NULL, "a parent cannot be asked how busy it is: %s", err.text);
+        dtr_log(DTR_LOG_DEBUG, dtr_task_pull_id(link->task), "a parent cannot be asked how busy it is: %s",
+                err.text);
 }
 
-/* --- SyncPieces -------------------------------------------------------------------------------------------
- */
+/* --- SyncPieces --------------------------------------------------------------------------------- */
 
 static void tell_end(struct talk *talk, struct dtr_task *task, uint32_t parent, const struct dtr_error *err)
 {
     struct dtr_planner *planner = task && !talk->closing ? dtr_task_planner(task) : NULL;
     if (!planner)
         return;
+    pull_log_parent_ended(task, parent, err);
     dtr_planner_parent_ended(planner, dtr_now_ms(), parent, err);
     dtr_task_act(task);
 }
@@ -174,16 +173,16 @@ static int ask_pieces(struct link *link, struct dtr_error *err)
     request.task_id = (char *)(uintptr_t)dtr_task_id_of(link->task);
     request.interested_piece_numbers =
         interests(dtr_task_planner(link->task), &request.n_interested_piece_numbers);
-    int rc = request.interested_piece_numbers
-                 ? start(link, &dtr_rpc_upload_sync_pieces, &request.base, PIECES_IDLE_MS, &events,
-                         &link->pieces, err)
-                 : dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for a list of pieces");
+    uint64_t patience = link->talk->daemon->config->download.collected_piece_timeout_ms;
+    int rc =
+        request.interested_piece_numbers
+            ? start(link, &dtr_rpc_upload_sync_pieces, &request.base, patience, &events, &link->pieces, err)
+            : dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for a list of pieces");
     free(request.interested_piece_numbers);
     return rc;
 }
 
-/* --- links ------------------------------------------------------------------------------------------------
- */
+/* --- links -------------------------------------------------------------------------------------- */
 
 static struct link *find(struct talk *talk, const struct dtr_task *task, uint32_t parent)
 {
@@ -244,7 +243,7 @@ void link_open(struct talk *talk, struct dtr_task *task, uint32_t parent)
     if (rc == DTR_OK)
         return;
     if (err.code == DTR_EDENIED)
-        dtr_log(DTR_LOG_WARN, NULL, "%s", err.text);
+        dtr_log(DTR_LOG_WARN, dtr_task_pull_id(task), "%s", err.text);
     if (link)
         end(link);
     tell_end(talk, task, parent, &err);

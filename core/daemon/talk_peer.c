@@ -5,17 +5,21 @@
 #include "core/base/clock.h"
 #include "core/base/digest.h"
 #include "core/base/str.h"
-#include "core/brain/url.h"
-#include "core/obs/log.h"
+#include "core/daemon/pull_log.h"
 #include "proto/scheduler.pb-c.h"
 #include <stdlib.h>
 
-/* One stream. `task` is NULL once the pull has no more to do with it. */
+/* One stream. `task` is NULL once the pull has no more to do with it. A scheduler that has forgotten this
+ * host (it was restarted, or heard nothing for long) answers a register by NOT_FOUND: the host is announced
+ * anew, and the register sent once more. */
 struct conversation {
     struct dtr_list link;
     struct talk *talk;
     struct dtr_task *task;
-    struct dtr_rpc_call *call;
+    struct scheduler *scheduler;
+    struct dtr_rpc_call *call;         /* NULL while it waits for the announcement */
+    struct dtr_plan_action registered; /* to be said once more */
+    bool answered, repeated;
     char task_id[DTR_TASK_ID_LENGTH + 1];
     char peer_id[DTR_HOST_ID_SIZE];
     struct dtr_buf *answer; /* the last one with candidates, as it came: they are echoed complete */
@@ -44,6 +48,7 @@ static void lost(struct talk *talk, struct dtr_task *task, const struct dtr_erro
     struct dtr_planner *planner = dtr_task_planner(task);
     if (!planner || talk->closing)
         return;
+    pull_log_scheduler_lost(task, err);
     dtr_planner_scheduler_lost(planner, dtr_now_ms(), err);
     dtr_task_act(task);
 }
@@ -161,28 +166,43 @@ static void on_message(void *context, struct dtr_rpc_call *call, const struct dt
     default:
         return; /* a kind from the future: nothing that was asked for */
     }
+    conversation->answered = true;
     if (!planner)
         return;
+    pull_log_answer(task, &answer);
     dtr_planner_answer(planner, dtr_now_ms(), &answer);
     dtr_task_act(task);
+}
+
+/* The end of it; of one that the pull still needs, with the reason. */
+static void over(struct conversation *conversation, const struct dtr_error *err)
+{
+    struct talk *talk = conversation->talk;
+    struct dtr_task *task = conversation->terminal ? NULL : conversation->task;
+    dtr_list_remove(&conversation->link);
+    dtr_buf_drop(conversation->answer);
+    free(conversation);
+    if (task)
+        lost(talk, task, err);
 }
 
 static void on_closed(void *context, struct dtr_rpc_call *call, const struct dtr_rpc_status *status)
 {
     struct conversation *conversation = context;
     struct talk *talk = conversation->talk;
-    struct dtr_task *task = conversation->task;
     struct dtr_error err;
     (void)call;
-    dtr_list_remove(&conversation->link);
     (void)dtr_rpc_status_error(status, "the scheduler", &err);
     if (err.code == DTR_OK)
         (void)dtr_error_set(&err, DTR_ECLOSED, DTR_RETRY_SAME, "the scheduler ended the conversation");
-    bool early = task && !conversation->terminal;
-    dtr_buf_drop(conversation->answer);
-    free(conversation);
-    if (early)
-        lost(talk, task, &err);
+    conversation->call = NULL;
+    if (status->code == DTR_RPC_NOT_FOUND && conversation->task && !conversation->answered &&
+        !conversation->repeated && !talk->closing) {
+        conversation->repeated = true;
+        scheduler_forgot(conversation->scheduler);
+    } else {
+        over(conversation, &err);
+    }
     talk_call_over(talk);
 }
 
@@ -195,130 +215,86 @@ static bool tell(struct conversation *conversation, Request *request)
     request->host_id = conversation->talk->daemon->host_id;
     request->task_id = conversation->task_id;
     request->peer_id = conversation->peer_id;
-    return dtr_rpc_call_send(conversation->call, &request->base, &err) == DTR_OK;
+    return conversation->call && dtr_rpc_call_send(conversation->call, &request->base, &err) == DTR_OK;
 }
 
-enum { HEADERS_MAX = 64 };
-
-struct download {
-    Common__V2__Download message;
-    Common__V2__Download__RequestHeaderEntry entries[HEADERS_MAX];
-    Common__V2__Download__RequestHeaderEntry *headers[HEADERS_MAX];
-    char *lines;
-};
-
-/* "Name: value\n" lines as a map; `lines` is split in place. */
-static void fill_headers(struct download *download, const char *lines)
+static int name_peer(struct conversation *conversation, struct dtr_error *err)
 {
-    size_t count = 0;
-    download->lines = strdup(lines);
-    for (char *line = download->lines; line && *line && count < HEADERS_MAX;) {
-        char *next = strchr(line, '\n'), *colon;
-        if (next)
-            *next++ = '\0';
-        colon = strstr(line, ": ");
-        if (colon) {
-            *colon = '\0';
-            common__v2__download__request_header_entry__init(&download->entries[count]);
-            download->entries[count].key = line;
-            download->entries[count].value = colon + 2;
-            download->headers[count] = &download->entries[count];
-            count++;
-        }
-        line = next;
-    }
-    download->message.request_header = download->headers;
-    download->message.n_request_header = count;
+    const struct dtr_daemon *daemon = conversation->talk->daemon;
+    const char *pull_id = dtr_task_pull_id(conversation->task);
+    char uuid[37];
+    dtr_uuid(uuid);
+    if (pull_id)
+        memcpy(uuid, pull_id, strlen(pull_id)); /* as random as what it replaces */
+    return dtr_peer_id(conversation->peer_id, daemon->ip, daemon->hostname, uuid,
+                       daemon->config->seed_peer.enable, err);
 }
 
-static void fill_download(const struct conversation *conversation, const struct dtr_plan_action *action,
-                          struct download *download)
-{
-    const struct dtr_task *task = conversation->task;
-    const struct dtr_task_facts *facts = dtr_task_facts(task);
-    Common__V2__Download *message = &download->message;
-    common__v2__download__init(message);
-    message->url = text(facts->url);
-    message->need_back_to_source = dtr_task_is_trigger(task) && !action->metadata_only;
-    message->metadata_only = action->metadata_only;
-    /* A task named by its blob's digest has the same name only where this is on. */
-    message->enable_task_id_based_blob_digest =
-        facts->digest[0] &&
-        strcmp(facts->digest + strlen(facts->digest) - DTR_TASK_ID_LENGTH, facts->task_id) == 0;
-    if (strchr(facts->url, '?')) {
-        message->filtered_query_params = (char **)(uintptr_t)dtr_url_default_filter;
-        message->n_filtered_query_params = dtr_url_default_filter_count;
-    }
-    if (facts->tag[0]) {
-        message->has_tag_case = COMMON__V2__DOWNLOAD__HAS_TAG_TAG;
-        message->tag = text(facts->tag);
-    }
-    if (facts->application[0]) {
-        message->has_application_case = COMMON__V2__DOWNLOAD__HAS_APPLICATION_APPLICATION;
-        message->application = text(facts->application);
-    }
-    if (action->content_length != DTR_LENGTH_UNKNOWN) {
-        message->has_actual_content_length_case =
-            COMMON__V2__DOWNLOAD__HAS_ACTUAL_CONTENT_LENGTH_ACTUAL_CONTENT_LENGTH;
-        message->actual_content_length = action->content_length;
-        message->has_actual_piece_length_case =
-            COMMON__V2__DOWNLOAD__HAS_ACTUAL_PIECE_LENGTH_ACTUAL_PIECE_LENGTH;
-        message->actual_piece_length = action->piece_length;
-        message->has_actual_piece_count_case =
-            COMMON__V2__DOWNLOAD__HAS_ACTUAL_PIECE_COUNT_ACTUAL_PIECE_COUNT;
-        message->actual_piece_count = action->piece_count;
-    }
-    message->has_concurrent_piece_count_case =
-        COMMON__V2__DOWNLOAD__HAS_CONCURRENT_PIECE_COUNT_CONCURRENT_PIECE_COUNT;
-    message->concurrent_piece_count =
-        (uint32_t)conversation->talk->daemon->config->download.concurrent_piece_count;
-    fill_headers(download, dtr_task_request_headers(task));
-}
-
-static int open_stream(struct conversation *conversation, struct dtr_error *err)
+/* Opens a stream and sends the register. */
+static int begin(struct conversation *conversation, struct dtr_error *err)
 {
     static const struct dtr_rpc_events events = {.message = on_message, .closed = on_closed};
-    struct talk *talk = conversation->talk;
-    struct dtr_daemon *daemon = talk->daemon;
-    struct scheduler *scheduler = talk_scheduler_for(talk, conversation->task_id);
-    char uuid[37];
-    if (!scheduler)
-        return dtr_error_set(err, DTR_EUNAVAILABLE, DTR_RETRY_SAME, "no scheduler is there");
-    dtr_uuid(uuid);
-    int rc = dtr_peer_id(conversation->peer_id, daemon->ip, daemon->hostname, uuid,
-                         daemon->config->seed_peer.enable, err);
-    if (rc == DTR_OK)
-        rc = dtr_rpc_call_start(scheduler->channel, &dtr_rpc_scheduler_announce_peer, NULL, &events,
-                                conversation, &conversation->call, err);
-    return rc;
-}
-
-static void register_peer(struct talk *talk, struct dtr_task *task, const struct dtr_plan_action *action)
-{
     Request request = SCHEDULER__V2__ANNOUNCE_PEER_REQUEST__INIT;
     Scheduler__V2__RegisterPeerRequest arm = SCHEDULER__V2__REGISTER_PEER_REQUEST__INIT;
-    struct conversation *conversation = calloc(1, sizeof(*conversation));
-    struct download download;
-    struct dtr_error err = {.code = DTR_ENOMEM, .text = "out of memory for a conversation"};
-    int rc = DTR_ENOMEM;
-    if (conversation) {
-        *conversation = (struct conversation){.talk = talk, .task = task};
-        (void)dtr_copy_text(conversation->task_id, sizeof(conversation->task_id), dtr_task_id_of(task));
-        rc = open_stream(conversation, &err);
-    }
-    if (rc != DTR_OK) {
-        free(conversation);
-        lost(talk, task, &err);
-        return;
-    }
+    struct talk *talk = conversation->talk;
+    struct talk_download download;
+    int rc = dtr_rpc_call_start(conversation->scheduler->channel, &dtr_rpc_scheduler_announce_peer, NULL,
+                                &events, conversation, &conversation->call, err);
+    if (rc != DTR_OK)
+        return rc;
     talk->open_calls++;
-    dtr_list_add_tail(&talk->conversations, &conversation->link);
-    fill_download(conversation, action, &download);
+    talk_download_fill(&download, talk->daemon, conversation->task, &conversation->registered);
     arm.download = &download.message;
     request.request_case = SCHEDULER__V2__ANNOUNCE_PEER_REQUEST__REQUEST_REGISTER_PEER_REQUEST;
     request.register_peer_request = &arm;
     (void)tell(conversation, &request);
-    free(download.lines);
+    talk_download_free(&download);
+    return DTR_OK;
+}
+
+static int make(struct talk *talk, struct dtr_task *task, const struct dtr_plan_action *action,
+                struct conversation **ret_conversation, struct dtr_error *err)
+{
+    struct scheduler *scheduler = talk_scheduler_for(talk, dtr_task_id_of(task));
+    if (!scheduler)
+        return dtr_error_set(err, DTR_EUNAVAILABLE, DTR_RETRY_SAME, "no scheduler is there");
+    struct conversation *conversation = calloc(1, sizeof(*conversation));
+    if (!conversation)
+        return dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for a conversation");
+    *conversation = (struct conversation){.talk = talk, .task = task, .scheduler = scheduler};
+    conversation->registered = *action;
+    (void)dtr_copy_text(conversation->task_id, sizeof(conversation->task_id), dtr_task_id_of(task));
+    int rc = name_peer(conversation, err);
+    if (rc == DTR_OK)
+        rc = begin(conversation, err);
+    if (rc != DTR_OK) {
+        free(conversation);
+        return rc;
+    }
+    *ret_conversation = conversation;
+    return DTR_OK;
+}
+
+static void register_peer(struct talk *talk, struct dtr_task *task, const struct dtr_plan_action *action)
+{
+    struct conversation *conversation = NULL;
+    struct dtr_error err;
+    if (make(talk, task, action, &conversation, &err) == DTR_OK)
+        dtr_list_add_tail(&talk->conversations, &conversation->link);
+    else
+        lost(talk, task, &err);
+}
+
+void conversations_announced(struct talk *talk, const struct scheduler *scheduler, bool known)
+{
+    dtr_list_each_safe (node, &talk->conversations) {
+        struct conversation *conversation = dtr_container(node, struct conversation, link);
+        struct dtr_error err = {.code = DTR_EUNAVAILABLE, .text = "the scheduler does not know this host"};
+        if (conversation->call || conversation->scheduler != scheduler)
+            continue;
+        if (!known || !conversation->task || begin(conversation, &err) != DTR_OK)
+            over(conversation, &err);
+    }
 }
 
 static void fill_piece(const struct dtr_plan_action *action, const char *parent_id, Common__V2__Piece *piece,
@@ -516,11 +492,14 @@ void conversation_say(struct talk *talk, struct dtr_task *task, const struct dtr
 
 void conversations_cancel(struct talk *talk, const struct dtr_task *task)
 {
-    dtr_list_each (node, &talk->conversations) {
+    dtr_list_each_safe (node, &talk->conversations) {
         struct conversation *conversation = dtr_container(node, struct conversation, link);
         if (task && conversation->task != task)
             continue;
         conversation->task = NULL;
-        dtr_rpc_call_cancel(conversation->call);
+        if (conversation->call)
+            dtr_rpc_call_cancel(conversation->call);
+        else
+            over(conversation, NULL);
     }
 }

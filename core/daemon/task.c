@@ -16,6 +16,11 @@ int dtr_tasks_new(const struct dtr_tasks_options *options, struct dtr_tasks **re
     return DTR_OK;
 }
 
+void dtr_tasks_have_scheduler(struct dtr_tasks *tasks, bool have)
+{
+    tasks->options.plan.have_scheduler = have;
+}
+
 static void free_task(struct dtr_task *task)
 {
     for (size_t i = 0; i < sizeof(task->strings) / sizeof(task->strings[0]); i++)
@@ -27,6 +32,7 @@ static void free_task(struct dtr_task *task)
     suspects_free(task);
     free(task->pieces);
     free(task->parents);
+    pull_log_end(task);
     free(task);
 }
 
@@ -386,6 +392,21 @@ static int take_wish(struct dtr_task *task, const struct dtr_read_request *reque
     return DTR_OK;
 }
 
+/* The digest is no part of a task's name: while nobody is at it and it is not right yet, the newest reader's
+ * word counts, so that one reader's mistake is not the next one's. */
+static int take_digest(struct dtr_task *task, const char *digest, struct dtr_error *err)
+{
+    bool at_it = task->planner || task->check || !dtr_list_empty(&task->transfers) ||
+                 !dtr_list_empty(&task->readers) || task->state == COPY_OPENING;
+    if (at_it || task->facts.finished_at || strcmp(task->facts.digest, digest) == 0)
+        return DTR_OK;
+    if (!task_keep(task, DIGEST, digest))
+        return dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for a task");
+    task->facts.digest = task->strings[DIGEST];
+    task->checkable = check_possible(task->facts.digest);
+    return DTR_OK;
+}
+
 int dtr_tasks_read(struct dtr_tasks *tasks, const struct dtr_read_request *request,
                    const struct dtr_reader_events *events, void *context, struct dtr_reader **ret_reader,
                    struct dtr_error *err)
@@ -402,6 +423,8 @@ int dtr_tasks_read(struct dtr_tasks *tasks, const struct dtr_read_request *reque
     int rc = task_for(tasks, request, &task, err);
     if (rc == DTR_OK && !request->local_only)
         rc = take_wish(task, request, err);
+    if (rc == DTR_OK && !request->local_only)
+        rc = take_digest(task, request->digest ? request->digest : "", err);
     if (rc != DTR_OK) {
         free(reader);
         return rc;
@@ -414,12 +437,15 @@ int dtr_tasks_read(struct dtr_tasks *tasks, const struct dtr_read_request *reque
                                   .offset = request->offset,
                                   .length = request->length,
                                   .told = request->offset,
+                                  .here = dtr_ranges_run(&task->readable, request->offset),
                                   .announce = request->announce,
                                   .local_only = request->local_only};
     dtr_list_add_tail(&task->readers, &reader->link);
     if (task->planner && !reader->local_only &&
-        dtr_planner_want(task->planner, dtr_now_ms(), reader->number, reader->offset, reader->length))
+        dtr_planner_want(task->planner, dtr_now_ms(), reader->number, reader->offset, reader->length)) {
+        pull_log_join(task, reader);
         dtr_task_act(task);
+    }
     readers_wake(task);
     task_settle(task);
     *ret_reader = reader;

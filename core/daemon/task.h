@@ -43,12 +43,17 @@ struct dtr_tasks_options {
     struct dtr_pool *pool;       /* hashes what has a digest */
     struct dtr_plan_config plan; /* have_scheduler and what the daemon's configuration says */
     uint64_t connect_ms;
+    /* For every request to an origin: headers that go along where a reader gave none of the name ("Name:
+     * value\n" lines), more trusted roots (PEM). NULL: none. They outlive the table. */
+    const char *origin_headers, *origin_ca_file;
     struct dtr_outside outside;
 };
 
 /* `options` is copied, what it points to outlives the table. */
 int dtr_tasks_new(const struct dtr_tasks_options *options, struct dtr_tasks **ret_tasks,
                   struct dtr_error *err);
+/* Whether pulls that begin from now on may ask a scheduler; before, what options.plan says. */
+void dtr_tasks_have_scheduler(struct dtr_tasks *tasks, bool have);
 /* Cancels every pull; readers hear DTR_ECANCELLED. `closed` comes later, when everything is gone. */
 void dtr_tasks_close(struct dtr_tasks *tasks, void (*closed)(void *context), void *context);
 /* Takes in a task that the store's scan reported; before the first reader. */
@@ -102,6 +107,8 @@ int dtr_tasks_read(struct dtr_tasks *tasks, const struct dtr_read_request *reque
                    struct dtr_error *err);
 /* The next byte that the reader needs: what is fetched follows it. */
 void dtr_reader_at(struct dtr_reader *reader, uint64_t offset);
+/* Bytes from the reader's offset up to this one were in the store when it began to read. */
+uint64_t dtr_reader_here(const struct dtr_reader *reader);
 /* The copy to lease from, on any data thread, between `head` and dtr_reader_close(). */
 const struct dtr_copy *dtr_reader_copy(const struct dtr_reader *reader);
 void dtr_reader_close(struct dtr_reader *reader);
@@ -119,6 +126,8 @@ const char *dtr_task_request_headers(const struct dtr_task *task);
 const struct dtr_read_request *dtr_task_wish(const struct dtr_task *task);
 /* Whether the running pull is a seed's. */
 bool dtr_task_is_trigger(const struct dtr_task *task);
+/* The short id of the running pull, for log lines; NULL when none runs. */
+const char *dtr_task_pull_id(const struct dtr_task *task);
 /* A pull runs. */
 bool dtr_task_pulling(const struct dtr_task *task);
 /* The planner of the running pull, NULL when none runs. Feed it its scheduler's and parents' events, then

@@ -5,6 +5,7 @@
 #include "core/base/list.h"
 #include "core/base/map.h"
 #include "core/base/ranges.h"
+#include "core/daemon/pull_log.h"
 #include "core/daemon/task.h"
 #include "core/loop/loop.h"
 
@@ -52,6 +53,7 @@ struct dtr_task {
     struct dtr_addr *parents; /* where they serve pieces, by the planner's index */
     uint32_t parent_room;
     char version[200];            /* of the origin's object, for If-Range */
+    struct pull_log *log;         /* of the pull that runs; pull_log.c */
     struct dtr_read_request wish; /* see dtr_task_wish(); strings are ours */
     bool acting;
     bool checkable; /* facts.digest is one that can be checked */
@@ -70,6 +72,7 @@ struct dtr_reader {
     uint32_t number;
     uint64_t offset, length; /* what it wants */
     uint64_t told;           /* readable was told up to here */
+    uint64_t here;           /* was readable up to here when it came */
     bool head_told, ended, closed;
     bool announce, local_only; /* of its request */
     struct dtr_msg msg;        /* events come later */
@@ -83,12 +86,12 @@ struct running {
     struct dtr_list link;
     struct dtr_task *task;
     struct dtr_transfer *transfer;
-    uint32_t id;
+    uint32_t id, piece;
     bool origin;
     char from[DTR_ADDR_TEXT]; /* a peer's address, for counting */
 };
 
-enum { RESPONSE_HEADERS = 3, REQUEST_HEADERS = 6, CONTENT = 7, FILTER = 8 }; /* in dtr_task.strings */
+enum { DIGEST = 2, RESPONSE_HEADERS = 3, REQUEST_HEADERS = 6, CONTENT = 7, FILTER = 8 }; /* in dtr_task.strings */
 
 /* task.c */
 int task_reserve_piece(struct dtr_task *task, uint32_t number, struct dtr_error *err);

@@ -410,6 +410,44 @@ static void a_right_digest_ends_well(void **state)
 }
 
 /* Whoever reads never sees the last byte of what is wrong. */
+/* The rest, which the digest is of as well, is not here and nobody fetches it. */
+static void the_end_alone_does_not_wait_for_the_digest(void **state)
+{
+    (void)state;
+    struct seen seen;
+    begin(false);
+    name_digest(true);
+    read_range(&seen, RIG_PIECE + 5, DTR_LENGTH_UNKNOWN);
+    turn_until(&seen.ended);
+    assert_int_equal(seen.result.code, DTR_OK);
+    assert_int_equal(seen.until, RIG_SIZE);
+    dtr_reader_close(seen.reader);
+    finish();
+    digest[0] = '\0';
+}
+
+static void a_wrong_digest_is_not_the_next_readers(void **state)
+{
+    (void)state;
+    struct seen seen;
+    begin(true);
+    scheduler_says = SAYS_PARENT;
+    name_digest(false);
+    read_range(&seen, 0, DTR_LENGTH_UNKNOWN);
+    turn_until(&seen.ended);
+    assert_int_equal(seen.result.code, DTR_ECORRUPT);
+    dtr_reader_close(seen.reader);
+    while (dtr_tasks_find(tasks, task_id) && dtr_tasks_find(tasks, task_id)->state != COPY_CLOSED)
+        dtr_loop_turn(control, true);
+    digest[0] = '\0';
+    read_range(&seen, 0, DTR_LENGTH_UNKNOWN);
+    turn_until(&seen.ended);
+    assert_int_equal(seen.result.code, DTR_OK);
+    assert_memory_equal(rig_disk.bytes, rig_object, RIG_SIZE);
+    dtr_reader_close(seen.reader);
+    finish();
+}
+
 static void a_wrong_digest_withdraws_everything(void **state)
 {
     (void)state;
@@ -631,7 +669,9 @@ int main(void)
         cmocka_unit_test(a_known_task_never_touches_the_origin),
         cmocka_unit_test(a_lying_parent_is_left_for_the_origin),
         cmocka_unit_test(a_right_digest_ends_well),
+        cmocka_unit_test(the_end_alone_does_not_wait_for_the_digest),
         cmocka_unit_test(a_wrong_digest_withdraws_everything),
+        cmocka_unit_test(a_wrong_digest_is_not_the_next_readers),
         cmocka_unit_test(a_peer_with_wrong_bytes_is_found_out),
         cmocka_unit_test(what_was_not_checked_before_a_restart_is_checked_then),
         cmocka_unit_test(a_reader_that_leaves_ends_the_pull),

@@ -8,6 +8,7 @@
 #include "core/base/list.h"
 #include "core/base/str.h"
 #include "core/brain/geometry.h"
+#include "core/daemon/counts.h"
 #include "core/loop/loop.h"
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -16,7 +17,7 @@ enum { HEADERS_MAX = 100 };
 
 struct dtr_transfer {
     struct dtr_transfer_request request;
-    char *url, *header_text, *version, *ca_file;
+    char *url, *header_text, *default_text, *version, *ca_file;
     void (*report)(void *context, const struct dtr_report *report);
     void *context;
     struct dtr_msg order; /* to the data thread */
@@ -26,6 +27,7 @@ struct dtr_transfer {
     /* From here on: data thread. */
     struct dtr_writer *writer;
     struct dtr_origin_call *call;
+    struct origin_count count;
     struct dtr_fetch *fetch;
     struct dtr_error result;
     bool begun, ended, paused, cancel_sent;
@@ -94,6 +96,7 @@ static void free_transfer(struct dtr_transfer *transfer)
 {
     free(transfer->url);
     free(transfer->header_text);
+    free(transfer->default_text);
     free(transfer->version);
     free(transfer->ca_file);
     free(transfer);
@@ -116,6 +119,7 @@ static void deliver_end(struct dtr_msg *msg)
 static void end(struct dtr_transfer *transfer, const struct dtr_error *err)
 {
     struct dtr_error tail;
+    origin_ended(&transfer->count, err);
     if (transfer->writer && transfer->result.code == DTR_OK)
         (void)tell_progress(transfer);
     if (transfer->result.code == DTR_OK && err->code != DTR_OK && !transfer->enough)
@@ -261,6 +265,7 @@ static int learn(struct dtr_transfer *transfer, const struct dtr_origin_head *he
 static int on_head(void *context, const struct dtr_origin_head *head)
 {
     struct dtr_transfer *transfer = context;
+    origin_answered(&transfer->count, head->status);
     if (head->status != 200 && head->status != 206)
         return refused(transfer, head->status);
     if (head->offset > transfer->request.offset)
@@ -323,10 +328,20 @@ static void no_body(void *context)
 
 static const struct dtr_origin_sink origin_sink = {on_head, on_body, no_body, on_origin_done};
 
-/* Splits "Name: value\n" lines in place. */
-static size_t split_headers(char *text, struct dtr_header *array)
+static bool has_header(const struct dtr_header *array, size_t count, const char *name)
 {
-    size_t count = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (dtr_casecmp(array[i].name, name) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Splits "Name: value\n" lines in place, behind the first `given` of the array; of those names that are
+ * among the `given` nothing is taken. Returns the new count. */
+static size_t split_headers(char *text, struct dtr_header *array, size_t given)
+{
+    size_t count = given;
     while (text && *text && count < HEADERS_MAX) {
         char *next = strchr(text, '\n'), *colon;
         if (next)
@@ -334,7 +349,8 @@ static size_t split_headers(char *text, struct dtr_header *array)
         colon = strstr(text, ": ");
         if (colon) {
             *colon = '\0';
-            array[count++] = (struct dtr_header){text, colon + 2};
+            if (!has_header(array, given, text))
+                array[count++] = (struct dtr_header){text, colon + 2};
         }
         text = next;
     }
@@ -345,10 +361,11 @@ static int begin_origin(struct dtr_transfer *transfer, struct dtr_error *err)
 {
     const struct dtr_transfer_request *request = &transfer->request;
     struct dtr_header headers[HEADERS_MAX];
+    size_t count = split_headers(transfer->header_text, headers, 0);
     struct dtr_origin_request read = {
         .url = transfer->url,
         .headers = headers,
-        .header_count = split_headers(transfer->header_text, headers),
+        .header_count = split_headers(transfer->default_text, headers, count),
         .trusted = request->trusted,
         .offset = request->offset,
         .length = request->length_only ? 1 : request->length,
@@ -358,6 +375,7 @@ static int begin_origin(struct dtr_transfer *transfer, struct dtr_error *err)
         .connect_ms = request->connect_ms,
         .stall_ms = request->stall_ms,
     };
+    origin_asked(&transfer->count, transfer->url, "GET");
     return request->origin->read(request->origin_instance, request->data, &read, &origin_sink, transfer,
                                  &transfer->call, err);
 }
@@ -428,6 +446,7 @@ int dtr_transfer_start(const struct dtr_transfer_request *request,
         transfer->order.run = on_order;
         transfer->url = copy_text(request->url, &ok);
         transfer->header_text = copy_text(request->headers, &ok);
+        transfer->default_text = copy_text(request->default_headers, &ok);
         transfer->version = copy_text(request->version, &ok);
         transfer->ca_file = copy_text(request->ca_file, &ok);
     }

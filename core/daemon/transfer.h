@@ -53,9 +53,10 @@ struct dtr_transfer_request {
     const struct dtr_origin_ops *origin; /* else: a stream from the origin */
     void *origin_instance;
     const char *url;
-    const char *headers; /* request headers, "Name: value\n" lines */
-    const char *version; /* of the transfer that goes on here, or NULL */
-    const char *ca_file; /* or NULL */
+    const char *headers;         /* request headers, "Name: value\n" lines */
+    const char *default_headers; /* those that go along where `headers` has none of the name, or NULL */
+    const char *version;         /* of the transfer that goes on here, or NULL */
+    const char *ca_file;         /* or NULL */
     bool trusted, insecure;
     bool length_only; /* one byte is asked for, for its head */
 };

@@ -110,7 +110,9 @@ static struct dtr_transfer *start(struct dtr_copy *copy, const struct rig_script
                                            .origin = &rig_origin,
                                            .url = "http://o/x",
                                            .origin_instance = (void *)(uintptr_t)script,
-                                           .headers = "Accept: */*\n"};
+                                           .headers = "Accept: */*\nX-Given: 1\n",
+                                           .default_headers = "x-given: 2\nX-Site: a: b\n",
+                                           .ca_file = "/roots.pem"};
     struct dtr_transfer *transfer = NULL;
     struct dtr_error err;
     assert_int_equal(dtr_transfer_start(&request, on_report, NULL, &transfer, &err), DTR_OK);
@@ -148,6 +150,8 @@ static void an_object_comes_whole(void **state)
     assert_string_equal(dtr_str_text(&seen.words), " head progress piece0 progress piece1 done");
     assert_int_equal(seen.arrived, SIZE);
     assert_string_equal(seen.headers, "Content-Type: text/plain\n"); /* no cookies for strangers */
+    assert_string_equal(rig_origin_headers, "Accept: */*\nX-Given: 1\nX-Site: a: b\n");
+    assert_string_equal(rig_origin_ca_file, "/roots.pem");
     assert_true(dtr_copy_complete(copy));
     assert_memory_equal(rig_disk.bytes, rig_object, SIZE);
     dtr_copy_close(copy);

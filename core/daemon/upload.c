@@ -4,9 +4,9 @@
 
 #include "core/base/clock.h"
 #include "core/base/str.h"
+#include "core/daemon/counts.h"
 #include "core/net/stream.h"
 #include "core/obs/log.h"
-#include "core/obs/metric.h"
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -90,6 +90,7 @@ int upload_new(struct dtr_daemon *daemon, struct upload **ret_upload, struct dtr
     dtr_list_init(&upload->questions);
     dtr_list_init(&upload->syncs);
     dtr_list_init(&upload->host_syncs);
+    dtr_list_init(&upload->orders);
     int rc = dtr_addr_ip(config->storage.server.ip ? config->storage.server.ip : any,
                          (uint16_t)config->storage.server.tcp_port, &addr, err);
     if (rc == DTR_OK)
@@ -99,6 +100,8 @@ int upload_new(struct dtr_daemon *daemon, struct upload **ret_upload, struct dtr
         free(upload);
         return rc;
     }
+    dtr_listener_addr(upload->listener, &addr);
+    daemon->ports.pieces = dtr_addr_port(&addr);
     *ret_upload = upload;
     return DTR_OK;
 }
@@ -151,7 +154,7 @@ static void deliver(struct dtr_msg *msg)
             answer.code =
                 dtr_copy_lease(question->copy, question->piece.offset, question->piece.length, &extent, &err);
         if (answer.code == DTR_OK) {
-            dtr_metric_add(DTR_CLIENT_UPLOAD_TRAFFIC, DTR_LABELS("0"), (double)question->piece.length);
+            upload_piece_leaves(&extent);
             (void)atomic_fetch_add(&question->upload->sent_bytes, question->piece.length);
         }
         question->answered(question->context, &answer);
@@ -264,6 +267,7 @@ void upload_piece(void *context, struct dtr_task *task, const struct dtr_piece *
             look(question);
     }
     syncs_piece(upload, task, piece);
+    orders_piece(upload, task);
 }
 
 /* --- the end ------------------------------------------------------------------------------------------- */
@@ -307,6 +311,20 @@ void upload_stop(struct upload *upload, uint64_t limit_ms, void (*stopped)(void 
         upload->sites[i].msg.run = stop_site;
         dtr_loop_post(upload->sites[i].loop, &upload->sites[i].msg);
     }
+}
+
+static void on_end(struct dtr_msg *msg)
+{
+    struct upload *upload = dtr_container(msg, struct upload, end);
+    upload->ended(upload->ended_context);
+}
+
+void upload_end(struct upload *upload, void (*ended)(void *context), void *context)
+{
+    upload->ended = ended;
+    upload->ended_context = context;
+    upload->end.run = on_end;
+    orders_wait(upload);
 }
 
 void upload_free(struct upload *upload)

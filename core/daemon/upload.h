@@ -14,6 +14,9 @@ int upload_serve(struct dtr_daemon *daemon, struct dtr_rpc_table *peers, struct 
 /* On the control loop: stops listening, answers questions that wait with "not found", lets what is being sent
  * end within `limit_ms`. `stopped` comes later on the control loop. */
 void upload_stop(struct upload *upload, uint64_t limit_ms, void (*stopped)(void *context), void *context);
+/* On the control loop, when tasks and servers are gone: waits for what is on worker threads. `ended` comes
+ * later. */
+void upload_end(struct upload *upload, void (*ended)(void *context), void *context);
 /* After the loops have ended: answers may be on their way until then. NULL is fine. */
 void upload_free(struct upload *upload);
 

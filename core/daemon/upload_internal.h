@@ -33,6 +33,11 @@ struct upload {
     struct dtr_list questions; /* struct dtr_question, waiting for a piece */
     struct dtr_list syncs;     /* struct sync, SyncPieces streams */
 
+    struct dtr_list orders; /* struct order, DownloadTask streams */
+    struct dtr_msg end;
+    void (*ended)(void *context); /* NULL until upload_end() */
+    void *ended_context;
+
     _Atomic uint64_t sent_bytes; /* to other peers; data threads add */
     struct dtr_list host_syncs;  /* struct host_sync, SyncHost streams */
     struct dtr_timer *sampling;  /* NULL before the first of them */
@@ -45,5 +50,19 @@ void sync_pieces(void *service, struct dtr_rpc_call *call, const struct dtr_rpc_
 void sync_host(void *service, struct dtr_rpc_call *call, const struct dtr_rpc_message *request);
 void syncs_piece(struct upload *upload, const struct dtr_task *task, const struct dtr_piece *piece);
 void syncs_stop(struct upload *upload);
+
+/* upload_stat.c: handlers. */
+void stat_task(void *service, struct dtr_rpc_call *call, const struct dtr_rpc_message *request);
+void delete_task(void *service, struct dtr_rpc_call *call, const struct dtr_rpc_message *request);
+void delete_local_task(void *service, struct dtr_rpc_call *call, const struct dtr_rpc_message *request);
+void stat_local_task(void *service, struct dtr_rpc_call *call, const struct dtr_rpc_message *request);
+void list_local_tasks(void *service, struct dtr_rpc_call *call, const struct dtr_rpc_message *request);
+
+/* upload_download.c: the handler for both services, and what its streams hear of: a piece, or the
+ * end of a pull. */
+void download_task(void *service, struct dtr_rpc_call *call, const struct dtr_rpc_message *request);
+void orders_piece(struct upload *upload, const struct dtr_task *task);
+/* Posts upload->end when the last of them is gone and somebody waits for that. */
+void orders_wait(struct upload *upload);
 
 #endif

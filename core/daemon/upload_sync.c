@@ -2,8 +2,10 @@
  * becomes available, and SyncHost, which tells how much of this host's sending is in use (wire page 3.6). */
 #include "core/base/clock.h"
 #include "core/base/str.h"
+#include "core/daemon/counts.h"
 #include "core/daemon/talk.h"
 #include "core/daemon/upload_internal.h"
+#include "core/obs/metric.h"
 #include "proto/dfdaemon.pb-c.h"
 #include <stdlib.h>
 
@@ -14,8 +16,7 @@ enum {
         4 << 10, /* bytes; a child that does not read hears of the next change it has room for */
 };
 
-/* --- SyncPieces -------------------------------------------------------------------------------------------
- */
+/* --- SyncPieces --------------------------------------------------------------------------------- */
 
 struct sync {
     struct dtr_list link;
@@ -24,6 +25,7 @@ struct sync {
     char task_id[DTR_TASK_ID_LENGTH + 1];
     uint32_t *wanted; /* numbers not told yet */
     size_t count;
+    struct dtr_series *gauge;
 };
 
 static void tell(struct sync *sync, const struct dtr_piece *piece)
@@ -35,7 +37,7 @@ static void tell(struct sync *sync, const struct dtr_piece *piece)
     response.length = piece->length;
     response.ip = daemon->ip;
     response.has_tcp_port_case = DFDAEMON__V2__SYNC_PIECES_RESPONSE__HAS_TCP_PORT_TCP_PORT;
-    response.tcp_port = (int32_t)daemon->config->storage.server.tcp_port;
+    response.tcp_port = (int32_t)daemon->ports.pieces;
     (void)dtr_rpc_call_send(sync->call, &response.base, NULL);
 }
 
@@ -72,6 +74,7 @@ static void on_sync_closed(void *context, struct dtr_rpc_call *call, const struc
     (void)call;
     (void)status;
     dtr_list_remove(&sync->link);
+    dtr_series_add(sync->gauge, -1);
     free(sync->wanted);
     free(sync);
 }
@@ -81,16 +84,18 @@ void sync_pieces(void *service, struct dtr_rpc_call *call, const struct dtr_rpc_
     static const struct dtr_rpc_events events = {.closed = on_sync_closed};
     struct dtr_daemon *daemon = service;
     const Dfdaemon__V2__SyncPiecesRequest *message = (const void *)request->message;
-    struct dtr_task *task = dtr_tasks_find(daemon->tasks, message->task_id);
+    struct dtr_task *task = daemon->upload->closing ? NULL : dtr_tasks_find(daemon->tasks, message->task_id);
     struct sync *sync = task && message->n_interested_piece_numbers ? calloc(1, sizeof(*sync)) : NULL;
     if (sync)
         sync->wanted = calloc(message->n_interested_piece_numbers, sizeof(*sync->wanted));
     if (!sync || !sync->wanted) {
         free(sync);
+        (void)upload_begins(NULL);
         dtr_rpc_call_finish(call, DTR_RPC_INTERNAL, task ? "no piece is asked for" : "this task is not here");
         return;
     }
     sync->upload = daemon->upload;
+    sync->gauge = upload_begins(task);
     sync->call = call;
     sync->count = message->n_interested_piece_numbers;
     memcpy(sync->wanted, message->interested_piece_numbers, sync->count * sizeof(*sync->wanted));
@@ -101,8 +106,7 @@ void sync_pieces(void *service, struct dtr_rpc_call *call, const struct dtr_rpc_
     advance(sync, task, !dtr_task_pulling(task));
 }
 
-/* --- SyncHost ---------------------------------------------------------------------------------------------
- */
+/* --- SyncHost ----------------------------------------------------------------------------------- */
 
 struct host_sync {
     struct dtr_list link;

@@ -8,7 +8,8 @@
 /* Runs a command; argv[0] is its name. Returns the exit status. */
 typedef int command_run(int argc, char **argv);
 
-command_run up_command, scheduler_command, daemon_command, init_command, module_command, config_command;
+command_run up_command, scheduler_command, daemon_command, get_command, init_command, module_command,
+    config_command;
 
 /* Prints "darter: ..." to stderr; returns 1. */
 int command_fail(const struct dtr_error *err);

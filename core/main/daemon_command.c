@@ -24,8 +24,7 @@ static void on_stop(void *context)
     daemon_role_stop(&process->role, after_daemon, process);
 }
 
-static int run(const struct options *options, const struct dtr_daemon_config *config,
-               const struct dtr_dynconfig *dynconfig, struct dtr_error *err)
+static int run(const struct options *options, const struct dtr_daemon_config *config, struct dtr_error *err)
 {
     static struct process process; /* after an error it goes with the program */
     char log[256];
@@ -34,14 +33,14 @@ static int run(const struct options *options, const struct dtr_daemon_config *co
                                            .log_file =
                                                options_log_file(options, NULL, "dfdaemon", log, sizeof(log)),
                                            .console = options->console};
-    const struct dtr_conf_strings *known = &dynconfig->scheduler.addrs;
-    bool named = options->schedulers.count > 0;
+    const struct daemon_schedulers schedulers = {.list = options->schedulers.items,
+                                                 .count = options->schedulers.count,
+                                                 .dynconfig = options_dynconfig(options)};
     int rc = serve_begin(&settings, err);
     if (rc == DTR_OK)
         rc = serve_allow(&config->security.outbound_allow, err);
     if (rc == DTR_OK)
-        rc = daemon_role_open(&process.role, config, named ? options->schedulers.items : known->items,
-                              named ? options->schedulers.count : known->count, &process.pages, err);
+        rc = daemon_role_open(&process.role, config, &schedulers, &process.pages, err);
     if (rc == DTR_OK)
         rc = serve_pages_open(&process.pages, process.role.control, err);
     if (rc != DTR_OK)
@@ -56,19 +55,17 @@ static int run(const struct options *options, const struct dtr_daemon_config *co
 int daemon_command(int argc, char **argv)
 {
     struct options options = {0};
-    struct dtr_conf *conf = NULL, *dynconf = NULL;
+    struct dtr_conf *conf = NULL;
     struct dtr_error err;
-    if (!options_read(&options, OPTIONS_SCHEDULER, argc, argv))
+    if (!options_read(&options, OPTIONS_SCHEDULER, argc, argv) || !options_environment(&options, "DFDAEMON"))
         return 2;
     int rc = options_load(DTR_ROLE_DAEMON, options.config, "/etc/dragonfly/dfdaemon.yaml", &options.sets,
                           &conf, &err);
+    if (rc == DTR_OK && options.schedulers.count == 0)
+        rc = options_check_dynconfig(&options, &err);
     if (rc == DTR_OK)
-        rc = options_load(DTR_ROLE_DYNCONFIG, options.dynconfig, "/etc/dragonfly/dynconfig.yaml", NULL,
-                          &dynconf, &err);
-    if (rc == DTR_OK)
-        rc = run(&options, dtr_conf_daemon(conf), dtr_conf_dynconfig(dynconf), &err);
+        rc = run(&options, dtr_conf_daemon(conf), &err);
     serve_end();
     dtr_conf_free(conf);
-    dtr_conf_free(dynconf);
     return rc == DTR_OK ? 0 : command_fail(&err);
 }

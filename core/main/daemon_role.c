@@ -1,37 +1,21 @@
 /* The daemon with its modules and threads; see roles.h. */
 #include "core/main/command.h"
+#include "core/main/options.h"
 #include "core/main/roles.h"
 #include "core/obs/log.h"
 #include "core/obs/metric.h"
 #include <string.h>
 #include <unistd.h>
 
-enum { STOP_MS = 5000, WORKERS = 2, WORKER_JOBS = 65536 };
+enum { STOP_MS = 5000, WORKERS = 4, WORKER_JOBS = 65536 };
 
 /* --- modules
  * -------------------------------------------------------------------------------------------------- */
 
-enum { OPTIONS_MAX = 32 };
-
-/* What the configuration says for a module, behind `given` of our own. */
-static size_t module_options(const struct dtr_daemon_config *config, const char *module,
-                             struct dtr_option_text *list, size_t given)
-{
-    for (size_t i = 0; i < config->modules.options.count; i++) {
-        const struct dtr_conf_module *entry = &config->modules.options.items[i];
-        for (size_t j = 0;
-             strcmp(entry->name, module) == 0 && j < entry->options.count && given < OPTIONS_MAX; j++)
-            list[given++] = (struct dtr_option_text){.key = entry->options.items[j].name,
-                                                     .value = entry->options.items[j].value,
-                                                     .where = "modules.options"};
-    }
-    return given;
-}
-
 static int require(struct daemon_role *role, const struct dtr_daemon_config *config, const char *kind,
                    const char *name, struct dtr_error *err)
 {
-    struct dtr_option_text list[OPTIONS_MAX];
+    struct dtr_option_text list[OPTIONS_OF_MODULE];
     char module[128];
     size_t given = 0;
     if (strcmp(kind, "storage") == 0 && strcmp(name, "file") == 0) {
@@ -41,7 +25,7 @@ static int require(struct daemon_role *role, const struct dtr_daemon_config *con
             .key = "keep", .value = config->storage.keep ? "true" : "false", .where = "storage.keep"};
     }
     (void)snprintf(module, sizeof(module), "%s_%s", kind, name);
-    given = module_options(config, module, list, given);
+    given = options_of_module(&config->modules.options, module, list, given);
     return dtr_modules_require(role->modules, kind, name, list, given, err);
 }
 
@@ -54,10 +38,38 @@ static int require_all(struct daemon_role *role, const struct dtr_daemon_config 
     return rc;
 }
 
+static bool is_loaded(const struct dtr_daemon_config *config, const char *module)
+{
+    const struct dtr_conf_strings *lists[] = {&config->modules.transport, &config->modules.origin};
+    static const char *const kinds[] = {"transport", "origin"};
+    char name[128];
+    (void)snprintf(name, sizeof(name), "storage_%s", config->modules.storage);
+    bool loaded = strcmp(name, module) == 0;
+    for (size_t kind = 0; kind < 2; kind++) {
+        for (size_t i = 0; i < lists[kind]->count; i++) {
+            (void)snprintf(name, sizeof(name), "%s_%s", kinds[kind], lists[kind]->items[i]);
+            loaded = loaded || strcmp(name, module) == 0;
+        }
+    }
+    return loaded;
+}
+
+/* Nobody else looks at the options of a module that is not loaded. */
+static void warn_of_options(const struct dtr_daemon_config *config)
+{
+    for (size_t i = 0; i < config->modules.options.count; i++) {
+        const struct dtr_conf_module *entry = &config->modules.options.items[i];
+        if (!is_loaded(config, entry->name))
+            dtr_log(DTR_LOG_WARN, NULL, "modules.options, line %u: %s is not loaded, its options do nothing",
+                    entry->line, entry->name);
+    }
+}
+
 static int start_modules(struct daemon_role *role, const struct dtr_daemon_config *config,
                          struct dtr_error *err)
 {
     const char *folder = command_file_there(config->server.plugin_dir) ? config->server.plugin_dir : NULL;
+    warn_of_options(config);
     int rc = dtr_modules_new(folder, &role->modules, err);
     if (rc == DTR_OK)
         rc = require(role, config, "storage", config->modules.storage, err);
@@ -104,7 +116,7 @@ static int add_pages(struct daemon_role *role, const struct dtr_daemon_config *c
 }
 
 int daemon_role_open(struct daemon_role *role, const struct dtr_daemon_config *config,
-                     const char *const *schedulers, size_t scheduler_count, struct serve_pages *pages,
+                     const struct daemon_schedulers *schedulers, struct serve_pages *pages,
                      struct dtr_error *err)
 {
     int rc = start_modules(role, config, err);
@@ -115,8 +127,9 @@ int daemon_role_open(struct daemon_role *role, const struct dtr_daemon_config *c
                                            .data_count = role->data_count,
                                            .pool = role->pool,
                                            .config = config,
-                                           .schedulers = schedulers,
-                                           .scheduler_count = scheduler_count,
+                                           .schedulers = schedulers->list,
+                                           .scheduler_count = schedulers->count,
+                                           .dynconfig = schedulers->dynconfig,
                                            .modules = role->modules};
     if (rc == DTR_OK)
         rc = dtr_daemon_new(&parts, &role->daemon, err);
@@ -124,10 +137,11 @@ int daemon_role_open(struct daemon_role *role, const struct dtr_daemon_config *c
         rc = add_pages(role, config, pages, err);
     for (size_t i = 0; i < role->data_count && rc == DTR_OK; i++)
         rc = dtr_loop_start(role->data[i], err);
-    if (rc == DTR_OK)
-        dtr_log(DTR_LOG_INFO, NULL, "daemon ready: proxy on port %d, peers on %d and %d",
-                (int)config->proxy.server.listen.port, (int)config->upload.server.listen.port,
-                (int)config->storage.server.tcp_port);
+    if (rc == DTR_OK) {
+        const struct dtr_daemon_ports *ports = dtr_daemon_ports(role->daemon);
+        dtr_log(DTR_LOG_INFO, NULL, "daemon ready: proxy on port %u, peers on %u and %u", ports->proxy,
+                ports->peers, ports->pieces);
+    }
     return rc;
 }
 

@@ -10,25 +10,59 @@ static int usage(const char *command)
     return 2;
 }
 
-int module_command(int argc, char **argv)
+/* Where the daemon looks first for modules. The configuration lives as long as the folder is used. */
+static int plugin_folder(struct dtr_conf **ret_conf, const char **ret_folder, struct dtr_error *err)
+{
+    const char *path = "/etc/dragonfly/dfdaemon.yaml";
+    int rc = command_file_there(path) ? dtr_conf_load(DTR_ROLE_DAEMON, path, ret_conf, NULL, err)
+                                      : dtr_conf_defaults(DTR_ROLE_DAEMON, ret_conf, err);
+    if (rc == DTR_OK)
+        *ret_folder = dtr_conf_daemon(*ret_conf)->server.plugin_dir;
+    return rc;
+}
+
+static int look_at_modules(const char *folder, const char *described, struct dtr_error *err)
 {
     struct dtr_modules *modules = NULL;
+    struct dtr_conf *conf = NULL;
+    if (folder && !command_file_there(folder))
+        return dtr_error_set(err, DTR_ENOT_FOUND, DTR_RETRY_NEVER, "there is no folder %s", folder);
+    int rc = folder ? DTR_OK : plugin_folder(&conf, &folder, err);
+    if (rc == DTR_OK)
+        rc = dtr_modules_new(folder, &modules, err);
+    if (rc == DTR_OK)
+        rc = described ? dtr_modules_describe(modules, described, stdout, err)
+                       : dtr_modules_list(modules, stdout, err);
+    dtr_modules_free(modules);
+    dtr_conf_free(conf);
+    return rc;
+}
+
+int module_command(int argc, char **argv)
+{
+    const char *folder = NULL;
     struct dtr_error err;
+    if (argc > 2 && strcmp(argv[1], "--dir") == 0) {
+        folder = argv[2];
+        argc -= 2;
+        argv += 2;
+    }
     bool list = argc == 2 && strcmp(argv[1], "list") == 0;
     if (!list && !(argc == 3 && strcmp(argv[1], "describe") == 0))
         return usage("module");
-    int rc = dtr_modules_new(NULL, &modules, &err);
-    if (rc == DTR_OK)
-        rc = list ? dtr_modules_list(modules, stdout, &err)
-                  : dtr_modules_describe(modules, argv[2], stdout, &err);
-    dtr_modules_free(modules);
-    return rc == DTR_OK ? 0 : command_fail(&err);
+    return look_at_modules(folder, list ? NULL : argv[2], &err) == DTR_OK ? 0 : command_fail(&err);
 }
 
 int config_command(int argc, char **argv)
 {
     enum dtr_conf_role role;
-    if (argc == 3 && strcmp(argv[1], "describe") == 0 && dtr_conf_role_parse(argv[2], &role)) {
+    if (argc == 3 && strcmp(argv[1], "describe") == 0) {
+        if (!dtr_conf_role_parse(argv[2], &role)) {
+            (void)fprintf(stderr,
+                          "darter: %s is not a role; there are daemon, scheduler, init and dynconfig\n",
+                          argv[2]);
+            return 2;
+        }
         dtr_conf_describe(role, stdout);
         return 0;
     }

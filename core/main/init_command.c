@@ -90,9 +90,11 @@ static int run_with(struct dtr_init_options *init, const struct dtr_init_config 
     struct registries registries = {0};
     struct dtr_offer offer;
     struct dtr_init_runtime runtime;
+    struct dtr_option_text options[OPTIONS_OF_MODULE];
+    size_t count = options_of_module(&config->modules.options, "runtime_containerd", options, 0);
     int rc = dtr_modules_new(NULL, &modules, err);
     if (rc == DTR_OK)
-        rc = dtr_modules_require(modules, "runtime", "containerd", NULL, 0, err);
+        rc = dtr_modules_require(modules, "runtime", "containerd", options, count, err);
     if (rc == DTR_OK)
         rc = take_registries(config, &registries, err);
     if (rc == DTR_OK && dtr_modules_find(modules, "runtime", "containerd", &offer)) {

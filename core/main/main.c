@@ -1,11 +1,15 @@
 /* The program: finds the command and runs it. */
 #include "core/main/command.h"
+#include "core/main/get_options.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 static command_run version_command;
+
+/* What the environment may say instead of an option; options.c reads it. */
+#define ENVIRONMENT(names) "\nOptions that are not given may be in the environment: " names ".\n"
 
 /* `name` is that of the log file. */
 #define LOG_OPTIONS(name)                                                                                    \
@@ -36,16 +40,21 @@ static const struct command {
      "Usage: darter daemon [--config FILE] [--dynconfig FILE] [--scheduler IP:PORT]... [OPTION]...\n\n"
      "  --config FILE            dfdaemon.yaml [/etc/dragonfly/dfdaemon.yaml]; defaults when that is not "
      "there\n"
-     "  --dynconfig FILE         schedulers [/etc/dragonfly/dynconfig.yaml]\n"
+     "  --dynconfig FILE         schedulers [/etc/dragonfly/dynconfig.yaml]; may come and change while it "
+     "runs\n"
      "  --scheduler IP:PORT      a scheduler, instead of those of the dynconfig file; may be repeated\n"
      "  --set KEY=VALUE          one value of the configuration, e.g. --set "
-     "proxy.server.port=4011\n" LOG_OPTIONS("dfdaemon")},
+     "proxy.server.port=4011\n" LOG_OPTIONS("dfdaemon")
+         ENVIRONMENT("DFDAEMON_CONFIG, DFDAEMON_DYNCONFIG,\nDFDAEMON_LOG_LEVEL, DFDAEMON_LOG_DIR, "
+                     "DFDAEMON_CONSOLE (true or false)")},
     {"scheduler", "who gets which piece from whom", scheduler_command,
      "Usage: darter scheduler [--config FILE] [--dynconfig FILE] [--set KEY=VALUE]... [OPTION]...\n\n"
      "  --config FILE            scheduler.yaml [/etc/dragonfly/scheduler.yaml]; defaults when that is not "
      "there\n"
-     "  --dynconfig FILE         limits [/etc/dragonfly/dynconfig.yaml]\n"
-     "  --set KEY=VALUE          one value of the configuration\n" LOG_OPTIONS("scheduler")},
+     "  --dynconfig FILE         limits [/etc/dragonfly/dynconfig.yaml]; may come and change while it runs\n"
+     "  --set KEY=VALUE          one value of the configuration\n" LOG_OPTIONS("scheduler")
+         ENVIRONMENT("SCHEDULER_CONFIG")},
+    {"get", "download a file by way of the daemon", get_command, get_usage},
     {"init", "point containerd at the daemon, or take that back", init_command,
      "Usage: darter init [--config FILE] [--dry-run]\n       darter init --undo [--dry-run]\n\n"
      "  --config FILE   dfinit.yaml [/etc/dragonfly/dfinit.yaml]; every registry when that is not there\n"
@@ -53,7 +62,9 @@ static const struct command {
      "  --undo          put back what was there before; refused for files that were edited since\n"
      "  --journal FILE  where it is written down [/var/lib/dragonfly/init-journal.json]\n"},
     {"module", "list and describe modules", module_command,
-     "Usage: darter module list\n       darter module describe NAME\n"},
+     "Usage: darter module [--dir FOLDER] list\n       darter module [--dir FOLDER] describe NAME|FILE\n\n"
+     "  --dir FOLDER   the first place to look in [server.pluginDir of /etc/dragonfly/dfdaemon.yaml]\n\n"
+     "A refused module is listed with the reason. FILE is a path with a slash in it.\n"},
     {"config", "check and describe configuration", config_command,
      "Usage: darter config check [--role ROLE] FILE\n       darter config describe ROLE\n\n"
      "ROLE is daemon, scheduler, init or dynconfig; told from the file when left out.\n"},
@@ -61,6 +72,26 @@ static const struct command {
 };
 
 enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };
+
+/* Dragonfly's programs, which scripts call by their names: links to this one. */
+static const struct {
+    const char *program, *command;
+} programs[] = {
+    {"dfdaemon", "daemon"}, {"dfget", "get"}, {"dfinit", "init"},
+    {"dfcache", "cache"},   {"dfctl", "ctl"}, {"dfstore", "store"},
+};
+
+/* Commands that are to come; one that has come is found among the commands first. */
+static const struct {
+    const char *name, *summary;
+} later[] = {
+    {"cache", "importing and exporting files of the cluster's cache"},
+    {"store", "object storage through the daemon"},
+    {"ctl", "looking at a daemon's tasks and preheating"},
+    {"manager", "clusters, jobs, users and the console"},
+    {"sim", "simulating a cluster"},
+    {"policy", "testing and replaying policies"},
+};
 
 static int version_command(int argc, char **argv)
 {
@@ -90,6 +121,30 @@ static void print_help(FILE *out)
     (void)fprintf(out, "\n\"darter COMMAND --help\" says more.\n");
 }
 
+/* The command that a program of Dragonfly's is; NULL for any other name. */
+static const char *command_of_program(const char *program)
+{
+    for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]); i++) {
+        if (strcmp(programs[i].program, program) == 0)
+            return programs[i].command;
+    }
+    return NULL;
+}
+
+/* Says that there is no such command; `said` is what the user wrote. Returns the exit status. */
+static int no_command(const char *name, const char *said)
+{
+    for (size_t i = 0; i < sizeof(later) / sizeof(later[0]); i++) {
+        if (strcmp(later[i].name, name) == 0) {
+            (void)fprintf(stderr, "darter: %s (%s) is not there yet; \"darter --help\" lists what is\n", said,
+                          later[i].summary);
+            return 2;
+        }
+    }
+    (void)fprintf(stderr, "darter: there is no command '%s'; \"darter --help\" lists them\n", said);
+    return 2;
+}
+
 static const struct command *find(const char *name)
 {
     for (size_t i = 0; i < COMMANDS; i++) {
@@ -108,27 +163,46 @@ static bool wants_help(int argc, char **argv)
     return false;
 }
 
-int main(int argc, char **argv)
+/* "help", "help COMMAND", "--help", "-h" and no word at all. */
+static int help(int argc, char **argv)
 {
-    const char *slash = strrchr(argv[0], '/'), *name = slash ? slash + 1 : argv[0];
-    const struct command *command = strcmp(name, "dfdaemon") == 0 ? find("daemon") : NULL;
-    if (!command) {
-        if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
-            print_help(argc < 2 ? stderr : stdout);
-            return argc < 2 ? 2 : 0;
-        }
-        command = find(strcmp(argv[1], "--version") == 0 ? "version" : argv[1]);
-        if (!command) {
-            (void)fprintf(stderr, "darter: there is no command '%s'; \"darter --help\" lists them\n",
-                          argv[1]);
-            return 2;
-        }
-        argc--;
-        argv++;
-    }
+    const struct command *command = argc > 2 ? find(argv[2]) : NULL;
+    if (argc > 2 && !command)
+        return no_command(argv[2], argv[2]);
+    if (command)
+        (void)fputs(command->usage, stdout);
+    else
+        print_help(argc < 2 ? stderr : stdout);
+    return argc < 2 ? 2 : 0;
+}
+
+static bool is(const char *word, const char *one, const char *other)
+{
+    return strcmp(word, one) == 0 || strcmp(word, other) == 0;
+}
+
+static int run(const char *name, const char *said, int argc, char **argv)
+{
+    const struct command *command = find(name);
+    if (!command)
+        return no_command(name, said);
     if (wants_help(argc, argv)) {
         (void)fputs(command->usage, stdout);
         return 0;
     }
     return command->run(argc, argv);
+}
+
+int main(int argc, char **argv)
+{
+    const char *slash = strrchr(argv[0], '/'), *program = slash ? slash + 1 : argv[0];
+    const char *name = command_of_program(program);
+    if (name && argc == 2 && is(argv[1], "--version", "-V"))
+        return version_command(1, argv);
+    if (name)
+        return run(name, program, argc, argv);
+    if (argc < 2 || is(argv[1], "--help", "-h") || strcmp(argv[1], "help") == 0)
+        return help(argc, argv);
+    name = is(argv[1], "--version", "-V") ? "version" : argv[1];
+    return run(name, argv[1], argc - 1, argv + 1);
 }

@@ -1,8 +1,10 @@
 /* Options of the serving commands; see options.h. */
 #include "core/main/options.h"
 
+#include "core/conf/value.h"
 #include "core/main/command.h"
 #include <getopt.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -36,13 +38,13 @@ static bool add(struct option_list *list, const char *value)
     return true;
 }
 
-static bool read_level(struct options *options, const char *text)
+static bool read_level(struct options *options, const char *text, const char *where)
 {
     enum dtr_log_level level;
     options->log_level = text;
     if (dtr_log_level_parse(text, &level))
         return true;
-    (void)fprintf(stderr, "darter: --log-level %s: allowed are error, warn, info, debug, trace\n", text);
+    (void)fprintf(stderr, "darter: %s %s: allowed are error, warn, info, debug, trace\n", where, text);
     return false;
 }
 
@@ -77,7 +79,7 @@ static bool take(struct options *options, unsigned which, int letter, const char
     case SET:
         return add(&options->sets, optarg);
     case 'l':
-        return read_level(options, optarg);
+        return read_level(options, optarg, "--log-level");
     case LOG_DIR:
         options->log_dir = optarg;
         return true;
@@ -104,6 +106,44 @@ bool options_read(struct options *options, unsigned which, int argc, char **argv
         (void)fprintf(stderr, "darter: what is '%s'? \"darter %s --help\" says more\n", argv[optind],
                       argv[0]);
     return optind >= argc;
+}
+
+/* A variable, NULL when it is not there or empty. */
+static const char *variable(const char *prefix, const char *rest, char name[64])
+{
+    (void)snprintf(name, 64, "%s_%s", prefix, rest);
+    const char *value = getenv(name);
+    return value && *value ? value : NULL;
+}
+
+static void take_text(const char **option, const char *prefix, const char *rest)
+{
+    char name[64];
+    const char *value = variable(prefix, rest, name);
+    if (!*option)
+        *option = value;
+}
+
+bool options_environment(struct options *options, const char *prefix)
+{
+    char name[64];
+    const char *value;
+    take_text(&options->config, prefix, "CONFIG");
+    if (strcmp(prefix, "DFDAEMON") != 0)
+        return true; /* Dragonfly's scheduler knows no other */
+    take_text(&options->dynconfig, prefix, "DYNCONFIG");
+    take_text(&options->log_dir, prefix, "LOG_DIR");
+    value = variable(prefix, "LOG_LEVEL", name);
+    if (value && !options->log_level && !read_level(options, value, name))
+        return false;
+    value = variable(prefix, "CONSOLE", name);
+    bool console = options->console;
+    if (value && !console && !dtr_value_bool(value, &console)) {
+        (void)fprintf(stderr, "darter: %s %s: allowed are true and false\n", name, value);
+        return false;
+    }
+    options->console = console;
+    return true;
 }
 
 enum dtr_log_level options_level(const struct options *options, const char *configured)
@@ -150,4 +190,31 @@ int options_load(enum dtr_conf_role role, const char *named, const char *usual,
     for (size_t i = 0; sets && i < sets->count && rc == DTR_OK; i++)
         rc = set_one(*ret_conf, sets->items[i], err);
     return rc;
+}
+
+const char *options_dynconfig(const struct options *options)
+{
+    return options->dynconfig ? options->dynconfig : "/etc/dragonfly/dynconfig.yaml";
+}
+
+int options_check_dynconfig(const struct options *options, struct dtr_error *err)
+{
+    struct dtr_conf *conf = NULL;
+    int rc = options_load(DTR_ROLE_DYNCONFIG, NULL, options_dynconfig(options), NULL, &conf, err);
+    dtr_conf_free(conf);
+    return rc;
+}
+
+size_t options_of_module(const struct dtr_conf_modules *modules, const char *module,
+                         struct dtr_option_text list[OPTIONS_OF_MODULE], size_t given)
+{
+    for (size_t i = 0; i < modules->count; i++) {
+        const struct dtr_conf_module *entry = &modules->items[i];
+        for (size_t j = 0;
+             strcmp(entry->name, module) == 0 && j < entry->options.count && given < OPTIONS_OF_MODULE; j++)
+            list[given++] = (struct dtr_option_text){.key = entry->options.items[j].name,
+                                                     .value = entry->options.items[j].value,
+                                                     .where = "modules.options"};
+    }
+    return given;
 }

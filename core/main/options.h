@@ -3,6 +3,7 @@
 #define DTR_MAIN_OPTIONS_H
 
 #include "core/conf/conf.h"
+#include "core/module/options.h"
 #include "core/obs/log.h"
 
 /* What was given several times; texts are the command line's. */
@@ -20,6 +21,11 @@ struct options {
     bool console;
 };
 
+/* Takes from the environment what was not given, as Dragonfly's programs do: PREFIX_CONFIG, and for
+ * "DFDAEMON" also _DYNCONFIG, _LOG_LEVEL, _LOG_DIR and _CONSOLE. False: it was said what is wrong; exit with
+ * 2. */
+bool options_environment(struct options *options, const char *prefix);
+
 /* Which options a command has besides those of the log, and --config, --dynconfig, --set. */
 enum { OPTIONS_SCHEDULER = 1, OPTIONS_UP = 2 };
 
@@ -35,5 +41,15 @@ const char *options_log_file(const struct options *options, const char *configur
  * `sets` (or NULL). Findings are printed to stderr. */
 int options_load(enum dtr_conf_role role, const char *named, const char *usual,
                  const struct option_list *sets, struct dtr_conf **ret_conf, struct dtr_error *err);
+
+/* What modules.options says for a module, behind the `given` of the caller; the new count. */
+enum { OPTIONS_OF_MODULE = 32 };
+size_t options_of_module(const struct dtr_conf_modules *modules, const char *module,
+                         struct dtr_option_text list[OPTIONS_OF_MODULE], size_t given);
+/* Path of the local dynconfig file, which need not be there. */
+const char *options_dynconfig(const struct options *options);
+/* An error when it is there and bad: a program that begins with it has the user's eye. Findings are printed
+ * to stderr. */
+int options_check_dynconfig(const struct options *options, struct dtr_error *err);
 
 #endif

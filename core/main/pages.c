@@ -2,6 +2,7 @@
 #include "core/main/serve.h"
 
 #include "core/base/str.h"
+#include "core/obs/log.h"
 #include "core/obs/metric.h"
 
 static void show_metrics(void *context, struct dtr_http_exchange *exchange,
@@ -86,12 +87,19 @@ int serve_health(struct serve_pages *pages, const char *ip, uint16_t port,
 
 int serve_pages_open(struct serve_pages *pages, struct dtr_loop *loop, struct dtr_error *err)
 {
+    struct dtr_addr addr;
+    char text[DTR_ADDR_TEXT];
     int rc = DTR_OK;
     for (size_t i = 0; i < pages->count && rc == DTR_OK; i++) {
         struct serve_page *page = &pages->list[i];
         rc = dtr_http_server_new(loop, NULL, dtr_http_router_handle, page->router, &page->server, err);
         if (rc == DTR_OK)
-            rc = dtr_http_server_listen(page->server, &page->addr, NULL, err);
+            rc = dtr_http_server_listen(page->server, &page->addr, &addr, err);
+        if (rc == DTR_OK) {
+            dtr_addr_text(&addr, text);
+            dtr_log(DTR_LOG_INFO, NULL, "pages on %s:%s%s", text, page->groups ? " /metrics" : "",
+                    page->healthy ? " /healthy" : "");
+        }
     }
     return rc;
 }

@@ -4,7 +4,7 @@
 #ifndef DTR_MAIN_ROLES_H
 #define DTR_MAIN_ROLES_H
 
-#include "core/conf/conf.h"
+#include "core/conf/follow.h"
 #include "core/daemon/daemon.h"
 #include "core/main/serve.h"
 #include "core/scheduler/scheduler.h"
@@ -19,10 +19,17 @@ struct daemon_role {
     struct dtr_daemon *daemon;
 };
 
-/* Everything but its pages, which are added to `pages`. `config` and `schedulers` ("ip:port" of each) outlive
- * the role. The data loops run afterwards, the control loop is the caller's to run. */
+/* Who the daemon's schedulers are: some "ip:port", or, without, those of a file. */
+struct daemon_schedulers {
+    const char *const *list;
+    size_t count;
+    const char *dynconfig; /* path of dynconfig.yaml */
+};
+
+/* Everything but its pages, which are added to `pages`. `config` and `schedulers` outlive the role. The data
+ * loops run afterwards, the control loop is the caller's to run. */
 int daemon_role_open(struct daemon_role *role, const struct dtr_daemon_config *config,
-                     const char *const *schedulers, size_t scheduler_count, struct serve_pages *pages,
+                     const struct daemon_schedulers *schedulers, struct serve_pages *pages,
                      struct dtr_error *err);
 /* On the control loop; so is `stopped`, later. */
 void daemon_role_stop(struct daemon_role *role, void (*stopped)(void *context), void *context);
@@ -31,6 +38,10 @@ void daemon_role_free(struct daemon_role *role);
 
 struct scheduler_role {
     struct dtr_loop *control;
+    const struct dtr_scheduler_config *config;
+    int64_t candidate_parent_limit, filter_parent_limit; /* as dynconfig.yaml said last */
+    struct dtr_follow *dynconfig;                        /* NULL: there is none */
+    bool had_dynconfig;                                  /* it was there and good */
     struct dtr_scheduler *scheduler;
     struct dtr_rpc_table *table;
     struct dtr_rpc_server *server;
@@ -39,10 +50,10 @@ struct scheduler_role {
     void *context;
 };
 
-/* The same for the scheduler; `config` and `dynconfig` are only read. */
+/* The same for the scheduler; `config` outlives the role. `dynconfig` is the path of dynconfig.yaml, whose
+ * limits are taken over whenever they change, or NULL. */
 int scheduler_role_open(struct scheduler_role *role, const struct dtr_scheduler_config *config,
-                        const struct dtr_dynconfig *dynconfig, struct serve_pages *pages,
-                        struct dtr_error *err);
+                        const char *dynconfig, struct serve_pages *pages, struct dtr_error *err);
 void scheduler_role_stop(struct scheduler_role *role, void (*stopped)(void *context), void *context);
 void scheduler_role_free(struct scheduler_role *role);
 

@@ -25,7 +25,7 @@ static void on_stop(void *context)
 }
 
 static int run(const struct options *options, const struct dtr_scheduler_config *config,
-               const struct dtr_dynconfig *dynconfig, struct dtr_error *err)
+               struct dtr_error *err)
 {
     static struct process process; /* after an error it goes with the program */
     char log[256];
@@ -38,7 +38,7 @@ static int run(const struct options *options, const struct dtr_scheduler_config 
     if (rc == DTR_OK)
         rc = serve_allow(&config->security.outbound_allow, err);
     if (rc == DTR_OK)
-        rc = scheduler_role_open(&process.role, config, dynconfig, &process.pages, err);
+        rc = scheduler_role_open(&process.role, config, options_dynconfig(options), &process.pages, err);
     if (rc == DTR_OK)
         rc = serve_pages_open(&process.pages, process.role.control, err);
     if (rc != DTR_OK)
@@ -53,19 +53,17 @@ static int run(const struct options *options, const struct dtr_scheduler_config 
 int scheduler_command(int argc, char **argv)
 {
     struct options options = {0};
-    struct dtr_conf *conf = NULL, *dynconf = NULL;
+    struct dtr_conf *conf = NULL;
     struct dtr_error err;
-    if (!options_read(&options, 0, argc, argv))
+    if (!options_read(&options, 0, argc, argv) || !options_environment(&options, "SCHEDULER"))
         return 2;
     int rc = options_load(DTR_ROLE_SCHEDULER, options.config, "/etc/dragonfly/scheduler.yaml", &options.sets,
                           &conf, &err);
     if (rc == DTR_OK)
-        rc = options_load(DTR_ROLE_DYNCONFIG, options.dynconfig, "/etc/dragonfly/dynconfig.yaml", NULL,
-                          &dynconf, &err);
+        rc = options_check_dynconfig(&options, &err);
     if (rc == DTR_OK)
-        rc = run(&options, dtr_conf_scheduler(conf), dtr_conf_dynconfig(dynconf), &err);
+        rc = run(&options, dtr_conf_scheduler(conf), &err);
     serve_end();
     dtr_conf_free(conf);
-    dtr_conf_free(dynconf);
     return rc == DTR_OK ? 0 : command_fail(&err);
 }

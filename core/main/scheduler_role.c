@@ -8,12 +8,12 @@
 
 enum { STOP_MS = 2000 };
 
-static struct dtr_swarm_config limits(const struct dtr_scheduler_config *config,
-                                      const struct dtr_dynconfig *dynconfig)
+static struct dtr_swarm_config limits(const struct scheduler_role *role)
 {
+    const struct dtr_scheduler_config *config = role->config;
     struct dtr_swarm_config swarm = dtr_swarm_defaults();
-    swarm.candidate_parent_limit = (uint32_t)dynconfig->candidate_parent_limit;
-    swarm.filter_parent_limit = (uint32_t)dynconfig->filter_parent_limit;
+    swarm.candidate_parent_limit = (uint32_t)role->candidate_parent_limit;
+    swarm.filter_parent_limit = (uint32_t)role->filter_parent_limit;
     swarm.back_to_source_count = (uint32_t)config->scheduler.back_to_source_count;
     swarm.retry_back_to_source_limit = (uint32_t)config->scheduler.retry_back_to_source_limit;
     swarm.retry_limit = (uint32_t)config->scheduler.retry_limit;
@@ -27,11 +27,48 @@ static struct dtr_swarm_config limits(const struct dtr_scheduler_config *config,
     return swarm;
 }
 
+/* --- dynconfig.yaml ------------------------------------------------------------------------------------ */
+
+static void on_taken(void *context, const struct dtr_conf *conf, const void *found)
+{
+    struct scheduler_role *role = context;
+    const struct dtr_dynconfig *dynconfig = dtr_conf_dynconfig(conf);
+    (void)found;
+    role->had_dynconfig = true;
+    if (dynconfig->candidate_parent_limit == role->candidate_parent_limit &&
+        dynconfig->filter_parent_limit == role->filter_parent_limit)
+        return;
+    role->candidate_parent_limit = dynconfig->candidate_parent_limit;
+    role->filter_parent_limit = dynconfig->filter_parent_limit;
+    const struct dtr_swarm_config swarm = limits(role);
+    dtr_scheduler_configure(role->scheduler, &swarm);
+    dtr_log(DTR_LOG_INFO, NULL, "candidateParentLimit is %d now, filterParentLimit %d",
+            (int)role->candidate_parent_limit, (int)role->filter_parent_limit);
+}
+
+/* That there is no file is nothing to warn of, unless there was one. */
+static void on_said(void *context, int code, const char *text)
+{
+    const struct scheduler_role *role = context;
+    if (code != DTR_ENOT_FOUND || role->had_dynconfig)
+        dtr_log(DTR_LOG_WARN, NULL, code == DTR_OK ? "%s" : "the limits stay as they are: %s", text);
+}
+
+static int follow_dynconfig(struct scheduler_role *role, const char *path, struct dtr_error *err)
+{
+    static const struct dtr_follow_events events = {.taken = on_taken, .said = on_said};
+    if (!path)
+        return DTR_OK;
+    return dtr_follow_open(role->control, DTR_ROLE_DYNCONFIG, path,
+                           role->config->dynconfig.refresh_interval_ms, &events, role, &role->dynconfig, err);
+}
+
 static int add_pages(const struct dtr_scheduler_config *config, struct serve_pages *pages,
                      struct dtr_error *err)
 {
     const char *addr = config->metrics.addr, *colon = addr ? strrchr(addr, ':') : NULL;
-    char ip[64] = "0.0.0.0";
+    char ip[64];
+    (void)snprintf(ip, sizeof(ip), "%s", config->network.enable_ipv6 ? "::" : "0.0.0.0");
     if (!config->metrics.enable || !colon)
         return DTR_OK;
     if (colon > addr && (size_t)(colon - addr) < sizeof(ip)) {
@@ -65,11 +102,15 @@ static int open_rpc(struct scheduler_role *role, const struct dtr_scheduler_conf
 }
 
 int scheduler_role_open(struct scheduler_role *role, const struct dtr_scheduler_config *config,
-                        const struct dtr_dynconfig *dynconfig, struct serve_pages *pages,
-                        struct dtr_error *err)
+                        const char *dynconfig, struct serve_pages *pages, struct dtr_error *err)
 {
-    struct dtr_scheduler_options options = {.swarm = limits(config, dynconfig),
-                                            .seed_timeout_ms = config->seed_peer.task_download_timeout_ms};
+    const struct dtr_swarm_config usual = dtr_swarm_defaults();
+    role->config = config;
+    role->candidate_parent_limit = usual.candidate_parent_limit;
+    role->filter_parent_limit = usual.filter_parent_limit;
+    struct dtr_scheduler_options options = {.swarm = limits(role),
+                                            .seed_timeout_ms = config->seed_peer.task_download_timeout_ms,
+                                            .algorithm = config->scheduler.algorithm};
     struct dtr_addr addr;
     char text[DTR_ADDR_TEXT];
     dtr_random(&options.seed_number, sizeof(options.seed_number));
@@ -78,6 +119,8 @@ int scheduler_role_open(struct scheduler_role *role, const struct dtr_scheduler_
         rc = dtr_scheduler_new(role->control, &options, &role->scheduler, err);
     if (rc == DTR_OK)
         rc = open_rpc(role, config, &addr, err);
+    if (rc == DTR_OK)
+        rc = follow_dynconfig(role, dynconfig, err);
     if (rc == DTR_OK)
         rc = add_pages(config, pages, err);
     if (rc == DTR_OK) {
@@ -97,6 +140,7 @@ void scheduler_role_stop(struct scheduler_role *role, void (*stopped)(void *cont
 {
     role->stopped = stopped;
     role->context = context;
+    dtr_follow_close(role->dynconfig);
     dtr_rpc_server_stop(role->server, STOP_MS, after_server, role);
 }
 

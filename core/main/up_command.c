@@ -113,17 +113,18 @@ static void on_stop(void *context)
 }
 
 static int open_all(struct process *process, struct dtr_conf *daemon, struct dtr_conf *scheduler,
-                    const struct dtr_conf *dynconfig, const char *address, struct dtr_error *err)
+                    const char *dynconfig, const char *address, struct dtr_error *err)
 {
     const struct dtr_daemon_config *config = dtr_conf_daemon(daemon);
+    const struct daemon_schedulers schedulers = {.list = &address, .count = 1};
     int rc = serve_allow(&config->security.outbound_allow, err);
     if (rc == DTR_OK)
         rc = serve_allow(&dtr_conf_scheduler(scheduler)->security.outbound_allow, err);
     if (rc == DTR_OK)
-        rc = scheduler_role_open(&process->scheduler, dtr_conf_scheduler(scheduler),
-                                 dtr_conf_dynconfig(dynconfig), &process->pages, err);
+        rc = scheduler_role_open(&process->scheduler, dtr_conf_scheduler(scheduler), dynconfig,
+                                 &process->pages, err);
     if (rc == DTR_OK)
-        rc = daemon_role_open(&process->daemon, config, &address, 1, &process->pages, err);
+        rc = daemon_role_open(&process->daemon, config, &schedulers, &process->pages, err);
     if (rc == DTR_OK)
         rc = serve_pages_open(&process->pages, process->daemon.control, err);
     if (rc == DTR_OK)
@@ -131,9 +132,9 @@ static int open_all(struct process *process, struct dtr_conf *daemon, struct dtr
     return rc;
 }
 
-static void say_ready(const struct dtr_daemon_config *config, const char *listen, const char *address)
+static void say_ready(const struct dtr_daemon *daemon, const char *listen, const char *address)
 {
-    int port = (int)config->proxy.server.listen.port;
+    int port = dtr_daemon_ports(daemon)->proxy;
     (void)printf(
         "Darter is up; Ctrl-C ends it.\n"
         "  registry mirror and proxy  http://127.0.0.1:%d\n"
@@ -146,7 +147,7 @@ static void say_ready(const struct dtr_daemon_config *config, const char *listen
 }
 
 static int run(const struct options *options, struct dtr_conf *daemon, struct dtr_conf *scheduler,
-               const struct dtr_conf *dynconfig, struct dtr_error *err)
+               struct dtr_error *err)
 {
     static struct process process; /* after an error it goes with the program */
     const char *ip = options->listen ? options->listen : "127.0.0.1";
@@ -171,10 +172,10 @@ static int run(const struct options *options, struct dtr_conf *daemon, struct dt
         rc = serve_begin(&settings, err);
     dtr_addr_text(&addr, address);
     if (rc == DTR_OK)
-        rc = open_all(&process, daemon, scheduler, dynconfig, address, err);
+        rc = open_all(&process, daemon, scheduler, options->dynconfig, address, err);
     if (rc != DTR_OK)
         return rc;
-    say_ready(dtr_conf_daemon(daemon), options->listen, address);
+    say_ready(process.daemon.daemon, options->listen, address);
     serve_signals_start(&process.signals, process.daemon.control, on_stop, &process);
     dtr_loop_run(process.daemon.control);
     serve_signals_end(&process.signals);
@@ -187,7 +188,7 @@ static int run(const struct options *options, struct dtr_conf *daemon, struct dt
 int up_command(int argc, char **argv)
 {
     struct options options = {0};
-    struct dtr_conf *daemon = NULL, *scheduler = NULL, *dynconfig = NULL;
+    struct dtr_conf *daemon = NULL, *scheduler = NULL;
     struct dtr_error err;
     if (!options_read(&options, OPTIONS_UP, argc, argv))
         return 2;
@@ -195,13 +196,12 @@ int up_command(int argc, char **argv)
     if (rc == DTR_OK)
         rc = options_load(DTR_ROLE_SCHEDULER, options.scheduler_config, NULL, &options.scheduler_sets,
                           &scheduler, &err);
+    if (rc == DTR_OK && options.dynconfig)
+        rc = options_check_dynconfig(&options, &err);
     if (rc == DTR_OK)
-        rc = options_load(DTR_ROLE_DYNCONFIG, options.dynconfig, NULL, NULL, &dynconfig, &err);
-    if (rc == DTR_OK)
-        rc = run(&options, daemon, scheduler, dynconfig, &err);
+        rc = run(&options, daemon, scheduler, &err);
     serve_end();
     dtr_conf_free(daemon);
     dtr_conf_free(scheduler);
-    dtr_conf_free(dynconfig);
     return rc == DTR_OK ? 0 : command_fail(&err);
 }

@@ -45,7 +45,7 @@ bool dtr_modules_next(const struct dtr_modules *modules, const char *kind, size_
 
 /* Prints a line for every module file that can be found, a refused one with the reason. Loads them. */
 int dtr_modules_list(struct dtr_modules *modules, FILE *out, struct dtr_error *err);
-/* Prints what a module says of itself: options, features, metrics. */
+/* Prints what a module says of itself: options, features, metrics. A name with a slash in it is a path. */
 int dtr_modules_describe(struct dtr_modules *modules, const char *name, FILE *out, struct dtr_error *err);
 
 #endif

@@ -83,8 +83,11 @@ static void describe_option(const struct dtr_option *option, FILE *out)
     char range[DTR_OPTION_RANGE];
     dtr_option_range(option, range);
     (void)fprintf(out, "  %-20s %s\n", option->name, option->help);
+    const char *unit = option->type == DTR_OPTION_DURATION ? "ms"
+                       : option->type == DTR_OPTION_SIZE   ? "bytes"
+                                                           : option->unit;
     (void)fprintf(out, "  %-20s %s%s%s%s%s; default %s\n", "", dtr_option_type_words(option->type),
-                  *range ? ", " : "", range, *range && *option->unit ? " " : "", *range ? option->unit : "",
+                  *range ? ", " : "", range, *range && *unit ? " " : "", *range ? unit : "",
                   *option->initial ? option->initial : "\"\"");
 }
 
@@ -106,14 +109,31 @@ static void describe(const struct dtr_module *module, const char *path, FILE *ou
         (void)fprintf(out, "  %-28s %s\n", metric->name, metric->help);
 }
 
+/* The file that is meant, and the name that its module must have. */
+static int find_file(const struct dtr_modules *modules, const char *said, char name[DTR_MODULE_NAME],
+                     char **ret_path, struct dtr_error *err)
+{
+    const char *slash = strrchr(said, '/');
+    if (!slash) {
+        (void)snprintf(name, DTR_MODULE_NAME, "%s", said);
+        return dtr_modules_path(modules, said, ret_path, err);
+    }
+    if (!name_of_file(slash + 1, name))
+        return dtr_error_set(err, DTR_EINVALID, DTR_RETRY_NEVER,
+                             "%.180s is no module's file: those are called NAME.so", said);
+    *ret_path = strdup(said);
+    return *ret_path ? DTR_OK : dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory");
+}
+
 int dtr_modules_describe(struct dtr_modules *modules, const char *name, FILE *out, struct dtr_error *err)
 {
     const struct dtr_module *module;
+    char own_name[DTR_MODULE_NAME];
     char *path;
-    int status = dtr_modules_path(modules, name, &path, err);
+    int status = find_file(modules, name, own_name, &path, err);
     if (status != DTR_OK)
         return status;
-    status = dtr_module_load(path, name, &module, err);
+    status = dtr_module_load(path, own_name, &module, err);
     if (status == DTR_OK)
         describe(module, path, out);
     free(path);

@@ -1,6 +1,7 @@
 /* Finding, starting, looking up and stopping modules. */
 #include "core/module/registry.h"
 
+#include "core/base/program.h"
 #include "core/base/str.h"
 #include "core/module/load.h"
 #include "core/obs/log.h"
@@ -10,17 +11,6 @@
 
 /* --- folders ----------------------------------------------------------------------------------------- */
 
-/* The program's own folder, without a slash at the end; "" when the system does not say. */
-static void own_folder(char folder[4096])
-{
-    ssize_t length = readlink("/proc/self/exe", folder, 4095);
-    char *slash;
-    folder[length > 0 ? length : 0] = 0;
-    slash = strrchr(folder, '/');
-    if (slash)
-        *slash = 0;
-}
-
 static bool add_folder(struct dtr_modules *modules, size_t at, const char *folder, const char *rest)
 {
     return asprintf(&modules->folders[at], "%s%s", folder, rest) >= 0;
@@ -29,13 +19,13 @@ static bool add_folder(struct dtr_modules *modules, size_t at, const char *folde
 int dtr_modules_new(const char *folder, struct dtr_modules **ret_modules, struct dtr_error *err)
 {
     struct dtr_modules *modules = calloc(1, sizeof(*modules));
-    char own[4096];
+    char own[DTR_PROGRAM_PATH];
     bool good = modules != NULL;
 
-    own_folder(own);
+    dtr_program_folder(own);
     if (good && folder && *folder)
         good = add_folder(modules, 0, folder, "");
-    good = good && add_folder(modules, 1, own, "/../" DTR_LIBDIR "/darter/modules") &&
+    good = good && add_folder(modules, 1, own, "/" DTR_INSTALLED_MODULES) &&
            add_folder(modules, 2, own, "/modules") && add_folder(modules, 3, own, "/../modules");
     if (!good) {
         dtr_modules_free(modules);

@@ -43,6 +43,13 @@ void dtr_series_set(struct dtr_series *series, double value);
 /* Present value: of a counter or gauge; the sum of a histogram's or summary's observations. */
 double dtr_series_value(const struct dtr_series *series);
 
+/* The label task_size_level of an object: "0" when nothing is in it or its length is not known (UINT64_MAX),
+ * else "1" (below 1 MiB) to "20" (1 TiB and more), as Dragonfly cuts them. */
+const char *dtr_metric_size_level(uint64_t bytes);
+/* The label platform, "linux/x86_64". Returns `text`. */
+#define DTR_METRIC_PLATFORM 48
+const char *dtr_metric_platform(char text[DTR_METRIC_PLATFORM]);
+
 /* Makes the counter darter_module_<module>_<name> and returns its only series; the same one when it was
  * there already. Texts are copied. Names keep letters, digits and '_'; anything else becomes '_'. */
 int dtr_metric_module(const char *module, const char *name, const char *help, struct dtr_series **ret_series,

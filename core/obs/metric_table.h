@@ -1,7 +1,8 @@
 /* Dragonfly's metric families for standard tasks, written once: X(id, name, kind, labels, fed, help).
  *
  * Names, kinds and labels are those of Dragonfly v2.5 (features page 6.3), so that its dashboards and
- * alerts keep working. `fed` is 1 when the program counts there, 0 when the row waits for its feature.
+ * alerts keep working. `fed` is 1 when the program counts there, 0 when the row waits for its feature;
+ * metric_fed_test.c holds that against the code.
  * Families of persistent and cache tasks join when those tasks do. */
 #ifndef DTR_OBS_METRIC_TABLE_H
 #define DTR_OBS_METRIC_TABLE_H
@@ -40,14 +41,14 @@
       "Proxy requests answered as tasks")                                                                    \
     DTR_METRIC_PAIR(X, CLIENT_UPDATE_TASK, "update_task", "type", 0, "Tasks updated")                        \
     DTR_METRIC_PAIR(X, CLIENT_STAT_TASK, "stat_task", "type", 1, "Questions about a task")                   \
-    DTR_METRIC_PAIR(X, CLIENT_STAT_LOCAL_TASK, "stat_local_task", "type", 0,                                 \
+    DTR_METRIC_PAIR(X, CLIENT_STAT_LOCAL_TASK, "stat_local_task", "type", 1,                                 \
                     "Questions about a task on this host")                                                   \
-    X(CLIENT_LIST_LOCAL_TASKS, "list_local_tasks_total", COUNTER, "type", 0, "Listings of local tasks")      \
-    X(CLIENT_LIST_LOCAL_TASKS_FAILURE, "list_tasks_failure_total", COUNTER, "type", 0,                       \
+    X(CLIENT_LIST_LOCAL_TASKS, "list_local_tasks_total", COUNTER, "type", 1, "Listings of local tasks")      \
+    X(CLIENT_LIST_LOCAL_TASKS_FAILURE, "list_tasks_failure_total", COUNTER, "type", 1,                       \
       "Listings of local tasks that failed")                                                                 \
     DTR_METRIC_PAIR(X, CLIENT_LIST_TASK_ENTRIES, "list_task_entries", "type", 0, "Directory listings")       \
     DTR_METRIC_PAIR(X, CLIENT_DELETE_TASK, "delete_task", "type", 1, "Tasks deleted")                        \
-    DTR_METRIC_PAIR(X, CLIENT_DELETE_LOCAL_TASK, "delete_local_task", "type", 0,                             \
+    DTR_METRIC_PAIR(X, CLIENT_DELETE_LOCAL_TASK, "delete_local_task", "type", 1,                             \
                     "Tasks deleted on this host only")                                                       \
     DTR_METRIC_PAIR(X, CLIENT_DELETE_HOST, "delete_host", "", 0, "Times this host took its leave")           \
     X(CLIENT_DISK_SPACE, "disk_space_total", GAUGE, "", 1, "Bytes on the disk that holds the store")         \
@@ -94,10 +95,10 @@
     X(SCHEDULER_HOST_TRAFFIC, "host_traffic", COUNTER, "type,task_type,host_type,host_id,host_ip,host_name", \
       0, "Bytes reported, by host")                                                                          \
     X(SCHEDULER_DOWNLOAD_PEER_DURATION, "download_peer_duration_milliseconds", SUMMARY, "task_size_level",   \
-      0, "How long peers took for a download")                                                               \
+      1, "How long peers took for a download")                                                               \
     X(SCHEDULER_CONCURRENT_SCHEDULE, "concurrent_schedule_total", GAUGE, "", 1,                              \
       "Peers waiting for an answer now")                                                                     \
-    X(SCHEDULER_SCHEDULE_DURATION, "schedule_duration_milliseconds", SUMMARY, "", 0,                         \
+    X(SCHEDULER_SCHEDULE_DURATION, "schedule_duration_milliseconds", SUMMARY, "", 1,                         \
       "How long a register waited for its answer")                                                           \
     DTR_METRIC_PAIR(X, SCHEDULER_PREHEAT_IMAGE, "preheat_image", "", 0, "PreheatImage calls")                \
     DTR_METRIC_PAIR(X, SCHEDULER_STAT_IMAGE, "stat_image", "", 0, "StatImage calls")                         \

@@ -51,7 +51,8 @@ static void plain_families_show_zero_and_unfed_ones_nothing(void **state)
     (void)state;
     assert_shows(DTR_METRICS_CLIENT, "\ndragonfly_client_proxy_request_total 0\n");
     assert_shows(DTR_METRICS_SCHEDULER, "\ndragonfly_scheduler_concurrent_schedule_total 0\n");
-    assert_hides(DTR_METRICS_SCHEDULER, "schedule_duration_milliseconds");
+    assert_shows(DTR_METRICS_SCHEDULER, "\ndragonfly_scheduler_schedule_duration_milliseconds_count 0\n");
+    assert_hides(DTR_METRICS_SCHEDULER, "dragonfly_scheduler_list_hosts_total");
     assert_hides(DTR_METRICS_CLIENT, "dragonfly_client_delete_host_total");
     dtr_metric_add(DTR_CLIENT_DELETE_HOST, NULL, 1);
     assert_shows(DTR_METRICS_CLIENT, "\ndragonfly_client_delete_host_total 1\n");
@@ -154,6 +155,33 @@ static void modules_bring_their_counters(void **state)
                                      "darter_module_storage_file_writes_total 2\n");
 }
 
+static void sizes_fall_into_levels(void **state)
+{
+    static const struct {
+        uint64_t bytes;
+        const char *level;
+    } cases[] = {
+        {0, "0"},
+        {UINT64_MAX, "0"},
+        {1, "1"},
+        {(1u << 20) - 1, "1"},
+        {1u << 20, "2"},
+        {(4u << 20) - 1, "2"},
+        {4u << 20, "3"},
+        {8u << 20, "4"},
+        {(1u << 30) - 1, "10"},
+        {1u << 30, "11"},
+        {(UINT64_C(4) << 30) - 1, "11"},
+        {UINT64_C(4) << 30, "12"},
+        {(UINT64_C(1) << 40) - 1, "19"},
+        {UINT64_C(1) << 40, "20"},
+        {UINT64_MAX - 1, "20"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+        assert_string_equal(dtr_metric_size_level(cases[i].bytes), cases[i].level);
+}
+
 static void no_family_is_named_twice(void **state)
 {
     (void)state;
@@ -181,6 +209,7 @@ int main(void)
         cmocka_unit_test(label_sets_are_bounded),
         cmocka_unit_test(threads_lose_no_count),
         cmocka_unit_test(modules_bring_their_counters),
+        cmocka_unit_test(sizes_fall_into_levels),
         cmocka_unit_test(no_family_is_named_twice),
         cmocka_unit_test(full_output_is_an_error),
     };

@@ -85,6 +85,14 @@ const struct dtr_policy_settings *dtr_policy_settings(const struct dtr_policy *p
 int dtr_policy_rank(void *policy, const struct dtr_rank_input *input, double *ret_scores,
                     struct dtr_error *err);
 
+/* --- where scripts are --------------------------------------------------------------------------------- */
+
+/* The file NAME.lua in the first of these folders that has it: /etc/darter/KIND (the operator's own), KIND
+ * below <datadir>/darter/scripts of the prefix that the program was installed to, scripts/KIND beside the
+ * program (a build tree). `kind` is "scheduling" or "scope". *ret_path is freed with free(). DTR_EINVALID: no
+ * name for a script; DTR_ENOT_FOUND names the folders. */
+int dtr_policy_find(const char *kind, const char *name, char **ret_path, struct dtr_error *err);
+
 /* --- the script in charge ----------------------------------------------------------------------------- */
 
 /* What tells whether a file was changed. All zero: it was not there. */
@@ -117,6 +125,24 @@ int dtr_policy_slot_load(struct dtr_policy_slot *slot, const char *path, struct 
 /* The same for the path loaded last, if the file's time, size or inode changed since it was last looked at;
  * a bad file is not tried again until then. *ret_swapped says whether another script is in charge now. */
 int dtr_policy_reload(struct dtr_policy_slot *slot, bool *ret_swapped, struct dtr_error *err);
+
+/* The same in three steps, so that another thread may read, compile and test: the slot's owner sees that the
+ * file changed, any thread runs dtr_policy_read() on a zeroed struct with `path` and `limits` set, the owner
+ * takes over. `path` must live until then. */
+struct dtr_policy_loading {
+    const char *path;
+    struct dtr_policy_limits limits; /* all zero: the defaults */
+    struct dtr_policy *policy;       /* NULL: `err` says why */
+    struct dtr_policy_stamp stamp;
+    struct dtr_error err;
+};
+/* Whether the file of the last load is another than it was then. */
+bool dtr_policy_slot_changed(const struct dtr_policy_slot *slot);
+void dtr_policy_read(struct dtr_policy_loading *loading);
+/* What dtr_policy_slot_load() does once the file was read. The script is the slot's then, or freed. */
+int dtr_policy_slot_take(struct dtr_policy_slot *slot, struct dtr_policy_loading *loading,
+                         struct dtr_error *err);
+
 /* A dtr_rank_fn whose context is a slot: asks the script in charge, counts, keeps and logs its errors (the
  * first of each script, then ever more rarely). DTR_EUNAVAILABLE while nobody is in charge. */
 int dtr_policy_slot_rank(void *slot, const struct dtr_rank_input *input, double *ret_scores,

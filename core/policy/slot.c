@@ -14,40 +14,49 @@ void dtr_policy_swap(struct dtr_policy_slot *slot, struct dtr_policy *policy)
         slot->generation++;
 }
 
-static const struct dtr_policy_limits *limits_of(const struct dtr_policy_slot *slot)
+void dtr_policy_read(struct dtr_policy_loading *loading)
 {
-    return slot->limits.memory ? &slot->limits : NULL;
+    const struct dtr_policy_limits *limits = loading->limits.memory ? &loading->limits : NULL;
+    (void)dtr_script_load(loading->path, limits, &loading->policy, &loading->stamp, &loading->err);
 }
 
-static int load(struct dtr_policy_slot *slot, struct dtr_error *err)
+int dtr_policy_slot_take(struct dtr_policy_slot *slot, struct dtr_policy_loading *loading,
+                         struct dtr_error *err)
 {
-    struct dtr_policy *policy;
-    struct dtr_error own;
-    err = err ? err : &own;
-    int code = dtr_script_load(slot->path, limits_of(slot), &policy, &slot->stamp, err);
-    if (code != DTR_OK) {
-        slot->load_failures++;
-        memcpy(slot->last_error, err->text, sizeof(slot->last_error));
-        return code;
+    if (!slot->path || strcmp(slot->path, loading->path) != 0) {
+        char *copy = strdup(loading->path);
+        if (!copy) {
+            dtr_policy_free(loading->policy);
+            return dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "%s: no memory for a name", loading->path);
+        }
+        free(slot->path);
+        slot->path = copy;
     }
-    dtr_policy_swap(slot, policy);
+    slot->stamp = loading->stamp;
+    if (!loading->policy) {
+        slot->load_failures++;
+        memcpy(slot->last_error, loading->err.text, sizeof(slot->last_error));
+        if (err)
+            *err = loading->err;
+        return loading->err.code;
+    }
+    dtr_policy_swap(slot, loading->policy);
     return DTR_OK;
 }
 
 int dtr_policy_slot_load(struct dtr_policy_slot *slot, const char *path, struct dtr_error *err)
 {
-    char *copy = strdup(path);
-    if (!copy)
-        return dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "%s: no memory for a name", path);
-    free(slot->path);
-    slot->path = copy;
-    return load(slot, err);
+    struct dtr_policy_loading loading = {.path = path, .limits = slot->limits};
+    dtr_policy_read(&loading);
+    return dtr_policy_slot_take(slot, &loading, err);
 }
 
-static bool changed(const struct dtr_policy_slot *slot)
+bool dtr_policy_slot_changed(const struct dtr_policy_slot *slot)
 {
     struct stat st;
     const struct dtr_policy_stamp *was = &slot->stamp;
+    if (!slot->path)
+        return false;
     if (stat(slot->path, &st) != 0)
         return was->inode != 0;
     return st.st_ino != was->inode || st.st_size != was->size ||
@@ -57,9 +66,9 @@ static bool changed(const struct dtr_policy_slot *slot)
 int dtr_policy_reload(struct dtr_policy_slot *slot, bool *ret_swapped, struct dtr_error *err)
 {
     *ret_swapped = false;
-    if (!slot->path || !changed(slot))
+    if (!dtr_policy_slot_changed(slot))
         return DTR_OK;
-    int code = load(slot, err);
+    int code = dtr_policy_slot_load(slot, slot->path, err);
     *ret_swapped = code == DTR_OK;
     return code;
 }

@@ -58,65 +58,14 @@ static struct dtr_buf *raw_download(const struct dtr_rpc_message *message)
     return dtr_buf_copy(download, length);
 }
 
-static const char *const task_type = "0"; /* common.v2.TaskType STANDARD, as Dragonfly labels it */
-
-static void count(const struct dtr_scheduler *scheduler, const struct dtr_swarm_message *event)
-{
-    const struct dtr_swarm_host *host = dtr_swarm_find_host(scheduler->swarm, event->host_id);
-    const struct dtr_swarm_peer *peer = dtr_swarm_find_peer(scheduler->swarm, event->peer_id);
-    char priority[12];
-    (void)snprintf(priority, sizeof(priority), "%u",
-                   event->registered ? event->registered->priority
-                   : peer            ? peer->priority
-                                     : 0);
-    const char *type = host && host->facts.type ? "super" : "normal";
-    const char *const *labels = DTR_LABELS(priority, task_type, type);
-    const char *traffic = event->piece.traffic == DTR_TRAFFIC_REMOTE_PEER ? "remote_peer" : "back_to_source";
-    switch (event->kind) {
-    case DTR_SWARM_REGISTER:
-        dtr_metric_add(DTR_SCHEDULER_REGISTER_PEER, labels, 1);
-        break;
-    case DTR_SWARM_STARTED:
-        dtr_metric_add(DTR_SCHEDULER_DOWNLOAD_PEER_STARTED, labels, 1);
-        break;
-    case DTR_SWARM_SOURCE_STARTED:
-        dtr_metric_add(DTR_SCHEDULER_DOWNLOAD_PEER_BACK_TO_SOURCE_STARTED, labels, 1);
-        break;
-    case DTR_SWARM_FINISHED:
-    case DTR_SWARM_SOURCE_FINISHED:
-        dtr_metric_add(DTR_SCHEDULER_DOWNLOAD_PEER_FINISHED, labels, 1);
-        break;
-    case DTR_SWARM_FAILED:
-        dtr_metric_add(DTR_SCHEDULER_DOWNLOAD_PEER_FINISHED_FAILURE, labels, 1);
-        break;
-    case DTR_SWARM_SOURCE_FAILED:
-        dtr_metric_add(DTR_SCHEDULER_DOWNLOAD_PEER_BACK_TO_SOURCE_FINISHED_FAILURE, labels, 1);
-        break;
-    case DTR_SWARM_PIECE_FINISHED:
-    case DTR_SWARM_SOURCE_PIECE_FINISHED:
-        dtr_metric_add(DTR_SCHEDULER_DOWNLOAD_PIECE_FINISHED, DTR_LABELS(traffic, task_type, type), 1);
-        dtr_metric_add(DTR_SCHEDULER_TRAFFIC, DTR_LABELS(traffic, task_type, type),
-                       (double)event->piece.length);
-        break;
-    case DTR_SWARM_PIECE_FAILED:
-        dtr_metric_add(DTR_SCHEDULER_DOWNLOAD_PIECE_FINISHED_FAILURE,
-                       DTR_LABELS("remote_peer", task_type, type), 1);
-        break;
-    case DTR_SWARM_SOURCE_PIECE_FAILED:
-        dtr_metric_add(DTR_SCHEDULER_DOWNLOAD_PIECE_BACK_TO_SOURCE_FINISHED_FAILURE,
-                       DTR_LABELS("back_to_source", task_type, type), 1);
-        break;
-    case DTR_SWARM_RESCHEDULE:
-        break;
-    }
-}
-
 static void feed(struct announce *announce, const struct dtr_swarm_message *event)
 {
     struct dtr_scheduler *scheduler = announce->scheduler;
-    count(scheduler, event);
+    count_message(announce, event);
+    tell_message(event);
     dtr_swarm_message(scheduler->swarm, role_now_ms(scheduler), event);
     role_drain(scheduler);
+    count_taken(announce);
 }
 
 static void on_register(struct announce *announce, const Scheduler__V2__RegisterPeerRequest *request,

@@ -87,7 +87,10 @@ void hosts_announce(void *service, struct dtr_rpc_call *call, const struct dtr_r
             facts.interval_ms = (uint64_t)message->interval->seconds * 1000;
         if (wire_find(request->bytes, request->length, REQUEST_HOST, &raw, &length))
             facts.raw = dtr_buf_copy(raw, length);
+        bool known = dtr_swarm_find_host(scheduler->swarm, facts.id) != NULL;
         rc = dtr_swarm_host_announced(scheduler->swarm, role_now_ms(scheduler), &facts, &err);
+        if (rc == DTR_OK && !known)
+            tell_host_came(&facts);
         dtr_buf_drop(facts.raw);
         count_announce(host);
     }
@@ -108,6 +111,7 @@ void hosts_delete(void *service, struct dtr_rpc_call *call, const struct dtr_rpc
     struct dtr_error err;
     dtr_metric_add(DTR_SCHEDULER_LEAVE_HOST, NULL, 1);
     if (dtr_swarm_host_deleted(scheduler->swarm, role_now_ms(scheduler), message->host_id, &err) == DTR_OK) {
+        tell_host_left(message->host_id);
         reply_empty(call);
     } else {
         dtr_metric_add(DTR_SCHEDULER_LEAVE_HOST_FAILURE, NULL, 1);

@@ -22,6 +22,8 @@ static void end_stream(struct announce *announce, enum dtr_rpc_code code, const 
 
 static void perform(struct dtr_scheduler *scheduler, const struct dtr_swarm_action *action)
 {
+    count_action(action);
+    tell_action(action);
     switch (action->kind) {
     case DTR_SWARM_ANSWER_PARENTS:
         answer_parents(scheduler, action->stream, action);
@@ -77,17 +79,24 @@ int dtr_scheduler_new(struct dtr_loop *loop, const struct dtr_scheduler_options 
     struct dtr_scheduler *scheduler = calloc(1, sizeof(*scheduler));
     if (!scheduler)
         return dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for the scheduler");
-    *scheduler = (struct dtr_scheduler){.loop = loop, .seed_timeout_ms = options->seed_timeout_ms};
+    *scheduler = (struct dtr_scheduler){
+        .loop = loop, .limits = options->swarm, .seed_timeout_ms = options->seed_timeout_ms};
     scheduler->wall_offset_ms = dtr_wall_ns() / 1000000 - (int64_t)dtr_now_ms();
     dtr_list_init(&scheduler->seed_calls);
     int rc = dtr_timer_open(loop, on_timer, scheduler, &scheduler->timer, err);
     if (rc == DTR_OK)
-        rc = dtr_swarm_new(&options->swarm, options->seed_number, dtr_now_ms(), &scheduler->swarm, err);
+        rc = policy_start(scheduler, options, err);
+    if (rc == DTR_OK) {
+        const struct dtr_swarm_config config = policy_config(scheduler);
+        rc = dtr_swarm_new(&config, options->seed_number, dtr_now_ms(), &scheduler->swarm, err);
+    }
     if (rc != DTR_OK) {
         dtr_timer_close(scheduler->timer);
+        policy_free(&scheduler->policy);
         free(scheduler);
         return rc;
     }
+    count_version();
     role_drain(scheduler);
     *ret_scheduler = scheduler;
     return DTR_OK;
@@ -107,7 +116,9 @@ int dtr_scheduler_serve(struct dtr_scheduler *scheduler, struct dtr_rpc_table *t
 
 void dtr_scheduler_configure(struct dtr_scheduler *scheduler, const struct dtr_swarm_config *config)
 {
-    dtr_swarm_configure(scheduler->swarm, config);
+    scheduler->limits = *config;
+    const struct dtr_swarm_config whole = policy_config(scheduler);
+    dtr_swarm_configure(scheduler->swarm, &whole);
     role_drain(scheduler);
 }
 
@@ -118,14 +129,15 @@ static void on_gone(struct dtr_msg *msg)
     void *context = scheduler->closed_context;
     dtr_timer_close(scheduler->timer);
     dtr_swarm_free(scheduler->swarm);
+    policy_free(&scheduler->policy);
     free(scheduler);
     if (closed)
         closed(context);
 }
 
-void role_seed_call_over(struct dtr_scheduler *scheduler)
+void role_let_go(struct dtr_scheduler *scheduler)
 {
-    if (scheduler->closing && dtr_list_empty(&scheduler->seed_calls))
+    if (scheduler->closing && dtr_list_empty(&scheduler->seed_calls) && !scheduler->policy.load)
         dtr_loop_post(scheduler->loop, &scheduler->msg);
 }
 
@@ -135,8 +147,9 @@ void dtr_scheduler_close(struct dtr_scheduler *scheduler, void (*closed)(void *c
     scheduler->closed = closed;
     scheduler->closed_context = context;
     scheduler->msg.run = on_gone;
+    policy_stop(&scheduler->policy);
     if (dtr_list_empty(&scheduler->seed_calls))
-        role_seed_call_over(scheduler);
+        role_let_go(scheduler);
     else
         seeds_cancel_all(scheduler);
 }

@@ -4,12 +4,24 @@
 
 #include "core/base/list.h"
 #include "core/loop/loop.h"
+#include "core/policy/policy.h"
 #include "core/scheduler/scheduler.h"
 #include "proto/scheduler.pb-c.h"
+
+/* The script that ranks parents; policy.c. */
+struct policy {
+    struct dtr_policy_slot slot;
+    char *algorithm; /* NULL: none */
+    uint64_t look_ms;
+    struct dtr_timer *timer;  /* the next look */
+    struct policy_load *load; /* a changed script being read, or NULL */
+};
 
 struct dtr_scheduler {
     struct dtr_loop *loop;
     struct dtr_swarm *swarm;
+    struct dtr_swarm_config limits; /* as given; its policy decides while no script is in charge */
+    struct policy policy;
     struct dtr_timer *timer; /* dtr_swarm_wake_ms() */
     uint64_t seed_timeout_ms;
     int64_t wall_offset_ms; /* wall clock minus the swarm's clock */
@@ -27,13 +39,20 @@ struct announce {
     struct dtr_rpc_call *call;
     char *peer_id; /* of its first message */
     bool over;     /* the swarm has forgotten it */
+    struct {       /* count.c: the last request */
+        enum dtr_swarm_message_kind request;
+        bool open; /* it may still be refused */
+        uint64_t asked_ms;
+        char priority[8]; /* label values */
+        bool seed;
+    } counts;
 };
 
 /* role.c: the swarm's clock, and what follows every event. */
 uint64_t role_now_ms(const struct dtr_scheduler *scheduler);
 void role_drain(struct dtr_scheduler *scheduler);
-/* A call to a seed is gone: the last one lets a closing scheduler go. */
-void role_seed_call_over(struct dtr_scheduler *scheduler);
+/* A call to a seed or a load of a script is over: the last one lets a closing scheduler go. */
+void role_let_go(struct dtr_scheduler *scheduler);
 
 /* announce.c */
 void announce_open(void *service, struct dtr_rpc_call *call);
@@ -47,11 +66,33 @@ void answer_metadata_only(struct announce *announce);
 void answer_task(const struct dtr_scheduler *scheduler, struct dtr_rpc_call *call,
                  const struct dtr_swarm_task *task);
 
+/* count.c: the metrics. A message before the swarm hears of it, then that it did; an action before it is
+ * done. */
+void count_message(struct announce *announce, const struct dtr_swarm_message *event);
+void count_taken(struct announce *announce);
+void count_action(const struct dtr_swarm_action *action);
+void count_version(void);
+
+/* tell.c: the log lines of the same, and of hosts. */
+void tell_message(const struct dtr_swarm_message *event);
+void tell_action(const struct dtr_swarm_action *action);
+void tell_host_came(const struct dtr_swarm_announce *facts);
+void tell_host_left(const char *host_id);
+
 /* hosts.c: the unary calls. */
 void hosts_announce(void *service, struct dtr_rpc_call *call, const struct dtr_rpc_message *request);
 void hosts_delete(void *service, struct dtr_rpc_call *call, const struct dtr_rpc_message *request);
 void tasks_stat(void *service, struct dtr_rpc_call *call, const struct dtr_rpc_message *request);
 void tasks_delete(void *service, struct dtr_rpc_call *call, const struct dtr_rpc_message *request);
+
+/* policy.c */
+int policy_start(struct dtr_scheduler *scheduler, const struct dtr_scheduler_options *options,
+                 struct dtr_error *err);
+/* The limits, with what the script in charge declares. */
+struct dtr_swarm_config policy_config(struct dtr_scheduler *scheduler);
+/* Nothing is looked at any more; a load that runs still ends by role_let_go(). */
+void policy_stop(struct policy *policy);
+void policy_free(struct policy *policy);
 
 /* seeds.c */
 void seeds_probe(struct dtr_scheduler *scheduler, const struct dtr_swarm_host *host);

@@ -15,13 +15,20 @@ struct dtr_scheduler_options {
     struct dtr_swarm_config swarm;
     uint64_t seed_number;     /* of the swarm's random numbers */
     uint64_t seed_timeout_ms; /* seedPeer.taskDownloadTimeout */
+    /* scheduler.algorithm: the script that ranks parents (core/policy/policy.h). "default", a script's name
+     * or an absolute path; copied. It is looked at while the scheduler runs: a changed one takes over, a bad
+     * one leaves the old in charge, and both are logged. NULL: swarm.policy decides. */
+    const char *algorithm;
+    uint64_t policy_look_ms; /* between two looks; 0: a second */
 };
 
+/* Before the loop runs: reads the script. An error names file and line of one that the operator named; where
+ * the usual one cannot be had, swarm.policy decides and that is logged. */
 int dtr_scheduler_new(struct dtr_loop *loop, const struct dtr_scheduler_options *options,
                       struct dtr_scheduler **ret_scheduler, struct dtr_error *err);
 /* Adds scheduler.v2.Scheduler to a table; servers that use the table go before the scheduler does. */
 int dtr_scheduler_serve(struct dtr_scheduler *scheduler, struct dtr_rpc_table *table, struct dtr_error *err);
-/* Takes over other limits or another policy. */
+/* Takes over other limits; the script stays in charge. */
 void dtr_scheduler_configure(struct dtr_scheduler *scheduler, const struct dtr_swarm_config *config);
 /* Forgets everything; calls to seeds are cancelled. `closed` (or NULL) comes later, when it is gone. */
 void dtr_scheduler_close(struct dtr_scheduler *scheduler, void (*closed)(void *context), void *context);

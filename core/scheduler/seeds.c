@@ -28,7 +28,7 @@ static void seed_call_free(struct seed_call *seed)
     free(seed->host_id);
     free(seed->task_id);
     free(seed);
-    role_seed_call_over(scheduler);
+    role_let_go(scheduler);
 }
 
 static struct seed_call *seed_call_new(struct dtr_scheduler *scheduler, const struct dtr_swarm_host *host,
@@ -44,10 +44,11 @@ static struct seed_call *seed_call_new(struct dtr_scheduler *scheduler, const st
     seed->scheduler = scheduler;
     dtr_list_add_tail(&scheduler->seed_calls, &seed->link);
     if (rc == DTR_OK && !dtr_guard_allows(&addr.any, host->facts.proven))
-        rc = dtr_error_set(err, DTR_EDENIED, DTR_RETRY_NEVER,
-                           "%s is loopback, link-local or this machine, and the announcement did not come from "
-                           "there; list it in security.outbound.allow if it is right",
-                           host->facts.ip);
+        rc = dtr_error_set(
+            err, DTR_EDENIED, DTR_RETRY_NEVER,
+            "%s is loopback, link-local or this machine, and the announcement did not come from "
+            "there; list it in security.outbound.allow if it is right",
+            host->facts.ip);
     seed->host_id = host_id ? strdup(host_id) : NULL;
     seed->task_id = task_id ? strdup(task_id) : NULL;
     if (rc == DTR_OK && !(host_id ? seed->host_id : seed->task_id))

@@ -195,4 +195,4 @@ def flip_bytes(path, every=MIB, count=16):
             file.write(bytes(byte ^ 0xFF for byte in old))
 
 
-__all__ = ["ClusterTest", "Download", "LabTest", "MIB", "Process", "STALL_SECONDS", "deadline", "flip_bytes", "until"]
+__all__ = ["ClusterTest", "Download", "LabTest", "MIB", "PROXY", "Process", "STALL_SECONDS", "deadline", "flip_bytes", "until"]

@@ -85,6 +85,10 @@ class MainJob(ClusterTest):
         self.assertEqual(part.wait(30), (0, 206))
         with open(part.path, "rb") as got:
             self.assertEqual(got.read(), file.data[5000000:15000000])
+        rest = self.start_download("node1", file, ["Range: bytes=30000000-"])
+        self.assertEqual(rest.wait(30), (0, 206))
+        with open(rest.path, "rb") as got:
+            self.assertEqual(got.read(), file.data[30000000:])
         beyond = self.start_download("node1", file, [f"Range: bytes={SIZE}-"])
         self.assertEqual(beyond.wait(30)[1], 416)
 
@@ -100,3 +104,14 @@ class MainJob(ClusterTest):
         with open(node.path("/tmp/got"), "rb") as got:
             self.assertEqual(got.read(), file.data)
         until(10, "one copy from the origin", lambda: self.from_origin(file) == SIZE)
+
+    @deadline(90)
+    def test_many_nodes_at_once_without_a_seed_take_one_copy_too(self):
+        """The scheduler sends one of them to the origin; the others get it from that one."""
+        names = ["node1", "node2", "node3", "node4"]
+        self.start_cluster(*names)
+        file = self.origin.add(10, SIZE)
+        downloads = [self.start_download(name, file) for name in names]
+        for download in downloads:
+            self.expect_right(download, file, 60)
+        self.assertEqual(self.from_origin(file), SIZE)

@@ -7,10 +7,11 @@ number, so the right bytes are known without keeping them.
 import hashlib
 import random
 import re
+import ssl
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-PORT = 80
+PORT, TLS_PORT = 80, 443
 CHUNK = 64 << 10
 RANGE = re.compile(r"bytes=(\d+)-(\d*)$")
 
@@ -53,9 +54,11 @@ class Fault:
 
 
 class Origin:
-    def __init__(self, lab, node, name="origin.test"):
+    """`tls` is a certificate's file and its key's: then it is asked by https."""
+
+    def __init__(self, lab, node, name="origin.test", tls=None):
         self.node = node
-        self.url = f"http://{name}"
+        self.url = f"https://{name}" if tls else f"http://{name}"
         self.files = {}
         self.requests = []
         self._fault = None
@@ -68,7 +71,13 @@ class Origin:
             server_origin = origin
 
         with node.network():
-            self._server = _Server((node.ip, PORT), Handler)
+            self._server = _Server((node.ip, TLS_PORT if tls else PORT), Handler)
+        if tls:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*tls)
+            self._server.socket = context.wrap_socket(
+                self._server.socket, server_side=True, do_handshake_on_connect=False
+            )
         threading.Thread(target=self._server.serve_forever, daemon=True, kwargs={"poll_interval": 0.05}).start()
 
     def add(self, seed, size):
@@ -138,6 +147,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, fault, body):
         record = {"ip": self.client_address[0], "path": self.path, "range": self.headers.get("Range"), "bytes": 0}
+        record["headers"] = self.headers
+        record["authorization"] = self.headers.get("Authorization")
         self.server_origin.requests.append(record)
         file = self.server_origin.files.get(self.path.partition("?")[0])
         status = fault.status if fault and fault.status else 200 if file else 404
@@ -145,7 +156,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._refuse(status, fault)
             return
         first, last = self._range(file, fault)
-        if first >= len(file.data):
+        if first >= max(len(file.data), 1) or (not file.data and self.headers.get("Range")):
             self._refuse(416, None)
             return
         partial = (first, last) != (0, len(file.data) - 1)

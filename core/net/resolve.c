@@ -1,0 +1,87 @@
+/* The system's resolver; see resolve.h. */
+#include "core/net/resolve.h"
+
+#include "core/base/str.h"
+#include <netdb.h>
+#include <stdlib.h>
+
+enum { HOST_MAX = 256 };
+
+static int by_bytes(const void *a, const void *b)
+{
+    const struct dtr_addr *left = a, *right = b;
+    if (left->any.sa_family != right->any.sa_family)
+        return left->any.sa_family < right->any.sa_family ? -1 : 1;
+    return left->any.sa_family == AF_INET ? memcmp(&left->v4.sin_addr, &right->v4.sin_addr, 4)
+                                          : memcmp(&left->v6.sin6_addr, &right->v6.sin6_addr, 16);
+}
+
+static bool has_v4(const struct addrinfo *found)
+{
+    for (; found; found = found->ai_next) {
+        if (found->ai_family == AF_INET)
+            return true;
+    }
+    return false;
+}
+
+static int take(const struct addrinfo *found, const char *host, struct dtr_addr *list, size_t room,
+                size_t *ret_count, struct dtr_error *err)
+{
+    int family = has_v4(found) ? AF_INET : AF_INET6;
+    size_t count = 0;
+    for (const struct addrinfo *at = found; at; at = at->ai_next) {
+        if (at->ai_family != family)
+            continue;
+        if (count == room)
+            return dtr_error_set(err, DTR_ELIMIT, DTR_RETRY_SAME, "%.80s has more than %zu addresses", host,
+                                 room);
+        list[count] = (struct dtr_addr){.length = at->ai_addrlen};
+        memcpy(&list[count++].any, at->ai_addr, at->ai_addrlen);
+    }
+    qsort(list, count, sizeof(*list), by_bytes);
+    *ret_count = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (i == 0 || by_bytes(&list[*ret_count - 1], &list[i]) != 0)
+            list[(*ret_count)++] = list[i];
+    }
+    return DTR_OK;
+}
+
+/* "name:port" in two. */
+static bool cut(const char *text, char host[HOST_MAX], const char **ret_port)
+{
+    const char *colon = strrchr(text, ':');
+    size_t length = colon ? (size_t)(colon - text) : 0;
+    uint64_t port = 0;
+    if (length == 0 || length >= HOST_MAX || !dtr_parse_u64(colon + 1, strlen(colon + 1), &port) ||
+        port == 0 || port > UINT16_MAX)
+        return false;
+    memcpy(host, text, length);
+    host[length] = '\0';
+    *ret_port = colon + 1;
+    return true;
+}
+
+int dtr_resolve(const char *text, struct dtr_addr *list, size_t room, size_t *ret_count,
+                struct dtr_error *err)
+{
+    const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
+    struct addrinfo *found = NULL;
+    char host[HOST_MAX];
+    const char *port;
+    if (room > 0 && dtr_addr_parse(text, &list[0], NULL) == DTR_OK) {
+        *ret_count = 1;
+        return DTR_OK;
+    }
+    if (!cut(text, host, &port))
+        return dtr_error_set(err, DTR_EINVALID, DTR_RETRY_NEVER,
+                             "'%.80s' is no address: write NAME:PORT, for example scheduler:8002", text);
+    int answer = getaddrinfo(host, port, &hints, &found);
+    if (answer != 0)
+        return dtr_error_set(err, DTR_ENOT_FOUND, DTR_RETRY_SAME, "%.80s has no address: %s", host,
+                             gai_strerror(answer));
+    int rc = take(found, host, list, room, ret_count, err);
+    freeaddrinfo(found);
+    return rc;
+}

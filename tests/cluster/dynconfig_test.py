@@ -1,0 +1,179 @@
+"""dynconfig.yaml edited while daemons and schedulers run: who is asked follows the file and the name in it."""
+
+import re
+import socket
+import time
+
+from fixture import MIB, ClusterTest, deadline, settings, until
+from lab.darter import SCHEDULER_PORT, Scheduler, yaml
+
+SIZE = 24 * MIB + 99
+DYNCONFIG = "/etc/dragonfly/dynconfig.yaml"
+NAME = "schedulers.test"
+
+
+class Schedulers(ClusterTest):
+    def setUp(self):
+        super().setUp()
+        self.second = Scheduler(settings["darter"], self.lab.node("scheduler2", 12))
+        self.roles.append(self.second)
+        self.scheduler.start()
+        self.second.start()
+
+    def add_node(self, dynconfig=None, start=True):
+        """A daemon that looks at its file again and again; `dynconfig` is the file's text, None: as usual."""
+        daemon = self.add_daemon("node1", 21, extra={"dynconfig": {"refreshInterval": "200ms"}}, start=False)
+        if dynconfig is not None:
+            daemon.node.write(DYNCONFIG, dynconfig)
+        if start:
+            daemon.start()
+        return daemon
+
+    @staticmethod
+    def naming(*schedulers):
+        return yaml({"scheduler": {"addrs": [f"{scheduler.node.ip}:{SCHEDULER_PORT}" for scheduler in schedulers]}})
+
+    @staticmethod
+    def by_name():
+        return yaml({"scheduler": {"addr": f"{NAME}:{SCHEDULER_PORT}"}})
+
+    def hosts(self, daemon, *schedulers):
+        """The name has the addresses of these."""
+        daemon.node.write("/etc/host.conf", "multi on\n")
+        lines = [f"{scheduler.node.ip} {NAME}" for scheduler in schedulers]
+        lines += [f"{ip} {name}" for name, ip in self.lab.names.items()]
+        daemon.node.write("/etc/hosts", "\n".join(lines) + "\n")
+
+    @staticmethod
+    def told(scheduler, what):
+        return scheduler.metrics().total(f"dragonfly_scheduler_{what}_total")
+
+    def wait_announced_to(self, scheduler, count=1):
+        until(20, "the daemon announces itself", lambda: self.told(scheduler, "announce_host") >= count)
+
+    def wait_left(self, scheduler):
+        until(20, "the daemon takes leave", lambda: self.told(scheduler, "leave_host") == 1)
+
+    def wait_log(self, role, pattern):
+        return until(20, f"the log says {pattern}", lambda: re.search(pattern, role.process.log_text()))
+
+    def expect_pull_by(self, scheduler, seed):
+        """A pull asks this scheduler, and no other."""
+        before = {each: self.told(each, "register_peer") for each in (self.scheduler, self.second)}
+        self.pull("node1", self.origin.add(seed, SIZE))
+        for each, count in before.items():
+            self.assertEqual(self.told(each, "register_peer"), count + (each is scheduler))
+
+    @deadline(60)
+    def test_an_edited_file_is_followed(self):
+        daemon = self.add_node()
+        self.wait_announced_to(self.scheduler)
+        self.expect_pull_by(self.scheduler, 1)
+        daemon.node.write(DYNCONFIG, self.naming(self.second))
+        self.wait_announced_to(self.second)
+        self.wait_left(self.scheduler)
+        self.expect_pull_by(self.second, 2)
+
+    @deadline(60)
+    def test_a_bad_edit_changes_nothing_and_is_said_once(self):
+        daemon = self.add_node()
+        self.wait_announced_to(self.scheduler)
+        daemon.node.write(DYNCONFIG, "scheduler:\n  addrs: [what]\n")
+        self.wait_log(daemon, rf"WARN the schedulers stay as they are: {DYNCONFIG}:2: scheduler.addrs is \"what\"")
+        self.expect_pull_by(self.scheduler, 3)
+        daemon.node.write(DYNCONFIG, "# no scheduler\nscheduler: {addr: 'no-such-name.test:8002'}\n")
+        self.wait_log(daemon, rf"stay as they are: {DYNCONFIG}:2: scheduler.addr: no-such-name.test has no address")
+        self.expect_pull_by(self.scheduler, 4)
+        daemon.node.write(DYNCONFIG, self.naming(self.scheduler, self.second))
+        self.wait_announced_to(self.second)
+        self.assertEqual(self.told(self.scheduler, "announce_host"), 1)
+        self.assertEqual(daemon.process.log_text().count(":2: scheduler.addrs is"), 1)
+
+    @deadline(60)
+    def test_a_name_may_get_other_addresses(self):
+        daemon = self.add_node(self.by_name(), start=False)
+        self.hosts(daemon, self.scheduler)
+        daemon.start()
+        self.wait_announced_to(self.scheduler)
+        self.hosts(daemon, self.scheduler, self.second)
+        self.wait_announced_to(self.second)
+        self.hosts(daemon, self.second)
+        self.wait_left(self.scheduler)
+        self.hosts(daemon)
+        self.wait_log(daemon, f"stay as they are: {DYNCONFIG}:2: scheduler.addr: {NAME} has no address")
+        self.expect_pull_by(self.second, 5)
+
+    @deadline(60)
+    def test_no_scheduler_at_the_start_is_no_error(self):
+        daemon = self.add_node(self.by_name())
+        self.wait_log(daemon, f"everything comes from the origin: {DYNCONFIG}:2: scheduler.addr: {NAME} has no")
+        self.expect_pull_by(None, 6)
+        self.hosts(daemon, self.scheduler)
+        self.wait_announced_to(self.scheduler)
+        self.expect_pull_by(self.scheduler, 7)
+
+    @deadline(60)
+    def test_no_file_at_the_start_is_no_error(self):
+        daemon = self.add_node(start=False)
+        daemon.node.enter("rm", DYNCONFIG)
+        daemon.start()
+        self.wait_log(daemon, f"everything comes from the origin: {DYNCONFIG} cannot be opened")
+        self.expect_pull_by(None, 8)
+        daemon.node.write(DYNCONFIG, self.naming(self.second))
+        self.wait_announced_to(self.second)
+        self.expect_pull_by(self.second, 9)
+
+    @deadline(60)
+    def test_a_bad_file_at_the_start_is_one(self):
+        daemon = self.add_node("scheduler:\n  addrs: [what]\n", start=False)
+        arguments = ["--config", daemon.config_path, *daemon.arguments]
+        status, _, errors = daemon.node.try_to(daemon.darter, "daemon", *arguments, seconds=20)
+        self.assertEqual(status, 1)
+        self.assertIn(f"{DYNCONFIG}:2: scheduler.addrs", errors)
+
+    @deadline(60)
+    def test_a_conversation_is_brought_to_its_end(self):
+        daemon = self.add_node()
+        self.wait_announced_to(self.scheduler)
+        self.shape("origin", 60)
+        file = self.origin.add(10, SIZE)
+        download = self.start_download("node1", file)
+        download.wait_size(2 * MIB)
+        daemon.node.write(DYNCONFIG, self.naming(self.second))
+        self.wait_announced_to(self.second)
+        self.assertTrue(download.process.alive(), "the pull should last longer")
+        self.assertEqual(self.told(self.scheduler, "leave_host"), 0)
+        self.expect_right(download, file, 30)
+        self.wait_left(self.scheduler)
+        finished = "download_peer_back_to_source_finished"
+        self.assertEqual(self.told(self.scheduler, "download_peer_finished") + self.told(self.scheduler, finished), 1)
+
+    @deadline(60)
+    def test_a_silent_name_server_holds_nothing_up(self):
+        daemon = self.add_node(self.by_name(), start=False)
+        origin = self.origin.node
+        with origin.network():
+            server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            server.bind((origin.ip, 53))
+        self.addCleanup(server.close)
+        daemon.node.write("/etc/resolv.conf", f"nameserver {origin.ip}\noptions timeout:30\n")
+        daemon.start()
+        server.settimeout(20)
+        server.recvfrom(512)  # it asks, and gets no answer
+        self.expect_pull_by(None, 11)
+        start = time.monotonic()
+        self.assertEqual(daemon.process.stop(20), 0)
+        self.assertLess(time.monotonic() - start, 10)
+
+    @deadline(60)
+    def test_a_scheduler_takes_over_its_limits(self):
+        extra = {"dynConfig": {"refreshInterval": "200ms"}}
+        third = Scheduler(settings["darter"], self.lab.node("scheduler3", 13), extra)
+        self.roles.append(third)
+        third.start()
+        limits = {"candidateParentLimit": 1, "filterParentLimit": 7}
+        third.node.write(DYNCONFIG, yaml({"schedulerClusterConfig": limits}))
+        self.wait_log(third, "candidateParentLimit is 1 now, filterParentLimit 7")
+        third.node.write(DYNCONFIG, "\nschedulerClusterConfig: {filterParentLimit: none}\n")
+        self.wait_log(third, rf"limits stay as they are: {DYNCONFIG}:2: schedulerClusterConfig.filterParentLimit")
+        self.assertTrue(third.healthy())

@@ -1,0 +1,189 @@
+"""Log lines: a pull tells its life under one id, in both forms, on node and scheduler, and no secret with it."""
+
+import json
+import re
+
+from fixture import MIB, PROXY, ClusterTest, Download, deadline, flip_bytes, until
+from lab.origin import Fault
+
+SIZE = 24 * MIB + 99
+LINE = re.compile(r"^\S+Z (ERROR|WARN|INFO|DEBUG) (?:\[([0-9a-f]{8})\] )?(.*)$")
+SECRET = "s3cr3t"
+
+
+class Line:
+    def __init__(self, level, pull, message):
+        self.level = level
+        self.pull = pull or None
+        self.message = message
+
+    def __repr__(self):
+        return f"{self.level} [{self.pull}] {self.message}"
+
+
+def read_text(process):
+    lines = [LINE.match(line) for line in process.log_text().splitlines()]
+    return [Line(match[1], match[2], match[3]) for match in lines if match]
+
+
+def read_json(process):
+    lines = [json.loads(line) for line in process.log_text().splitlines() if line.startswith("{")]
+    return [Line(line["level"].upper(), line.get("pull"), line["message"]) for line in lines]
+
+
+class PullsAreLogged(ClusterTest):
+    read = staticmethod(read_text)
+
+    def start_all(self, *names, form="text"):
+        if form == "json":
+            self.read = read_json
+        self.scheduler.arguments += ["--set", "server.logLevel=debug", "--set", f"log.format={form}"]
+        self.scheduler.start()
+        for number, name in enumerate(names, start=21):
+            daemon = self.add_daemon(name, number, name == "seed", {"log": {"format": form}}, start=False)
+            daemon.arguments += ["--log-level", "debug"]
+            daemon.start()
+        self.wait_announced(len(names))
+
+    def lines(self, name):
+        """The lines of node `name` that belong to a pull, once all that began have ended."""
+        process = self.daemons[name].process
+
+        def read():
+            lines = [line for line in self.read(process) if line.pull]
+            begun = sum(line.message.startswith("pull of ") for line in lines)
+            ended = sum(bool(re.search(r" after \d+ ms", line.message)) for line in lines)
+            return lines if begun and begun == ended else None
+
+        return until(10, f"each pull's last line is in {process.log}", read)
+
+    def pulls(self, name):
+        """{id: lines} of a node."""
+        found = {}
+        for line in self.lines(name):
+            found.setdefault(line.pull, []).append(line)
+        return found
+
+    def expect(self, lines, level, pattern):
+        found = [line for line in lines if line.level == level and re.search(pattern, line.message)]
+        self.assertTrue(found, f"no {level} line says /{pattern}/ among {lines}")
+        return found
+
+    def expect_life(self, form):
+        self.start_all("seed", "node1", "node2", form=form)
+        file = self.origin.add(1, SIZE)
+        self.pull("node1", file)
+        self.pull("node2", file)
+        self.expect_idle()
+        seed, node1, node2 = (self.daemons[name].node.ip for name in ("seed", "node1", "node2"))
+        for name in ("seed", "node1", "node2"):
+            self.assertEqual(len(self.pulls(name)), 1, f"{name}: all lines of one pull have the same id")
+        task = file.sha256
+        for name in ("node1", "node2"):
+            lines = self.lines(name)
+            [begin] = self.expect(lines, "INFO", "begins")
+            self.assertIn(f"pull of {self.origin.url}{file.path} begins: task {task}, bytes 0- of ", begin.message)
+            self.expect(lines, "INFO", rf"^the scheduler names parents: .*{re.escape(seed)}")
+            self.expect(lines, "DEBUG", rf"^parent {re.escape(seed)} is asked what it has$")
+            self.expect(lines, "INFO", rf"^done after \d+ ms; 0 bytes of the origin, {SIZE} of \d+ peers? \([0-9., ]+\)$")
+            self.assertLessEqual(len([line for line in lines if line.level == "INFO"]), 4)
+        lines = self.lines("seed")
+        self.expect(lines, "INFO", "^the scheduler sends it back to source$")
+        self.expect(lines, "INFO", rf"^done after \d+ ms; {SIZE} bytes of the origin, 0 of peers$")
+        self.expect_scheduler([node1, node2, seed], task)
+
+    def expect_scheduler(self, ips, task):
+        """The scheduler's lines about a node's pull carry the node's id."""
+        lines = self.read(self.scheduler.process)
+        for name, ip in zip(("node1", "node2", "seed"), ips):
+            self.expect(lines, "INFO", rf"^host {re.escape(ip)}-\S+ is there: a (seed|peer) at {re.escape(ip)}:4000$")
+            [pull] = self.pulls(name)
+            mine = [line for line in lines if line.pull == pull]
+            self.expect(mine, "DEBUG", rf"^{re.escape(ip)}-\S+ registers for task {task}, {re.escape(self.origin.url)}")
+            self.expect(mine, "DEBUG", "^answer: (\\d+ parents|back to source), ")
+            self.expect(mine, "DEBUG", "^download_peer_(back_to_source_)?finished$")
+
+    @deadline(60)
+    def test_a_pull_tells_its_life_as_text(self):
+        self.expect_life("text")
+
+    @deadline(60)
+    def test_a_pull_tells_its_life_as_json(self):
+        self.expect_life("json")
+
+    @deadline(60)
+    def test_each_pull_has_an_id_of_its_own_and_its_readers_share_it(self):
+        self.start_all("node1")
+        self.shape("origin", 200)
+        file = self.origin.add(2, SIZE)
+        first = self.start_download("node1", file)
+        first.wait_size(2 * MIB)
+        second = self.start_download("node1", file)
+        self.expect_right(first, file, 30)
+        self.expect_right(second, file, 30)
+        self.pull("node1", self.origin.add(3, SIZE))
+        pulls = self.pulls("node1")
+        self.assertEqual(len(pulls), 2)
+        self.expect(list(pulls.values())[0], "DEBUG", "^another reader joins: bytes 0-")
+
+    @deadline(60)
+    def test_failures_are_warnings(self):
+        self.start_all("node1", "node2")
+        self.origin.misbehave(Fault(status=404))
+        missing = self.origin.add(4, SIZE)
+        self.expect_error(self.start_download("node1", missing), missing, 20, statuses=[404])
+        lines = self.lines("node1")
+        self.expect(lines, "WARN", "^the origin failed: the origin answered 404$")
+        self.expect(lines, "WARN", r"^failed after \d+ ms: the origin answered 404; 0 bytes of the origin")
+        self.origin.misbehave(None)
+        file = self.origin.add(5, SIZE)
+        self.pull("node1", file)
+        flip_bytes(self.daemons["node1"].stored_files()[0][1])
+        self.pull("node2", file)
+        lines = self.lines("node2")
+        liar = re.escape(self.daemons["node1"].node.ip)
+        self.expect(lines, "WARN", f"^parent {liar} lied: .*CRC-32")
+        self.expect(lines, "DEBUG", f"^piece \\d+ of parent {liar} counts as failed$")
+        self.expect(lines, "INFO", "^the scheduler sends it back to source$")
+        self.expect(lines, "INFO", r"^done after \d+ ms; [1-9]\d* bytes of the origin")
+
+    @deadline(60)
+    def test_a_parent_that_is_lost_is_told_with_the_reason(self):
+        self.start_all("node1", "node2")
+        file = self.origin.add(6, 4 * SIZE)  # more than the kernel holds and still sends when node1 is dead
+        self.pull("node1", file)
+        self.shape("node1", 100)
+        download = self.start_download("node2", file)
+        download.wait_size(MIB)
+        self.daemons["node1"].process.kill()
+        self.expect_right(download, file, 20)
+        lines = self.lines("node2")
+        self.expect(lines, "DEBUG", r"^(parent|piece \d+ of parent) 10\.89\.0\.21 (is lost|failed): .+")
+
+    @deadline(60)
+    def test_no_credential_is_logged_as_text(self):
+        self.expect_no_secret("text")
+
+    @deadline(60)
+    def test_no_credential_is_logged_as_json(self):
+        self.expect_no_secret("json")
+
+    def expect_no_secret(self, form):
+        self.start_all("seed", "node1", form=form)
+        file = self.origin.add(7, SIZE)
+        headers = [f"X-Dragonfly-Registry: {self.origin.url}", f"Authorization: Bearer {SECRET}", f"Cookie: a={SECRET}"]
+        url = f"http://127.0.0.1:{PROXY}{file.path}?signature={SECRET}"
+        self.expect_right(Download(self.daemons["node1"].node, url, headers), file, 30)
+        named = [f"X-Dragonfly-Registry: http://user:{SECRET}@origin.test"]
+        Download(self.daemons["node1"].node, f"http://127.0.0.1:{PROXY}{file.path}", named, seconds=20).wait(30)
+        self.origin.misbehave(Fault(status=500))
+        failing = self.origin.add(8, SIZE)
+        url = f"http://127.0.0.1:{PROXY}{failing.path}?signature={SECRET}"
+        self.assertGreaterEqual(Download(self.daemons["node1"].node, url, headers, seconds=30).wait(40)[1], 500)
+        self.expect_idle()
+        sent = [request["authorization"] for request in self.origin.requests]
+        self.assertIn(f"Bearer {SECRET}", sent, "the test's secret reached nobody")
+        for role in self.roles:
+            text = role.process.log_text()
+            self.assertIn("test/blobs/sha256", text)
+            self.assertNotIn(SECRET, text, f"a secret is in {role.process.log}")
