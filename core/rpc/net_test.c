@@ -349,6 +349,20 @@ static void a_server_comes_back(void **state)
     assert_int_equal(f->ready, 2);
 }
 
+/* The shortest that the pauses of twelve attempts may take, doubled from 10 ms to 80 ms; each may be a fifth
+ * shorter. Pauses that go on doubling would take longer than RUN_UNTIL waits. */
+static void pauses_grow_up_to_a_bound(void **state)
+{
+    struct fixture *f = *state;
+    start_server(f, NULL);
+    stop_server(f, 0);
+    uint64_t begin = dtr_loop_now_ms(f->loop);
+    open_channel(f, (struct dtr_rpc_channel_options){
+                        .keep_connected = true, .backoff_min_ms = 10, .backoff_max_ms = 80});
+    RUN_UNTIL(f, f->lost == 12);
+    assert_true(dtr_loop_now_ms(f->loop) - begin >= (10 + 20 + 40 + 8 * 80) * 4 / 5);
+}
+
 static void a_graceful_stop_lets_calls_end(void **state)
 {
     struct fixture *f = *state;
@@ -570,6 +584,55 @@ static void a_refused_call_is_tried_again(void **state)
     dtr_listener_close(turncoat.listener);
 }
 
+/* Says SETTINGS and nothing else. */
+static void settings_accept(void *context, int fd, const struct dtr_addr *peer)
+{
+    static const uint8_t settings[] = {0, 0, 0, 4, 0, 0, 0, 0, 0};
+    struct mute *mute = context;
+    mute_accept(context, fd, peer);
+    if (mute->stream) {
+        dtr_stream_write(mute->stream, settings, sizeof(settings));
+        dtr_stream_read(mute->stream, UINT64_MAX);
+    }
+}
+
+static void a_server_that_answers_no_ping_is_left(void **state)
+{
+    struct fixture *f = *state;
+    struct dtr_rpc_limits limits = {.ping_ms = 40, .ping_timeout_ms = 40};
+    struct {
+        struct mute mute;
+        struct dtr_loop *loop;
+    } silent = {.loop = f->loop};
+    assert_int_equal(dtr_listen(f->loop, &f->addr, settings_accept, &silent, &silent.mute.listener, NULL),
+                     DTR_OK);
+    dtr_listener_addr(silent.mute.listener, &f->addr);
+    open_channel(f, (struct dtr_rpc_channel_options){.limits = &limits});
+    start_stream(f, &echo_bidi, DEFAULTS);
+    RUN_UNTIL(f, f->client.closed == 1);
+    assert_int_equal(f->client.code, DTR_RPC_UNAVAILABLE);
+    assert_non_null(strstr(f->client.text, "ping"));
+    RUN_UNTIL(f, silent.mute.closed);
+    dtr_listener_close(silent.mute.listener);
+}
+
+static void calls_at_once_are_bounded(void **state)
+{
+    struct fixture *f = *state;
+    struct dtr_rpc_limits limits = {.streams = 1};
+    start_server(f, &limits);
+    open_channel(f, (struct dtr_rpc_channel_options){0});
+    ask_and_wait(f, "warm", DEFAULTS);
+    start_stream(f, &echo_bidi, DEFAULTS);
+    RUN_UNTIL(f, f->echo.server.call != NULL);
+    ask_and_wait(f, "too many", (struct dtr_rpc_call_options){.timeout_ms = 40});
+    assert_int_equal(f->code, DTR_RPC_DEADLINE_EXCEEDED);
+    ask(f, &echo_unary, "next", DEFAULTS);
+    dtr_rpc_call_end(f->client.call);
+    RUN_UNTIL(f, f->done == 3);
+    assert_string_equal(f->answer, "next");
+}
+
 static void connections_are_bounded(void **state)
 {
     struct fixture *f = *state;
@@ -599,6 +662,7 @@ int main(void)
         TEST(health_checks_and_watches),
         TEST(nobody_listens),
         TEST(a_server_comes_back),
+        TEST(pauses_grow_up_to_a_bound),
         TEST(a_graceful_stop_lets_calls_end),
         TEST(a_stop_has_a_limit),
         TEST(a_closed_channel_cancels_its_calls),
@@ -607,6 +671,8 @@ int main(void)
         TEST(a_client_that_answers_no_ping_is_closed),
         TEST(a_server_that_says_nothing_is_given_up),
         TEST(a_refused_call_is_tried_again),
+        TEST(a_server_that_answers_no_ping_is_left),
+        TEST(calls_at_once_are_bounded),
         TEST(connections_are_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

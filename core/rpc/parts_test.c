@@ -195,6 +195,18 @@ static void every_method_is_well_formed(void **state)
     dtr_rpc_table_free(table);
 }
 
+/* Callers name 10 s for streams that live for minutes (wire page 6). */
+static void long_streams_outlive_their_timeout(void **state)
+{
+    static const struct dtr_rpc_method *const methods[] = {
+        &dtr_rpc_upload_sync_pieces, &dtr_rpc_upload_sync_host, &dtr_rpc_upload_download_task,
+        &dtr_rpc_download_download_task};
+    (void)state;
+    for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++)
+        assert_true(methods[i]->flags & DTR_RPC_TIMEOUT_TO_HEADERS);
+    assert_false(dtr_rpc_upload_stat_task.flags & DTR_RPC_TIMEOUT_TO_HEADERS);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -208,6 +220,7 @@ int main(void)
         cmocka_unit_test(a_small_frame_cannot_ask_for_much),
         cmocka_unit_test(texts_are_checked),
         cmocka_unit_test(every_method_is_well_formed),
+        cmocka_unit_test(long_streams_outlive_their_timeout),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
