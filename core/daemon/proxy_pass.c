@@ -78,10 +78,11 @@ static void on_want_body(void *context)
 
 static void pass_failed(struct pass *pass, const struct dtr_error *err)
 {
+    int status = err->code == DTR_EDENIED || err->code == DTR_ETIMEOUT ? proxy_status(err) : 502;
     if (pass->responded)
         proxy_break(pass->exchange);
     else
-        proxy_fail(pass->exchange, err->code == DTR_ETIMEOUT ? 504 : 502, DTR_ERROR_TYPE_PROXY, err);
+        proxy_fail(pass->exchange, status, DTR_ERROR_TYPE_PROXY, err);
 }
 
 static void pass_free(struct pass *pass)

@@ -69,8 +69,8 @@ struct reading {
     /* Set before control sees it. */
     struct dtr_read_request request;
     char task_id[DTR_TASK_ID_SIZE];
-    char *url, *digest, *tag, *application, *if_range;
-    struct dtr_str headers;
+    char *url, *digest, *tag, *application, *content, *if_range;
+    struct dtr_str headers, filter;
 };
 
 static void on_control(struct dtr_msg *msg);
@@ -83,8 +83,10 @@ static void reading_free(struct reading *reading)
     free(reading->digest);
     free(reading->tag);
     free(reading->application);
+    free(reading->content);
     free(reading->if_range);
     dtr_str_free(&reading->headers);
+    dtr_str_free(&reading->filter);
     (void)pthread_mutex_destroy(&reading->lock);
     free(reading);
 }
@@ -438,13 +440,16 @@ static bool copy_texts(struct reading *reading, const struct dtr_mirror_plan *pl
 {
     for (size_t i = 0; i < plan->header_count; i++)
         dtr_str_printf(&reading->headers, "%s: %s\n", plan->headers[i].name, plan->headers[i].value);
+    for (size_t i = 0; i < plan->filtered_query_param_count; i++)
+        dtr_str_printf(&reading->filter, "%s\n", plan->filtered_query_params[i]);
     reading->url = strdup(plan->url);
     reading->digest = dtr_url_blob_digest(plan->url);
     reading->tag = strdup(plan->tag ? plan->tag : "");
     reading->application = strdup(plan->application ? plan->application : "");
+    reading->content = strdup(plan->content_for_task_id ? plan->content_for_task_id : "");
     reading->if_range = plan->if_range ? strdup(plan->if_range) : NULL;
-    return dtr_str_ok(&reading->headers) && reading->url && reading->digest && reading->tag &&
-           reading->application && (reading->if_range || !plan->if_range);
+    return dtr_str_ok(&reading->headers) && dtr_str_ok(&reading->filter) && reading->url && reading->digest &&
+           reading->tag && reading->application && reading->content && (reading->if_range || !plan->if_range);
 }
 
 static void fill_request(struct reading *reading, const struct dtr_mirror_plan *plan)
@@ -458,6 +463,9 @@ static void fill_request(struct reading *reading, const struct dtr_mirror_plan *
         .headers = dtr_str_text(&reading->headers),
         .trusted = plan->trusted,
         .piece_length = plan->piece_length,
+        .content = reading->content,
+        .filter = plan->default_filter ? NULL : dtr_str_text(&reading->filter),
+        .priority = (uint32_t)plan->priority,
         .disable_back_to_source = reading->site->proxy->daemon->config->proxy.disable_back_to_source};
 }
 

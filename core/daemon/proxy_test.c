@@ -102,6 +102,8 @@ static int echo_exchange(void *instance, struct dtr_loop *loop, const struct dtr
     (void)instance;
     if (strstr(request->url, "/refused"))
         return dtr_error_set(err, DTR_EUNAVAILABLE, DTR_RETRY_SAME, "nobody there");
+    if (strstr(request->url, "/guarded"))
+        return dtr_error_set(err, DTR_EDENIED, DTR_RETRY_NEVER, "not there");
     struct echo *echo = calloc(1, sizeof(*echo));
     *echo = (struct echo){.sink = sink, .context = context, .has_body = request->has_body};
     (void)dtr_copy_text(echo->method, sizeof(echo->method), request->method);
@@ -450,6 +452,9 @@ static void other_requests_pass_through(void **state)
     ask(&client, "GET /refused" OTHER "\r\n");
     assert_says(&client, "HTTP/1.1 502 ");
     assert_says(&client, "X-Dragonfly-Error-Type: proxy");
+    dtr_str_free(&client.answer);
+    ask(&client, "GET /guarded" OTHER "\r\n");
+    assert_says(&client, "HTTP/1.1 403 ");
     dtr_str_free(&client.answer);
     finish();
 }

@@ -45,7 +45,7 @@ class Keys(ClusterTest):
         passed_through.path = "/v2/other"
         self.origin.files[passed_through.path] = passed_through
         for file in (task, passed_through):
-            self.expect_error(self.start_download("node1", file), file, 20, statuses=[403, 502])
+            self.expect_error(self.start_download("node1", file), file, 20, statuses=[502])
             self.pull("node2", file)
 
     @deadline(60)
