@@ -3,18 +3,20 @@
 
 #include "core/base/list.h"
 
-#include <poll.h>
+#include <semaphore.h>
 #include <setjmp.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 // clang-format off
 #include <cmocka.h>
 // clang-format on
 
-/* The job waits for a byte; who ends it says so by another one. */
+/* The job waits for a byte; who drops it says so. */
 struct job {
     struct dtr_errand errand;
-    int begin, ended;
+    int begin;
+    sem_t *dropped;
     bool done;
 };
 
@@ -35,22 +37,23 @@ static void done(struct dtr_errand *errand)
 static void drop(struct dtr_errand *errand)
 {
     struct job *job = dtr_container(errand, struct job, errand);
-    int ended = job->ended;
+    sem_t *dropped = job->dropped;
     free(job);
-    (void)!write(ended, "x", 1);
+    (void)sem_post(dropped);
 }
 
-struct pipes {
-    int begin[2], ended[2];
+struct ends {
+    int begin[2];
+    sem_t dropped;
 };
 
-static struct job *start(struct dtr_loop *loop, struct pipes *pipes)
+static struct job *start(struct dtr_loop *loop, struct ends *ends)
 {
     struct job *job = calloc(1, sizeof(*job));
     struct dtr_error err;
-    assert_int_equal(pipe(pipes->begin), 0);
-    assert_int_equal(pipe(pipes->ended), 0);
-    *job = (struct job){.begin = pipes->begin[0], .ended = pipes->ended[1]};
+    assert_int_equal(pipe(ends->begin), 0);
+    assert_int_equal(sem_init(&ends->dropped, 0, 0), 0);
+    *job = (struct job){.begin = ends->begin[0], .dropped = &ends->dropped};
     job->errand.run = run;
     job->errand.done = done;
     job->errand.drop = drop;
@@ -58,18 +61,21 @@ static struct job *start(struct dtr_loop *loop, struct pipes *pipes)
     return job;
 }
 
-static bool dropped(const struct pipes *pipes, int timeout_ms)
+static bool dropped(struct ends *ends, long timeout_ms)
 {
-    struct pollfd wait = {.fd = pipes->ended[0], .events = POLLIN};
-    return poll(&wait, 1, timeout_ms) == 1;
+    struct timespec until;
+    (void)clock_gettime(CLOCK_REALTIME, &until);
+    long ns = until.tv_nsec + timeout_ms % 1000 * 1000000;
+    until.tv_sec += timeout_ms / 1000 + ns / 1000000000;
+    until.tv_nsec = ns % 1000000000;
+    return sem_timedwait(&ends->dropped, &until) == 0;
 }
 
-static void close_pipes(const struct pipes *pipes)
+static void close_ends(struct ends *ends)
 {
-    for (int i = 0; i < 2; i++) {
-        (void)close(pipes->begin[i]);
-        (void)close(pipes->ended[i]);
-    }
+    (void)close(ends->begin[0]);
+    (void)close(ends->begin[1]);
+    (void)sem_destroy(&ends->dropped);
 }
 
 static struct dtr_loop *new_loop(void)
@@ -84,15 +90,15 @@ static void comes_back_to_its_loop(void **state)
 {
     (void)state;
     struct dtr_loop *loop = new_loop();
-    struct pipes pipes;
-    struct job *job = start(loop, &pipes);
+    struct ends ends;
+    struct job *job = start(loop, &ends);
     assert_false(job->done);
-    assert_int_equal(write(pipes.begin[1], "x", 1), 1);
+    assert_int_equal(write(ends.begin[1], "x", 1), 1);
     dtr_loop_run(loop);
     assert_true(job->done);
-    assert_false(dropped(&pipes, 0));
+    assert_false(dropped(&ends, 0));
     free(job);
-    close_pipes(&pipes);
+    close_ends(&ends);
     dtr_loop_free(loop);
 }
 
@@ -100,30 +106,30 @@ static void may_outlive_the_loop(void **state)
 {
     (void)state;
     struct dtr_loop *loop = new_loop();
-    struct pipes pipes;
-    struct job *job = start(loop, &pipes);
+    struct ends ends;
+    struct job *job = start(loop, &ends);
     dtr_errand_abandon(&job->errand);
     dtr_loop_free(loop);
-    assert_false(dropped(&pipes, 0));
-    assert_int_equal(write(pipes.begin[1], "x", 1), 1);
-    assert_true(dropped(&pipes, 10000));
-    close_pipes(&pipes);
+    assert_false(dropped(&ends, 0));
+    assert_int_equal(write(ends.begin[1], "x", 1), 1);
+    assert_true(dropped(&ends, 10000));
+    close_ends(&ends);
 }
 
 static void is_dropped_when_it_was_on_its_way_back(void **state)
 {
     (void)state;
     struct dtr_loop *loop = new_loop();
-    struct pipes pipes;
+    struct ends ends;
     for (int i = 0; i < 50; i++) { /* sometimes it is, sometimes not */
-        struct job *job = start(loop, &pipes);
-        assert_int_equal(write(pipes.begin[1], "x", 1), 1);
+        struct job *job = start(loop, &ends);
+        assert_int_equal(write(ends.begin[1], "x", 1), 1);
         if (i % 2)
             (void)sched_yield();
         dtr_errand_abandon(&job->errand);
-        while (!dropped(&pipes, 1))
+        while (!dropped(&ends, 1))
             dtr_loop_turn(loop, false);
-        close_pipes(&pipes);
+        close_ends(&ends);
     }
     dtr_loop_free(loop);
 }
