@@ -54,7 +54,7 @@ class RecordedDaemons(ClusterTest):
         super().setUp()
         self.scheduler_ip = join_network(self.scheduler.node, 2)
         self.seed_ip = join_network(None, 10)
-        self.triggered = threading.Event()
+        self.triggered, self.fetched = threading.Event(), threading.Event()
         self.trigger = None
         self.channels = {}
         self.threads = []
@@ -63,7 +63,9 @@ class RecordedDaemons(ClusterTest):
     def on_download_task(self, requests, _):
         self.trigger = next(requests)
         self.triggered.set()
-        yield from self.answers
+        yield self.answers[0]
+        self.fetched.wait(SECONDS)
+        yield from self.answers[1:]
 
     def channel(self, client):
         if client not in self.channels:
@@ -108,6 +110,8 @@ class RecordedDaemons(ClusterTest):
         def work():
             try:
                 self.play(call)
+                if call.method == ANNOUNCE_PEER and call.client == self.seed_ip:
+                    self.fetched.set()
             except BaseException as error:  # pylint: disable=broad-exception-caught
                 self.failures.append(f"{call.client} {call.method}: {type(error).__name__} {error}")
 
@@ -143,6 +147,9 @@ class RecordedDaemons(ClusterTest):
             if before and call.start > goaway:
                 before = False
                 self.restart_scheduler()
+            if call.method == ANNOUNCE_PEER and before:
+                log = self.scheduler.process.log_text
+                until(SECONDS, "the seed has been probed", lambda: f"seed {self.seed_ip}-seed-seed serves" in log())
             if call.method == ANNOUNCE_PEER and call.client == self.seed_ip:
                 self.assertTrue(self.triggered.wait(SECONDS), "the seed was not told to fetch it")
             self.start_playing(call)
