@@ -3,6 +3,7 @@
 
 #define ROWS(list)    list, sizeof(list) / sizeof((list)[0])
 #define RUNTIME_LATER DTR_LATER("containerd is the only runtime that is set up")
+#define REFUSED       DTR_PARTLY("darter init refuses: containerd is the only runtime that it sets up")
 #define SEARCH        .initial = "[registry.fedoraproject.org, registry.access.redhat.com, docker.io]"
 
 #define ROLE_STRUCT struct dtr_conf_containerd_registry
@@ -32,7 +33,7 @@ static const struct dtr_conf_schema image_registry = {ROWS(image_registry_rows),
 #define ROLE_STRUCT struct dtr_init_config
 /* cri-o and podman read the same file. */
 #define CONTAINERS(name, field)                                                                              \
-    {DTR_SECTION("containerRuntime." name, field.given), RUNTIME_LATER, .help = "Set up " name},             \
+    {DTR_SECTION("containerRuntime." name, field.given), REFUSED, .help = "Set up " name},                   \
         {DTR_STRING("containerRuntime." name ".configPath", field.config_path),                              \
          .initial = "/etc/containers/registries.conf", .check = dtr_value_check_absolute, RUNTIME_LATER,     \
          .help = "File of " name " to change"},                                                              \
@@ -55,7 +56,7 @@ static const struct dtr_conf_row rows[] = {
      .initial = "true", .help = "Send every registry through the proxy, not only those listed"},
     {DTR_LIST("containerRuntime.containerd.registries", containerd.registries, &containerd_registry),
      .help = "Registries that go through the proxy, with their real addresses"},
-    {DTR_SECTION("containerRuntime.docker", docker.given), RUNTIME_LATER, .help = "Set up docker"},
+    {DTR_SECTION("containerRuntime.docker", docker.given), REFUSED, .help = "Set up docker"},
     {DTR_STRING("containerRuntime.docker.configPath", docker.config_path),
      .initial = "/etc/docker/daemon.json", .check = dtr_value_check_absolute, RUNTIME_LATER,
      .help = "File of docker to change"},

@@ -115,6 +115,20 @@ static int run_with(struct dtr_init_options *init, const struct dtr_init_config 
     return rc;
 }
 
+/* Who names another runtime does not mean containerd. */
+static int refuse_others(const struct dtr_init_config *config, struct dtr_error *err)
+{
+    const char *other = config->docker.given   ? "docker"
+                        : config->crio.given   ? "crio"
+                        : config->podman.given ? "podman"
+                                               : NULL;
+    if (!other)
+        return DTR_OK;
+    return dtr_error_set(
+        err, DTR_EUNSUPPORTED, DTR_RETRY_NEVER,
+        "containerRuntime.%s is not there yet: containerd is the only runtime that is set up", other);
+}
+
 int init_command(int argc, char **argv)
 {
     struct dtr_init_options init = {0};
@@ -127,6 +141,8 @@ int init_command(int argc, char **argv)
     if (rc == DTR_OK && init.undo)
         rc = dtr_tool_init(&init, stdout, &err);
     else if (rc == DTR_OK)
+        rc = refuse_others(dtr_conf_init(conf), &err);
+    if (rc == DTR_OK && !init.undo)
         rc = run_with(&init, dtr_conf_init(conf), &err);
     dtr_conf_free(conf);
     return rc == DTR_OK ? 0 : command_fail(&err);

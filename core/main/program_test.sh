@@ -67,6 +67,9 @@ expect 0 "proxy.server.port" "$darter" config describe daemon
 expect 2 "is not a role" "$darter" config describe nonsense
 expect 2 "darter config --help" "$darter" config
 
+echo "containerRuntime: {docker: {configPath: /nowhere}}" >"$work/docker.yaml"
+expect 1 "containerRuntime.docker is not there yet" "$darter" init --dry-run --config "$work/docker.yaml"
+
 # --- environment -----------------------------------------------------------------------------------------------
 
 expect 1 "/nowhere.yaml cannot be opened" env DFDAEMON_CONFIG=/nowhere.yaml "$darter" daemon

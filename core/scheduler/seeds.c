@@ -62,6 +62,18 @@ static struct seed_call *seed_call_new(struct dtr_scheduler *scheduler, const st
     return seed;
 }
 
+/* A seed that begins or ceases to serve is news. */
+static void log_probe(const struct seed_call *seed, bool ok, const char *why)
+{
+    const struct dtr_swarm_host *host = dtr_swarm_find_host(seed->scheduler->swarm, seed->host_id);
+    bool before = host && host->seed_usable;
+    if (ok && !before)
+        dtr_log(DTR_LOG_INFO, NULL, "seed %s serves", seed->host_id);
+    else if (!ok)
+        dtr_log(before ? DTR_LOG_WARN : DTR_LOG_DEBUG, NULL, "seed %s does not serve: %s", seed->host_id,
+                why);
+}
+
 static void on_probed(void *context, const struct dtr_rpc_message *response,
                       const struct dtr_rpc_status *status)
 {
@@ -70,8 +82,7 @@ static void on_probed(void *context, const struct dtr_rpc_message *response,
     const Grpc__Health__V1__HealthCheckResponse *health = response ? (const void *)response->message : NULL;
     bool ok = health && health->status == GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVING;
     if (!scheduler->closing) {
-        if (!ok)
-            dtr_log(DTR_LOG_DEBUG, NULL, "seed %s does not serve: %s", seed->host_id, status->message);
+        log_probe(seed, ok, status->message);
         dtr_swarm_seed_probed(scheduler->swarm, role_now_ms(scheduler), seed->host_id, ok);
         role_drain(scheduler);
     }
