@@ -82,7 +82,7 @@ static void on_report(void *context, const struct dtr_report *report)
     bool done = report->kind == DTR_REPORT_DONE;
     if (done)
         dtr_list_remove(&running->link);
-    if (task->planner)
+    if (task->planner && rc == DTR_OK)
         feed(running, report);
     if (done)
         free(running);

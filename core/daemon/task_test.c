@@ -1,6 +1,6 @@
 /* Tasks, readers and pulls with real transfers on a data thread, a made-up origin and parents, and a
  * scheduler that is a list of prepared answers. */
-#include "core/daemon/task_internal.h"
+#include "core/daemon/check.h"
 
 #include "core/base/clock.h"
 #include "core/base/digest.h"
@@ -492,6 +492,37 @@ static void a_peer_with_wrong_bytes_is_found_out(void **state)
     digest[0] = '\0';
 }
 
+/* The origin's bytes can all be read, and are hashed, before the word comes that the last piece is stored. */
+static void a_digest_may_be_known_before_the_last_piece_is(void **state)
+{
+    (void)state;
+    struct seen seen;
+    for (int right = 0; right < 2; right++) {
+        begin(true);
+        name_digest(right);
+        script.silent_at = RIG_PIECE;
+        read_range(&seen, 0, DTR_LENGTH_UNKNOWN);
+        struct dtr_task *task = dtr_tasks_find(tasks, task_id);
+        while (seen.until < RIG_PIECE)
+            dtr_loop_turn(control, true);
+        memcpy(rig_disk.bytes, rig_object, RIG_SIZE); /* and so it is at this very moment */
+        assert_true(dtr_ranges_add(&task->readable, 0, RIG_SIZE));
+        check_advance(task);
+        while (task->check)
+            dtr_loop_turn(control, true);
+        script.silent_at = DTR_LENGTH_UNKNOWN;
+        turn_until(&seen.ended);
+        assert_int_equal(seen.result.code, right ? DTR_OK : DTR_ECORRUPT);
+        assert_true(right ? seen.until == RIG_SIZE : seen.until < RIG_SIZE);
+        while (dtr_task_pulling(task))
+            dtr_loop_turn(control, true); /* the pull hears of it as well */
+        dtr_reader_close(seen.reader);
+        finish();
+        assert_non_null(strstr(dtr_str_text(&said), right ? "_source_finished" : "_source_failed"));
+    }
+    digest[0] = '\0';
+}
+
 static void what_was_not_checked_before_a_restart_is_checked_then(void **state)
 {
     (void)state;
@@ -673,6 +704,7 @@ int main(void)
         cmocka_unit_test(a_wrong_digest_withdraws_everything),
         cmocka_unit_test(a_wrong_digest_is_not_the_next_readers),
         cmocka_unit_test(a_peer_with_wrong_bytes_is_found_out),
+        cmocka_unit_test(a_digest_may_be_known_before_the_last_piece_is),
         cmocka_unit_test(what_was_not_checked_before_a_restart_is_checked_then),
         cmocka_unit_test(a_reader_that_leaves_ends_the_pull),
         cmocka_unit_test(what_the_store_held_is_served_after_a_restart),
