@@ -130,8 +130,8 @@ static void spoil(struct dtr_task *task, const struct dtr_error *err)
     dtr_log(DTR_LOG_ERROR, dtr_task_pull_id(task), "task %.8s is withdrawn: %s", task->facts.task_id,
             why.text);
     check_end(task);
-    task->spoilt = true;
     suspects_take(task);
+    task_spoil(task);
     tell(task, &why);
 }
 

@@ -27,7 +27,8 @@ static int mem_open(void *instance, const struct dtr_task_facts *facts, struct d
 {
     (void)instance;
     (void)facts;
-    (void)err;
+    if (rig_disk.damaged)
+        return dtr_error_set(err, DTR_ECORRUPT, DTR_RETRY_NEVER, "the index is damaged");
     *ret = &rig_disk;
     return DTR_OK;
 }
@@ -84,7 +85,9 @@ static int mem_evict(void *instance, const char *task_id, struct dtr_error *err)
     (void)instance;
     (void)task_id;
     (void)err;
+    bool stays = rig_disk.stays_damaged;
     memset(&rig_disk, 0, sizeof(rig_disk));
+    rig_disk.damaged = rig_disk.stays_damaged = stays;
     return DTR_OK;
 }
 

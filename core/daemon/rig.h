@@ -17,6 +17,8 @@ void rig_fill(void);
 struct dtr_stored {
     uint8_t bytes[RIG_SIZE];
     uint32_t marks; /* bit per piece */
+    bool damaged;   /* it cannot be opened before it was evicted */
+    bool stays_damaged;
 };
 extern struct dtr_stored rig_disk;
 /* Not -1: a file that holds the bytes too, and gives leases; else leases are memory. */

@@ -3,6 +3,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/str.h"
+#include "core/obs/log.h"
 #include <stdlib.h>
 
 int dtr_tasks_new(const struct dtr_tasks_options *options, struct dtr_tasks **ret_tasks,
@@ -140,6 +141,12 @@ int task_reserve_piece(struct dtr_task *task, uint32_t number, struct dtr_error 
     return DTR_OK;
 }
 
+static bool is_whole(const struct dtr_task *task)
+{
+    uint64_t total = task->facts.content_length;
+    return total != DTR_LENGTH_UNKNOWN && dtr_ranges_has(&task->readable, 0, total);
+}
+
 int dtr_tasks_known(struct dtr_tasks *tasks, const struct dtr_task_facts *facts,
                     const struct dtr_piece *pieces, uint32_t count, struct dtr_error *err)
 {
@@ -157,6 +164,8 @@ int dtr_tasks_known(struct dtr_tasks *tasks, const struct dtr_task_facts *facts,
     }
     if (rc != DTR_OK && task)
         task_forget(task);
+    else if (rc == DTR_OK && !is_whole(task))
+        task->facts.finished_at = 0; /* what is missing was held against no digest when it comes */
     return rc;
 }
 
@@ -216,12 +225,25 @@ const struct dtr_piece *dtr_task_piece(const struct dtr_task *task, uint32_t num
 
 /* --- the copy, open while somebody uses it ------------------------------------------------------------- */
 
+/* What is stored cannot be used: it goes, and the readers get the object anew. */
+static void drop_damaged(struct dtr_task *task)
+{
+    dtr_log(DTR_LOG_WARN, NULL, "task %.8s is removed from the store, and fetched anew: %s",
+            task->facts.task_id, task->copy_error.text);
+    task->reopened = true;
+    task_spoil(task);
+}
+
 static void on_opened(struct dtr_msg *msg)
 {
     struct dtr_task *task = dtr_container(msg, struct dtr_task, copy_msg);
     task->state = task->copy ? COPY_OPEN : COPY_CLOSED;
-    if (!task->copy)
+    if (!task->copy && task->copy_error.code == DTR_ECORRUPT && !task->reopened)
+        drop_damaged(task);
+    else if (!task->copy)
         readers_fail(task, &task->copy_error);
+    else
+        task->reopened = false;
     check_advance(task);
     readers_wake(task);
     task_settle(task);

@@ -523,6 +523,26 @@ static void a_digest_may_be_known_before_the_last_piece_is(void **state)
     digest[0] = '\0';
 }
 
+static void stopping_ends_also_who_waits_for_better_bytes(void **state)
+{
+    (void)state;
+    struct seen seen, waiting;
+    bool closed = false;
+    name_digest(false);
+    begin(false);
+    read_range(&seen, 0, DTR_LENGTH_UNKNOWN);
+    turn_until(&seen.ended);
+    assert_int_equal(seen.result.code, DTR_ECORRUPT);
+    read_range(&waiting, 0, DTR_LENGTH_UNKNOWN); /* while the first still holds the copy */
+    dtr_tasks_close(tasks, set_flag, &closed);
+    turn_until(&waiting.ended);
+    assert_int_equal(waiting.result.code, DTR_ECANCELLED);
+    dtr_reader_close(seen.reader);
+    dtr_reader_close(waiting.reader);
+    turn_until(&closed);
+    digest[0] = '\0';
+}
+
 static void what_was_not_checked_before_a_restart_is_checked_then(void **state)
 {
     (void)state;
@@ -559,6 +579,61 @@ static void what_was_not_checked_before_a_restart_is_checked_then(void **state)
         finish();
     }
     digest[0] = '\0';
+}
+
+/* After a reboot its pieces are not there: what comes in their place was never held against the digest. */
+static void what_comes_anew_is_checked_anew(void **state)
+{
+    (void)state;
+    struct seen seen;
+    struct dtr_error err;
+    struct dtr_task_facts facts = {.task_id = task_id,
+                                   .url = "http://o/x",
+                                   .digest = digest,
+                                   .content_length = RIG_SIZE,
+                                   .piece_length = RIG_PIECE,
+                                   .headers = "",
+                                   .finished_at = 1};
+    const struct dtr_piece piece = {.number = 0, .length = RIG_PIECE};
+    name_digest(false);
+    for (uint32_t count = 0; count < 2; count++) {
+        begin(false);
+        memcpy(rig_disk.bytes, rig_object, RIG_PIECE);
+        assert_int_equal(dtr_tasks_known(tasks, &facts, &piece, count, &err), DTR_OK);
+        read_range(&seen, 0, DTR_LENGTH_UNKNOWN);
+        turn_until(&seen.ended);
+        assert_int_equal(seen.result.code, DTR_ECORRUPT);
+        dtr_reader_close(seen.reader);
+        finish();
+    }
+    digest[0] = '\0';
+}
+
+/* Somebody removed the file, or its index is damaged. */
+static void what_cannot_be_opened_is_fetched_anew(void **state)
+{
+    (void)state;
+    struct seen seen;
+    begin(false);
+    read_range(&seen, 0, DTR_LENGTH_UNKNOWN);
+    turn_until(&seen.ended);
+    dtr_reader_close(seen.reader);
+    while (dtr_tasks_find(tasks, task_id)->state != COPY_CLOSED)
+        dtr_loop_turn(control, true);
+    rig_disk.damaged = true;
+    read_range(&seen, 0, DTR_LENGTH_UNKNOWN);
+    turn_until(&seen.ended);
+    assert_int_equal(seen.result.code, DTR_OK);
+    assert_memory_equal(rig_disk.bytes, rig_object, RIG_SIZE);
+    dtr_reader_close(seen.reader);
+    while (dtr_tasks_find(tasks, task_id)->state != COPY_CLOSED)
+        dtr_loop_turn(control, true);
+    rig_disk.damaged = rig_disk.stays_damaged = true; /* then it is not tried for ever */
+    read_range(&seen, 0, DTR_LENGTH_UNKNOWN);
+    turn_until(&seen.ended);
+    assert_int_equal(seen.result.code, DTR_ECORRUPT);
+    dtr_reader_close(seen.reader);
+    finish();
 }
 
 /* --- deleting ---------------------------------------------------------------------------------------------
@@ -706,6 +781,9 @@ int main(void)
         cmocka_unit_test(a_peer_with_wrong_bytes_is_found_out),
         cmocka_unit_test(a_digest_may_be_known_before_the_last_piece_is),
         cmocka_unit_test(what_was_not_checked_before_a_restart_is_checked_then),
+        cmocka_unit_test(stopping_ends_also_who_waits_for_better_bytes),
+        cmocka_unit_test(what_comes_anew_is_checked_anew),
+        cmocka_unit_test(what_cannot_be_opened_is_fetched_anew),
         cmocka_unit_test(a_reader_that_leaves_ends_the_pull),
         cmocka_unit_test(what_the_store_held_is_served_after_a_restart),
         cmocka_unit_test(who_takes_what_is_here_never_begins_a_pull),
