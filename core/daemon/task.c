@@ -5,6 +5,7 @@
 #include "core/base/str.h"
 #include "core/obs/log.h"
 #include <stdlib.h>
+#include <strings.h>
 
 int dtr_tasks_new(const struct dtr_tasks_options *options, struct dtr_tasks **ret_tasks,
                   struct dtr_error *err)
@@ -141,10 +142,44 @@ int task_reserve_piece(struct dtr_task *task, uint32_t number, struct dtr_error 
     return DTR_OK;
 }
 
+/* The value in a header line of this name; false: there is none. */
+static bool take_line(const char *headers, const char *name, char *value, size_t size)
+{
+    size_t length = strlen(name);
+    for (const char *line = headers; line && *line; line = strchr(line, '\n')) {
+        line += *line == '\n';
+        if (strncasecmp(line, name, length) == 0 && line[length] == ':') {
+            const char *from = line + length + 1 + strspn(line + length + 1, " ");
+            (void)snprintf(value, size, "%.*s", (int)strcspn(from, "\n"), from);
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Which version of the object an earlier process had begun, by the head that it kept. */
+static void restore_version(struct dtr_task *task)
+{
+    const char *headers = task->facts.headers;
+    bool tagged = take_line(headers, "ETag", task->version, sizeof(task->version));
+    if ((!tagged || strncmp(task->version, "W/", 2) == 0) &&
+        !take_line(headers, "Last-Modified", task->version, sizeof(task->version)))
+        task->version[0] = '\0';
+}
+
 static bool is_whole(const struct dtr_task *task)
 {
     uint64_t total = task->facts.content_length;
     return total != DTR_LENGTH_UNKNOWN && dtr_ranges_has(&task->readable, 0, total);
+}
+
+/* What is missing was held against no digest when it comes; and it is of use only with the same version. */
+static void restore_part(struct dtr_task *task)
+{
+    task->facts.finished_at = 0;
+    restore_version(task);
+    if (!task->checkable && (!task->version[0] || !task->piece_count_had))
+        task_spoil(task);
 }
 
 int dtr_tasks_known(struct dtr_tasks *tasks, const struct dtr_task_facts *facts,
@@ -165,7 +200,7 @@ int dtr_tasks_known(struct dtr_tasks *tasks, const struct dtr_task_facts *facts,
     if (rc != DTR_OK && task)
         task_forget(task);
     else if (rc == DTR_OK && !is_whole(task))
-        task->facts.finished_at = 0; /* what is missing was held against no digest when it comes */
+        restore_part(task);
     return rc;
 }
 

@@ -380,6 +380,78 @@ static void who_takes_what_is_here_never_begins_a_pull(void **state)
     assert_string_equal(dtr_str_text(&said), "");
 }
 
+static void pull_whole(void)
+{
+    struct seen seen;
+    read_range(&seen, 0, DTR_LENGTH_UNKNOWN);
+    turn_until(&seen.ended);
+    assert_int_equal(seen.result.code, DTR_OK);
+    assert_int_equal(seen.until, RIG_SIZE);
+    dtr_reader_close(seen.reader);
+}
+
+/* --- versions ---------------------------------------------------------------------------------------------
+ */
+
+static void assert_is_renewed(void)
+{
+    for (size_t i = 0; i < RIG_SIZE; i++)
+        assert_int_equal(rig_disk.bytes[i], rig_renewed(i));
+}
+
+/* The origin breaks off, and has another object of the same length when it is asked to go on. */
+static void two_versions_of_an_object_never_mix(void **state)
+{
+    (void)state;
+    struct seen seen;
+    for (int ignores = 0; ignores < 2; ignores++) {
+        begin(false);
+        script.close_at = RIG_PIECE + RIG_BLOCK;
+        script.renew_after = 1;
+        rig_origin_requests = 0;
+        script.ignore_if_range = ignores;
+        read_range(&seen, 0, DTR_LENGTH_UNKNOWN);
+        turn_until(&seen.ended);
+        assert_int_equal(seen.result.code, DTR_ECORRUPT);
+        assert_int_equal(seen.until, RIG_PIECE + RIG_BLOCK);
+        dtr_reader_close(seen.reader);
+        script.close_at = DTR_LENGTH_UNKNOWN;
+        read_range(&seen, 0, DTR_LENGTH_UNKNOWN); /* the new one, then */
+        turn_until(&seen.ended);
+        assert_int_equal(seen.result.code, DTR_OK);
+        assert_is_renewed();
+        dtr_reader_close(seen.reader);
+        finish();
+    }
+}
+
+/* Of a part without a digest that an earlier process left. Without a version nothing goes with it. */
+static void nor_do_they_after_a_restart(void **state)
+{
+    (void)state;
+    struct seen seen;
+    struct dtr_error err;
+    struct dtr_task_facts facts = {
+        .task_id = task_id, .url = "http://o/x", .content_length = RIG_SIZE, .piece_length = RIG_PIECE};
+    const struct dtr_piece piece = {.number = 0, .length = RIG_PIECE};
+    static const char *const headers[] = {"", "ETag: \"v1\"\n", "ETag: W/\"w\"\nLast-Modified: today\n"};
+    for (size_t i = 0; i < 3; i++) {
+        begin(false);
+        rig_origin_requests = script.renew_after = 1;
+        facts.headers = headers[i];
+        memcpy(rig_disk.bytes, rig_object, RIG_PIECE);
+        assert_int_equal(dtr_tasks_known(tasks, &facts, &piece, 1, &err), DTR_OK);
+        read_range(&seen, 0, DTR_LENGTH_UNKNOWN);
+        turn_until(&seen.ended);
+        assert_int_equal(seen.result.code, i > 0 ? DTR_ECORRUPT : DTR_OK);
+        assert_int_equal(seen.until, i > 0 ? RIG_PIECE : RIG_SIZE);
+        dtr_reader_close(seen.reader);
+        pull_whole();
+        assert_is_renewed();
+        finish();
+    }
+}
+
 /* --- digests ----------------------------------------------------------------------------------------------
  */
 
@@ -652,16 +724,6 @@ static void on_deleted(void *context, const struct dtr_error *err)
     deletion->result = *err;
 }
 
-static void pull_whole(void)
-{
-    struct seen seen;
-    read_range(&seen, 0, DTR_LENGTH_UNKNOWN);
-    turn_until(&seen.ended);
-    assert_int_equal(seen.result.code, DTR_OK);
-    assert_int_equal(seen.until, RIG_SIZE);
-    dtr_reader_close(seen.reader);
-}
-
 static void what_is_deleted_leaves_the_store(void **state)
 {
     (void)state;
@@ -774,6 +836,8 @@ int main(void)
         cmocka_unit_test(the_length_is_asked_for_by_one_byte),
         cmocka_unit_test(a_known_task_never_touches_the_origin),
         cmocka_unit_test(a_lying_parent_is_left_for_the_origin),
+        cmocka_unit_test(two_versions_of_an_object_never_mix),
+        cmocka_unit_test(nor_do_they_after_a_restart),
         cmocka_unit_test(a_right_digest_ends_well),
         cmocka_unit_test(the_end_alone_does_not_wait_for_the_digest),
         cmocka_unit_test(a_wrong_digest_withdraws_everything),
