@@ -133,7 +133,7 @@ static int start_transfer(struct dtr_task *task, const struct dtr_plan_action *a
     } else {
         request.origin = options->origin;
         request.origin_instance = options->origin_instance;
-        request.url = task->facts.url;
+        request.url = task->strings[ORIGIN_URL];
         request.headers = task->strings[REQUEST_HEADERS];
         request.default_headers = options->origin_headers;
         request.ca_file = options->origin_ca_file;

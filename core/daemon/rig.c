@@ -9,7 +9,8 @@
 
 uint8_t rig_object[RIG_SIZE];
 _Atomic int rig_length_questions, rig_origin_requests;
-char rig_origin_headers[200], rig_origin_ca_file[64];
+char rig_origin_url[100], rig_origin_headers[200], rig_origin_ca_file[64];
+bool rig_origin_trusted;
 
 void rig_fill(void)
 {
@@ -184,6 +185,8 @@ static void remember(const struct dtr_origin_request *request)
 {
     size_t length = 0, size = sizeof(rig_origin_headers);
     rig_origin_headers[0] = '\0';
+    rig_origin_trusted = request->trusted;
+    (void)snprintf(rig_origin_url, sizeof(rig_origin_url), "%s", request->url);
     for (size_t i = 0; i < request->header_count && length < size; i++)
         length += (size_t)snprintf(rig_origin_headers + length, size - length, "%s: %s\n",
                                    request->headers[i].name, request->headers[i].value);

@@ -104,7 +104,7 @@ static int keep_strings(struct dtr_task *task, const struct dtr_task_facts *fact
             *kept[i] = task->strings[i];
     }
     task->checkable = check_possible(task->facts.digest);
-    return DTR_OK;
+    return task_keep(task, ORIGIN_URL, task->facts.url) ? DTR_OK : DTR_ENOMEM;
 }
 
 static int add_task(struct dtr_tasks *tasks, const struct dtr_task_facts *facts, const char *headers,
@@ -226,6 +226,11 @@ const char *dtr_task_id_of(const struct dtr_task *task)
 const struct dtr_task_facts *dtr_task_facts(const struct dtr_task *task)
 {
     return &task->facts;
+}
+
+const char *dtr_task_url(const struct dtr_task *task)
+{
+    return task->strings[ORIGIN_URL];
 }
 
 const char *dtr_task_request_headers(const struct dtr_task *task)
@@ -408,6 +413,28 @@ void task_settle(struct dtr_task *task)
 /* --- readers come ------------------------------------------------------------------------------------------
  */
 
+/* The newest reader's URL and credentials are those that are good now, and they go together. But nobody leads
+ * a pull away from where an operator has it go. */
+static int take_origin(struct dtr_task *task, const struct dtr_read_request *request, struct dtr_error *err)
+{
+    bool pulled = task->planner || !dtr_list_empty(&task->transfers);
+    if (pulled && task->trusted && !request->trusted)
+        return DTR_OK;
+    char *url = strdup(request->url ? request->url : ""),
+         *headers = strdup(request->headers ? request->headers : "");
+    if (!url || !headers) {
+        free(url);
+        free(headers);
+        return dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for a task");
+    }
+    free(task->strings[ORIGIN_URL]);
+    free(task->strings[REQUEST_HEADERS]);
+    task->strings[ORIGIN_URL] = url;
+    task->strings[REQUEST_HEADERS] = headers;
+    task->trusted = request->trusted;
+    return DTR_OK;
+}
+
 /* What is only looked for here must be here. */
 static int task_for(struct dtr_tasks *tasks, const struct dtr_read_request *request,
                     struct dtr_task **ret_task, struct dtr_error *err)
@@ -420,17 +447,17 @@ static int task_for(struct dtr_tasks *tasks, const struct dtr_read_request *requ
                                    .headers = "",
                                    .content_length = DTR_LENGTH_UNKNOWN,
                                    .created_at = dtr_wall_ns() / 1000000000};
+    int rc = DTR_OK;
     *ret_task = dtr_tasks_find(tasks, request->task_id);
     if (request->local_only)
         return *ret_task ? DTR_OK
                          : dtr_error_set(err, DTR_ENOT_FOUND, DTR_RETRY_ELSEWHERE, "task %s is not here",
                                          request->task_id);
     if (!*ret_task)
-        return add_task(tasks, &facts, request->headers, ret_task, err);
-    /* The newest reader's credentials and URL are those that are good for the origin now. */
-    if (!task_keep(*ret_task, REQUEST_HEADERS, request->headers ? request->headers : ""))
-        return dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for a task");
-    return DTR_OK;
+        rc = add_task(tasks, &facts, "", ret_task, err);
+    if (rc != DTR_OK)
+        return rc;
+    return take_origin(*ret_task, request, err);
 }
 
 /* What the newest reader asked for is good for the next pull. */
@@ -445,7 +472,6 @@ static int take_wish(struct dtr_task *task, const struct dtr_read_request *reque
                                            .priority = request->priority,
                                            .need_back_to_source = request->need_back_to_source,
                                            .disable_back_to_source = request->disable_back_to_source};
-    task->trusted = request->trusted;
     return DTR_OK;
 }
 

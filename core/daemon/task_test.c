@@ -238,6 +238,45 @@ static void an_origins_refusal_reaches_the_reader(void **state)
     finish();
 }
 
+static void read_from(struct seen *seen, const char *url, const char *headers, bool trusted)
+{
+    const struct dtr_read_request request = {
+        .task_id = task_id, .url = url, .headers = headers, .trusted = trusted, .length = DTR_LENGTH_UNKNOWN};
+    struct dtr_error err;
+    *seen = (struct seen){0};
+    assert_int_equal(dtr_tasks_read(tasks, &request, &events, seen, &seen->reader, &err), DTR_OK);
+}
+
+/* A blob has one name wherever it lies; what one registry gave is no other's business. */
+static void credentials_go_where_their_reader_meant(void **state)
+{
+    (void)state;
+    struct seen first, second;
+    begin(false);
+    script.status = 404;
+    read_from(&first, "http://a/x?sig=old", "Authorization: A\n", false);
+    turn_until(&first.ended);
+    dtr_reader_close(first.reader);
+    assert_string_equal(rig_origin_url, "http://a/x?sig=old");
+    script.status = 200;
+    script.silent_at = RIG_PIECE;
+    read_from(&first, "http://b/x", "Authorization: B\n", true);
+    turn_until(&first.head);
+    assert_string_equal(rig_origin_url, "http://b/x");
+    assert_string_equal(rig_origin_headers, "Authorization: B\n");
+    assert_true(rig_origin_trusted);
+    /* While that one is at it, a stranger does not lead its pull elsewhere. */
+    read_from(&second, "http://c/x", "Authorization: C\n", false);
+    script.silent_at = DTR_LENGTH_UNKNOWN;
+    turn_until(&first.ended);
+    assert_int_equal(first.result.code, DTR_OK);
+    assert_string_equal(rig_origin_url, "http://b/x");
+    assert_string_equal(rig_origin_headers, "Authorization: B\n");
+    dtr_reader_close(first.reader);
+    dtr_reader_close(second.reader);
+    finish();
+}
+
 static void told_to_go_to_the_source_it_reports_every_piece(void **state)
 {
     (void)state;
@@ -832,6 +871,7 @@ int main(void)
         cmocka_unit_test(a_pull_without_scheduler_comes_from_the_origin),
         cmocka_unit_test(two_readers_share_one_pull),
         cmocka_unit_test(an_origins_refusal_reaches_the_reader),
+        cmocka_unit_test(credentials_go_where_their_reader_meant),
         cmocka_unit_test(told_to_go_to_the_source_it_reports_every_piece),
         cmocka_unit_test(the_length_is_asked_for_by_one_byte),
         cmocka_unit_test(a_known_task_never_touches_the_origin),
