@@ -167,7 +167,7 @@ static const struct {
     {CURLE_GOT_NOTHING, DTR_ECLOSED, DTR_RETRY_SAME},
     {CURLE_RECV_ERROR, DTR_ECLOSED, DTR_RETRY_SAME},
     {CURLE_SEND_ERROR, DTR_ECLOSED, DTR_RETRY_SAME},
-    {CURLE_PEER_FAILED_VERIFICATION, DTR_EUNAVAILABLE, DTR_RETRY_NEVER},
+    {CURLE_PEER_FAILED_VERIFICATION, DTR_EDENIED, DTR_RETRY_NEVER},
     {CURLE_SSL_CACERT_BADFILE, DTR_EINVALID, DTR_RETRY_NEVER},
     {CURLE_URL_MALFORMAT, DTR_EINVALID, DTR_RETRY_NEVER},
     {CURLE_UNSUPPORTED_PROTOCOL, DTR_EUNSUPPORTED, DTR_RETRY_NEVER},
@@ -365,9 +365,8 @@ static void set_options(struct dtr_origin_call *call, const struct dtr_origin_re
     (void)curl_easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
     (void)curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     (void)curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-    (void)curl_easy_setopt(easy, CURLOPT_QUICK_EXIT,
-                           1L);                         /* a call that ends does not wait for its resolver */
-    (void)curl_easy_setopt(easy, CURLOPT_NOPROXY, "*"); /* the environment does not redirect a daemon */
+    (void)curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L); /* the end does not wait for a resolver */
+    (void)curl_easy_setopt(easy, CURLOPT_NOPROXY, "*");   /* the environment does not redirect a daemon */
     (void)curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, (long)RECEIVE_BUFFER);
     (void)curl_easy_setopt(easy, CURLOPT_HTTP_CONTENT_DECODING, 0L);
     (void)curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, call->is_read ? 1L : 0L);
