@@ -188,6 +188,11 @@ bool dtr_planner_ended(const struct dtr_planner *p)
     return p->over && (p->talk == TALK_QUIET || p->talk == TALK_CLOSED) && p->queue_head == p->queue_count;
 }
 
+bool dtr_planner_checking(const struct dtr_planner *p)
+{
+    return p->checking && !p->over;
+}
+
 uint32_t dtr_planner_piece_count(const struct dtr_planner *p)
 {
     return p->piece_count;
@@ -343,7 +348,7 @@ void dtr_planner_transfer_done(struct dtr_planner *p, uint64_t now_ms, uint32_t 
 void dtr_planner_checked(struct dtr_planner *p, uint64_t now_ms, const struct dtr_error *err)
 {
     p->now_ms = now_ms;
-    if (!p->checking)
+    if (p->over || p->checked)
         return;
     p->checking = false;
     p->checked = true;

@@ -218,7 +218,10 @@ void dtr_planner_piece_done(struct dtr_planner *planner, uint64_t now_ms, uint32
 void dtr_planner_transfer_done(struct dtr_planner *planner, uint64_t now_ms, uint32_t id,
                                const struct dtr_error *err);
 
-/* The answer to CHECK: err NULL or code 0 when the object is what it should be; else the task fails. */
+/* CHECK was said, and not answered yet. */
+bool dtr_planner_checking(const struct dtr_planner *planner);
+/* The answer to CHECK, or the same ahead of it, when the role knows by then, and CHECK does not come: err
+ * NULL or code 0 when the object is what it should be; else the task fails. The first one counts. */
 void dtr_planner_checked(struct dtr_planner *planner, uint64_t now_ms, const struct dtr_error *err);
 
 /* A reader joins (or names another range): it wants `length` bytes (DTR_LENGTH_UNKNOWN: the rest) from

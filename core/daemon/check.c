@@ -109,10 +109,15 @@ static void tell(struct dtr_task *task, const struct dtr_error *err)
     readers_wake(task);
 }
 
-/* The bytes cannot be looked at: nothing is known of them, and they stay. */
+/* The bytes cannot be looked at: nothing is known of them, and they stay. While the pull goes on, they are
+ * looked at again with the next ones. */
 static void give_up(struct dtr_task *task, const struct dtr_error *err)
 {
     struct dtr_error why = *err;
+    if (task->planner && !dtr_planner_checking(task->planner)) {
+        check_end(task);
+        return;
+    }
     dtr_log(DTR_LOG_WARN, dtr_task_pull_id(task), "task %.8s: its digest cannot be computed: %s",
             task->facts.task_id, why.text);
     check_end(task);
@@ -125,8 +130,8 @@ static void spoil(struct dtr_task *task, const struct dtr_error *err)
     dtr_log(DTR_LOG_ERROR, dtr_task_pull_id(task), "task %.8s is withdrawn: %s", task->facts.task_id,
             why.text);
     check_end(task);
-    task->spoilt = true;
     suspects_take(task);
+    task_spoil(task);
     tell(task, &why);
 }
 
@@ -200,10 +205,16 @@ void check_advance(struct dtr_task *task)
 
 void check_whole(struct dtr_task *task)
 {
-    struct dtr_error err;
+    struct dtr_error err = {0};
     check_advance(task);
-    if (task->check || !check_owed(task) || task->spoilt)
-        return;
-    (void)dtr_error_set(&err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for a digest");
-    give_up(task, &err);
+    if (check_running(task))
+        return; /* its end says */
+    if (task->spoilt)
+        (void)dtr_error_set(&err, DTR_ECORRUPT, DTR_RETRY_SAME, "the bytes have another digest");
+    else if (check_owed(task))
+        (void)dtr_error_set(&err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for a digest");
+    if (check_owed(task) && !task->spoilt)
+        give_up(task, &err);
+    else
+        tell(task, &err); /* it was known before, and is no news to a pull that heard of it */
 }

@@ -22,7 +22,7 @@ void check_end(struct dtr_task *task);
 /* suspect.c */
 /* A piece came from this peer. */
 void suspects_gave(struct dtr_task *task, uint32_t piece, const char *from);
-/* All that is there is wrong somewhere: remembers it, and takes it off the task. */
+/* All that is there is wrong somewhere: remembers it, before it is taken off the task. */
 void suspects_take(struct dtr_task *task);
 /* A piece came from the origin: whoever gave another one before lied. */
 void suspects_compare(struct dtr_task *task, const struct dtr_piece *piece);

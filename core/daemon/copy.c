@@ -163,6 +163,11 @@ bool dtr_copy_complete(const struct dtr_copy *copy)
            copy->marked == dtr_copy_piece_count(copy);
 }
 
+bool dtr_copy_empty(const struct dtr_copy *copy)
+{
+    return copy->readable.count == 0;
+}
+
 uint64_t dtr_copy_readable(const struct dtr_copy *copy, uint64_t offset)
 {
     return dtr_ranges_run(&copy->readable, offset) - offset;

@@ -37,6 +37,8 @@ uint32_t dtr_copy_piece_count(const struct dtr_copy *copy);
 const struct dtr_piece *dtr_copy_piece(const struct dtr_copy *copy, uint32_t number);
 /* Every piece is marked. */
 bool dtr_copy_complete(const struct dtr_copy *copy);
+/* Nothing may be given to a reader. */
+bool dtr_copy_empty(const struct dtr_copy *copy);
 /* Bytes from `offset` on that may be given to a reader: marked, or from the origin. */
 uint64_t dtr_copy_readable(const struct dtr_copy *copy, uint64_t offset);
 /* Withdraws pieces [first, first + count). */

@@ -341,6 +341,32 @@ static void a_stream_from_the_middle_marks_only_whole_pieces(void **state)
     dtr_copy_close(copy);
 }
 
+/* Ranges that readers want one after the other: the piece is complete when the last gap is filled, wherever
+ * the stream that fills it ends. */
+static void a_piece_may_come_in_parts(void **state)
+{
+    (void)state;
+    struct dtr_copy *copy = new_copy(20);
+    struct dtr_writer *writer = from_origin(copy, 12);
+    struct dtr_error err;
+    give(writer, 12, 4);
+    dtr_writer_close(writer);
+    assert_int_equal(told, 0);
+    writer = from_origin(copy, 5);
+    give(writer, 5, 7);
+    assert_int_equal(told, 2);
+    give(writer, 12, 2); /* there already */
+    assert_int_equal(dtr_writer_end(writer, false, &err), DTR_OK);
+    dtr_writer_close(writer);
+    writer = from_origin(copy, 0);
+    give(writer, 0, 5);
+    assert_int_equal(told, 3);
+    assert_int_equal(disk.marks, 3);
+    assert_memory_equal(disk.bytes, object, 16);
+    dtr_writer_close(writer);
+    dtr_copy_close(copy);
+}
+
 static void damage_on_the_disk_is_found(void **state)
 {
     (void)state;
@@ -386,6 +412,7 @@ int main(void)
         cmocka_unit_test(two_writers_of_one_piece_are_read_back),
         cmocka_unit_test(the_origins_bytes_outlive_a_lying_peer),
         cmocka_unit_test(a_stream_from_the_middle_marks_only_whole_pieces),
+        cmocka_unit_test(a_piece_may_come_in_parts),
         cmocka_unit_test(damage_on_the_disk_is_found),
         cmocka_unit_test(a_full_disk_is_reported),
     };

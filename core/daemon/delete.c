@@ -24,13 +24,24 @@ void task_undelete(struct dtr_task *task, int code, const char *why)
     tell(task, &err);
 }
 
-/* Nothing of it is known any more. */
-static void clear(struct dtr_task *task)
+static void forget_bytes(struct dtr_task *task)
 {
     dtr_ranges_free(&task->readable);
     if (task->pieces)
         memset(task->pieces, 0, task->piece_room * sizeof(*task->pieces));
     task->piece_count_had = 0;
+}
+
+void task_spoil(struct dtr_task *task)
+{
+    task->spoilt = true;
+    forget_bytes(task);
+}
+
+/* Nothing of it is known any more. */
+static void clear(struct dtr_task *task)
+{
+    forget_bytes(task);
     task->version[0] = '\0';
     task->facts.content_length = DTR_LENGTH_UNKNOWN;
     task->facts.piece_length = 0;

@@ -4,6 +4,7 @@
 #include "core/base/clock.h"
 #include "core/base/digest.h"
 #include "core/base/str.h"
+#include "core/obs/log.h"
 #include <stdlib.h>
 
 /* --- what transfers report ---------------------------------------------------------------------------------
@@ -82,7 +83,7 @@ static void on_report(void *context, const struct dtr_report *report)
     bool done = report->kind == DTR_REPORT_DONE;
     if (done)
         dtr_list_remove(&running->link);
-    if (task->planner)
+    if (task->planner && rc == DTR_OK)
         feed(running, report);
     if (done)
         free(running);
@@ -132,11 +133,12 @@ static int start_transfer(struct dtr_task *task, const struct dtr_plan_action *a
     } else {
         request.origin = options->origin;
         request.origin_instance = options->origin_instance;
-        request.url = task->facts.url;
+        request.url = task->strings[ORIGIN_URL];
         request.headers = task->strings[REQUEST_HEADERS];
         request.default_headers = options->origin_headers;
         request.ca_file = options->origin_ca_file;
-        request.version = action->offset > 0 && task->version[0] ? task->version : NULL;
+        /* What has a digest is one version only, whatever an origin calls it. */
+        request.version = task->version[0] && !task->checkable ? task->version : NULL;
         request.trusted = task->trusted;
         request.length_only = action->length_only;
     }
@@ -208,6 +210,17 @@ static void on_done(struct dtr_task *task)
     readers_wake(task);
 }
 
+/* The origin has another object than the store: that one goes, and the next readers get the origin's. */
+static void on_fail(struct dtr_task *task, const struct dtr_error *err)
+{
+    if (err->code == DTR_ECORRUPT && !task->spoilt) {
+        dtr_log(DTR_LOG_WARN, dtr_task_pull_id(task), "task %.8s is withdrawn: %s", task->facts.task_id,
+                err->text);
+        task_spoil(task);
+    }
+    readers_fail(task, err);
+}
+
 static void carry_out(struct dtr_task *task, const struct dtr_plan_action *action)
 {
     const struct dtr_outside *outside = &task->tasks->options.outside;
@@ -237,7 +250,7 @@ static void carry_out(struct dtr_task *task, const struct dtr_plan_action *actio
         on_done(task);
         break;
     case DTR_PLAN_FAIL:
-        readers_fail(task, action->error);
+        on_fail(task, action->error);
         break;
     case DTR_PLAN_PARENT_OPEN:
     case DTR_PLAN_PARENT_CLOSE:

@@ -69,7 +69,8 @@ void pull_log_begin(struct dtr_task *task, const struct dtr_reader *first)
     if (task->piece_count_had)
         (void)snprintf(stored, sizeof(stored), "; pieces in the store: %u", task->piece_count_had);
     dtr_log(DTR_LOG_INFO, log->id, "pull of %s begins: task %s, %s%s",
-            dtr_log_url(facts->url, url, sizeof(url)), facts->task_id, part_text(task, first, part), stored);
+            dtr_log_url(dtr_task_url(task), url, sizeof(url)), facts->task_id, part_text(task, first, part),
+            stored);
 }
 
 void pull_log_join(const struct dtr_task *task, const struct dtr_reader *reader)

@@ -88,7 +88,7 @@ void readers_fail(struct dtr_task *task, const struct dtr_error *err)
 {
     dtr_list_each (node, &task->readers) {
         struct dtr_reader *reader = dtr_container(node, struct dtr_reader, link);
-        if (task->spoilt && !reader->head_told)
+        if (task->spoilt && !reader->head_told && !task->tasks->closing)
             continue;
         if (!reader->failed && !reader->ended) {
             reader->failed = true;

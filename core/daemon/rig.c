@@ -8,8 +8,9 @@
 #include <unistd.h>
 
 uint8_t rig_object[RIG_SIZE];
-_Atomic int rig_length_questions;
-char rig_origin_headers[200], rig_origin_ca_file[64];
+_Atomic int rig_length_questions, rig_origin_requests;
+char rig_origin_url[100], rig_origin_headers[200], rig_origin_ca_file[64];
+bool rig_origin_trusted;
 
 void rig_fill(void)
 {
@@ -27,7 +28,8 @@ static int mem_open(void *instance, const struct dtr_task_facts *facts, struct d
 {
     (void)instance;
     (void)facts;
-    (void)err;
+    if (rig_disk.damaged)
+        return dtr_error_set(err, DTR_ECORRUPT, DTR_RETRY_NEVER, "the index is damaged");
     *ret = &rig_disk;
     return DTR_OK;
 }
@@ -84,7 +86,9 @@ static int mem_evict(void *instance, const char *task_id, struct dtr_error *err)
     (void)instance;
     (void)task_id;
     (void)err;
+    bool stays = rig_disk.stays_damaged;
     memset(&rig_disk, 0, sizeof(rig_disk));
+    rig_disk.damaged = rig_disk.stays_damaged = stays;
     return DTR_OK;
 }
 
@@ -103,8 +107,14 @@ const struct dtr_storage_ops rig_storage = {
 /* --- an origin: one block per timer tick, on the data thread -----------------------------------------------
  */
 
+uint8_t rig_renewed(size_t at)
+{
+    return (uint8_t)(rig_object[at] ^ 0xff);
+}
+
 struct dtr_origin_call {
     const struct rig_script *script;
+    const char *version;
     const struct dtr_origin_sink *sink;
     void *context;
     struct dtr_timer *timer;
@@ -114,7 +124,7 @@ struct dtr_origin_call {
 
 static void origin_end(struct dtr_origin_call *call, int code)
 {
-    struct dtr_error err = {.code = code};
+    struct dtr_error err = {.code = code, .retry = code == DTR_ECLOSED ? DTR_RETRY_SAME : DTR_RETRY_NEVER};
     dtr_timer_close(call->timer);
     call->sink->done(call->context, &err);
     free(call);
@@ -124,30 +134,43 @@ static int origin_head(struct dtr_origin_call *call)
 {
     const struct dtr_header headers[] = {{"Content-Type", "text/plain"}, {"Set-Cookie", "secret=1"}};
     struct dtr_origin_head head = {
-        .status = call->script->status,
+        .status = call->script->status == 200 && call->at > 0 ? 206 : call->script->status,
         .headers = headers,
         .header_count = 2,
         .offset = call->at,
         .total_length = call->script->length_unknown ? DTR_LENGTH_UNKNOWN : RIG_SIZE,
-        .version = "\"v1\"",
+        .version = call->version,
     };
     call->headed = true;
     return call->sink->head(call->context, &head);
 }
 
+static bool is_renewed(const struct dtr_origin_call *call)
+{
+    return strcmp(call->version, "\"v2\"") == 0;
+}
+
+static const uint8_t *bytes_at(const struct dtr_origin_call *call, uint8_t block[RIG_BLOCK], size_t length)
+{
+    for (size_t i = 0; i < length; i++)
+        block[i] = is_renewed(call) ? rig_renewed(call->at + i) : rig_object[call->at + i];
+    return block;
+}
+
 static void origin_tick(void *context)
 {
     struct dtr_origin_call *call = context;
+    uint8_t block[RIG_BLOCK];
     bool pause = false;
     int rc = call->cancelled ? DTR_ECANCELLED : call->headed ? DTR_OK : origin_head(call);
-    if (rc != DTR_OK || call->at == call->end || call->at >= call->script->close_at) {
+    if (rc != DTR_OK || call->at == call->end || (call->at >= call->script->close_at && !is_renewed(call))) {
         origin_end(call, rc != DTR_OK ? rc : call->at == call->end ? DTR_OK : DTR_ECLOSED);
         return;
     }
     if (call->at >= call->script->silent_at)
         return;
     size_t part = call->end - call->at < RIG_BLOCK ? (size_t)(call->end - call->at) : RIG_BLOCK;
-    rc = call->sink->body(call->context, rig_object + call->at, part, &pause);
+    rc = call->sink->body(call->context, bytes_at(call, block, part), part, &pause);
     if (rc != DTR_OK) {
         origin_end(call, rc);
         return;
@@ -162,6 +185,8 @@ static void remember(const struct dtr_origin_request *request)
 {
     size_t length = 0, size = sizeof(rig_origin_headers);
     rig_origin_headers[0] = '\0';
+    rig_origin_trusted = request->trusted;
+    (void)snprintf(rig_origin_url, sizeof(rig_origin_url), "%s", request->url);
     for (size_t i = 0; i < request->header_count && length < size; i++)
         length += (size_t)snprintf(rig_origin_headers + length, size - length, "%s: %s\n",
                                    request->headers[i].name, request->headers[i].value);
@@ -174,14 +199,19 @@ static int origin_read(void *instance, struct dtr_loop *loop, const struct dtr_o
                        struct dtr_error *err)
 {
     const struct rig_script *script = instance;
+    const char *version =
+        script->renew_after && rig_origin_requests >= script->renew_after ? "\"v2\"" : "\"v1\"";
+    bool other = request->if_range && strcmp(request->if_range, version) != 0 && !script->ignore_if_range;
+    bool from_start = script->ignore_range || other;
+    rig_origin_requests++;
     rig_length_questions += request->length == 1;
     remember(request);
     struct dtr_origin_call *call = calloc(1, sizeof(*call));
-    *call = (struct dtr_origin_call){.script = script, .sink = sink, .context = context};
-    call->at = script->ignore_range ? 0 : request->offset;
-    call->end = request->length == DTR_LENGTH_UNKNOWN || script->ignore_range
-                    ? RIG_SIZE
-                    : request->offset + request->length;
+    *call = (struct dtr_origin_call){.script = script, .version = version, .sink = sink, .context = context};
+    call->at = from_start ? 0 : request->offset;
+    call->end = RIG_SIZE;
+    if (!from_start && request->length < RIG_SIZE - call->at)
+        call->end = call->at + request->length;
     *ret = call;
     int rc = dtr_timer_open(loop, origin_tick, call, &call->timer, err);
     dtr_timer_set(call->timer, 0);

@@ -3,6 +3,7 @@
 
 #include "core/base/str.h"
 #include "core/net/guard.h"
+#include "core/obs/metric.h"
 #include <setjmp.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -10,6 +11,23 @@
 // clang-format off
 #include <cmocka.h>
 // clang-format on
+
+struct serve_rig rig;
+
+int serve_set_up(void **state)
+{
+    (void)state;
+    dtr_metrics_reset(DTR_METRICS_ALL);
+    serve_rig_new(&rig);
+    return 0;
+}
+
+int serve_tear_down(void **state)
+{
+    (void)state;
+    serve_rig_free(&rig);
+    return 0;
+}
 
 void serve_rig_late(void *context)
 {
@@ -23,134 +41,133 @@ static void set_flag(void *context)
     *(bool *)context = true;
 }
 
-void serve_rig_new(struct serve_rig *rig)
+void serve_rig_new(struct serve_rig *of)
 {
     struct dtr_error err;
-    memset(rig, 0, sizeof(*rig));
+    memset(of, 0, sizeof(*of));
     rig_fill();
-    assert_int_equal(dtr_loop_new("control", &rig->control, &err), DTR_OK);
-    assert_int_equal(dtr_loop_new("data", &rig->data, &err), DTR_OK);
-    assert_int_equal(dtr_loop_start(rig->data, &err), DTR_OK);
-    assert_int_equal(dtr_pool_new(1, 100, &rig->pool, &err), DTR_OK);
+    assert_int_equal(dtr_loop_new("control", &of->control, &err), DTR_OK);
+    assert_int_equal(dtr_loop_new("data", &of->data, &err), DTR_OK);
+    assert_int_equal(dtr_loop_start(of->data, &err), DTR_OK);
+    assert_int_equal(dtr_pool_new(1, 100, &of->pool, &err), DTR_OK);
     assert_int_equal(dtr_guard_allow("127.0.0.1", &err), DTR_OK); /* where the parents are */
-    assert_int_equal(dtr_conf_defaults(DTR_ROLE_DAEMON, &rig->conf, &err), DTR_OK);
-    rig->config = *dtr_conf_daemon(rig->conf);
-    rig->config.storage.server.ip = "127.0.0.1";
-    rig->config.storage.server.tcp_port = 0;
-    rig->script =
+    assert_int_equal(dtr_conf_defaults(DTR_ROLE_DAEMON, &of->conf, &err), DTR_OK);
+    of->config = *dtr_conf_daemon(of->conf);
+    of->config.storage.server.ip = "127.0.0.1";
+    of->config.storage.server.tcp_port = 0;
+    of->script =
         (struct rig_script){.status = 200, .close_at = DTR_LENGTH_UNKNOWN, .silent_at = DTR_LENGTH_UNKNOWN};
-    (void)snprintf(rig->folder, sizeof(rig->folder), "/tmp/dtr_serve_rig.XXXXXX");
-    assert_non_null(mkdtemp(rig->folder));
-    assert_int_equal(chmod(rig->folder, 0777), 0);
-    (void)snprintf(rig->socket, sizeof(rig->socket), "%s/sock", rig->folder);
+    (void)snprintf(of->folder, sizeof(of->folder), "/tmp/dtr_serve_rig.XXXXXX");
+    assert_non_null(mkdtemp(of->folder));
+    assert_int_equal(chmod(of->folder, 0777), 0);
+    (void)snprintf(of->socket, sizeof(of->socket), "%s/sock", of->folder);
     memset(&rig_disk, 0, sizeof(rig_disk));
 }
 
 /* dtr_tasks_options.piece, as the daemon has it. */
 static void on_piece(void *context, struct dtr_task *task, const struct dtr_piece *piece)
 {
-    struct serve_rig *rig = context;
-    upload_piece(&rig->daemon, task, piece);
-    if (!piece && rig->daemon.talk)
-        talk_pull_over(&rig->daemon, task);
+    struct serve_rig *of = context;
+    upload_piece(&of->daemon, task, piece);
+    if (!piece && of->daemon.talk)
+        talk_pull_over(&of->daemon, task);
 }
 
-static void begin_tasks(struct serve_rig *rig)
+static void begin_tasks(struct serve_rig *of)
 {
     struct dtr_tasks_options options = {
-        .control = rig->control,
-        .data = &rig->data,
+        .control = of->control,
+        .data = &of->data,
         .data_count = 1,
         .storage = &rig_storage,
         .transport = &rig_transport,
-        .transport_instance = &rig->lying,
+        .transport_instance = &of->lying,
         .origin = &rig_origin,
-        .origin_instance = &rig->script,
+        .origin_instance = &of->script,
         .connect_ms = 1000,
-        .pool = rig->pool,
-        .outside = {.scheduler = talk_scheduler, .parent = talk_parent, .context = &rig->daemon},
+        .pool = of->pool,
+        .outside = {.scheduler = talk_scheduler, .parent = talk_parent, .context = &of->daemon},
         .piece = on_piece,
-        .piece_context = rig,
+        .piece_context = of,
     };
     dtr_plan_config_default(&options.plan);
-    options.plan.have_scheduler = rig->scheduler_count > 0;
-    assert_int_equal(dtr_tasks_new(&options, &rig->daemon.tasks, NULL), DTR_OK);
+    options.plan.have_scheduler = of->scheduler_count > 0;
+    assert_int_equal(dtr_tasks_new(&options, &of->daemon.tasks, NULL), DTR_OK);
 }
 
-static void begin_server(struct serve_rig *rig)
+static void begin_server(struct serve_rig *of)
 {
-    struct dtr_daemon *daemon = &rig->daemon;
+    struct dtr_daemon *daemon = &of->daemon;
     struct dtr_addr local;
     assert_int_equal(dtr_rpc_table_new(&daemon->peers, NULL), DTR_OK);
     assert_int_equal(dtr_rpc_table_new(&daemon->local, NULL), DTR_OK);
     assert_int_equal(upload_serve(daemon, daemon->peers, daemon->local, NULL), DTR_OK);
-    assert_int_equal(dtr_rpc_server_new(rig->control, NULL, &daemon->server, NULL), DTR_OK);
-    assert_int_equal(dtr_addr_ip("127.0.0.1", 0, &rig->tcp, NULL), DTR_OK);
-    assert_int_equal(dtr_rpc_server_listen(daemon->server, &rig->tcp, daemon->peers, &rig->tcp, NULL),
-                     DTR_OK);
-    assert_int_equal(dtr_addr_unix(rig->socket, &local, NULL), DTR_OK);
+    assert_int_equal(dtr_rpc_server_new(of->control, NULL, &daemon->server, NULL), DTR_OK);
+    assert_int_equal(dtr_addr_ip("127.0.0.1", 0, &of->tcp, NULL), DTR_OK);
+    assert_int_equal(dtr_rpc_server_listen(daemon->server, &of->tcp, daemon->peers, &of->tcp, NULL), DTR_OK);
+    assert_int_equal(dtr_addr_unix(of->socket, &local, NULL), DTR_OK);
     assert_int_equal(dtr_rpc_server_listen(daemon->server, &local, daemon->local, NULL, NULL), DTR_OK);
-    assert_int_equal(dtr_rpc_channel_new(rig->control, &rig->tcp, NULL, &rig->peer, NULL), DTR_OK);
-    assert_int_equal(dtr_rpc_channel_new(rig->control, &local, NULL, &rig->local, NULL), DTR_OK);
+    assert_int_equal(dtr_rpc_channel_new(of->control, &of->tcp, NULL, &of->peer, NULL), DTR_OK);
+    assert_int_equal(dtr_rpc_channel_new(of->control, &local, NULL, &of->local, NULL), DTR_OK);
 }
 
-void serve_rig_begin(struct serve_rig *rig)
+void serve_rig_begin(struct serve_rig *of)
 {
-    struct dtr_daemon *daemon = &rig->daemon;
+    struct dtr_daemon *daemon = &of->daemon;
     struct dtr_error err;
-    daemon->config = &rig->config;
-    daemon->parts = (struct dtr_daemon_parts){.control = rig->control,
-                                              .data = &rig->data,
+    daemon->config = &of->config;
+    daemon->parts = (struct dtr_daemon_parts){.control = of->control,
+                                              .data = &of->data,
                                               .data_count = 1,
-                                              .pool = rig->pool,
-                                              .config = &rig->config,
-                                              .schedulers = rig->schedulers,
-                                              .scheduler_count = rig->scheduler_count};
+                                              .pool = of->pool,
+                                              .config = &of->config,
+                                              .schedulers = of->schedulers,
+                                              .scheduler_count = of->scheduler_count};
     (void)dtr_copy_text(daemon->ip, sizeof(daemon->ip), "127.0.0.1");
     (void)dtr_copy_text(daemon->hostname, sizeof(daemon->hostname), "rig");
     (void)dtr_copy_text(daemon->host_id, sizeof(daemon->host_id), "127.0.0.1-rig");
-    begin_tasks(rig);
+    begin_tasks(of);
     upload_free(daemon->upload); /* of an earlier round */
     assert_int_equal(upload_new(daemon, &daemon->upload, &err), DTR_OK);
-    begin_server(rig);
-    if (rig->scheduler_count > 0)
+    begin_server(of);
+    if (of->scheduler_count > 0)
         assert_int_equal(talk_new(daemon, &daemon->talk, &err), DTR_OK);
 }
 
-void serve_rig_stop(struct serve_rig *rig)
+void serve_rig_stop(struct serve_rig *of)
 {
-    struct dtr_daemon *daemon = &rig->daemon;
+    struct dtr_daemon *daemon = &of->daemon;
     bool talked = !daemon->talk, closed = false, stopped = false, ended = false, served = false;
     upload_stop(daemon->upload, 1000, set_flag, &served);
-    SERVE_UNTIL(rig, served);
+    SERVE_UNTIL(of, served);
     if (daemon->talk)
         talk_close(daemon->talk, set_flag, &talked);
-    SERVE_UNTIL(rig, talked);
+    SERVE_UNTIL(of, talked);
     dtr_tasks_close(daemon->tasks, set_flag, &closed);
-    SERVE_UNTIL(rig, closed);
+    SERVE_UNTIL(of, closed);
     dtr_rpc_server_stop(daemon->server, 100, set_flag, &stopped);
-    SERVE_UNTIL(rig, stopped);
+    SERVE_UNTIL(of, stopped);
     upload_end(daemon->upload, set_flag, &ended);
-    SERVE_UNTIL(rig, ended);
+    SERVE_UNTIL(of, ended);
     dtr_rpc_table_free(daemon->peers);
     dtr_rpc_table_free(daemon->local);
-    dtr_rpc_channel_close(rig->peer);
-    dtr_rpc_channel_close(rig->local);
+    dtr_rpc_channel_close(of->peer);
+    dtr_rpc_channel_close(of->local);
     daemon->tasks = NULL;
     daemon->talk = NULL;
 }
 
-void serve_rig_free(struct serve_rig *rig)
+void serve_rig_free(struct serve_rig *of)
 {
-    dtr_pool_free(rig->pool);
-    dtr_loop_stop(rig->data);
-    dtr_loop_join(rig->data);
-    upload_free(rig->daemon.upload);
-    dtr_loop_free(rig->data);
-    dtr_loop_free(rig->control);
+    dtr_pool_free(of->pool);
+    dtr_loop_stop(of->data);
+    dtr_loop_join(of->data);
+    upload_free(of->daemon.upload);
+    dtr_loop_free(of->data);
+    dtr_loop_free(of->control);
     dtr_guard_stop();
-    dtr_conf_free(rig->conf);
-    assert_int_equal(rmdir(rig->folder), 0); /* the socket is gone, and so is all else */
+    dtr_conf_free(of->conf);
+    assert_int_equal(rmdir(of->folder), 0); /* the socket is gone, and so is all else */
 }
 
 /* An assertion must not leave an event: the first that failed is kept, and looked at outside. */
@@ -228,13 +245,13 @@ static void on_closed(void *context, struct dtr_rpc_call *call, const struct dtr
                    status->details ? (const char *)status->details : "");
 }
 
-void serve_download(struct serve_rig *rig, struct dtr_rpc_channel *channel, struct received *received,
+void serve_download(struct serve_rig *of, struct dtr_rpc_channel *channel, struct received *received,
                     Common__V2__Download *download)
 {
     static const struct dtr_rpc_events events = {.message = on_message, .closed = on_closed};
     Dfdaemon__V2__DownloadTaskRequest request = DFDAEMON__V2__DOWNLOAD_TASK_REQUEST__INIT;
     const struct dtr_rpc_method *method =
-        channel == rig->local ? &dtr_rpc_download_download_task : &dtr_rpc_upload_download_task;
+        channel == of->local ? &dtr_rpc_download_download_task : &dtr_rpc_upload_download_task;
     uint32_t credit = received->credit;
     memset(received, 0, sizeof(*received));
     request.download = download;
@@ -246,12 +263,12 @@ void serve_download(struct serve_rig *rig, struct dtr_rpc_channel *channel, stru
         dtr_rpc_call_credit(received->call, credit);
 }
 
-void serve_download_all(struct serve_rig *rig, struct dtr_rpc_channel *channel, struct received *received,
+void serve_download_all(struct serve_rig *of, struct dtr_rpc_channel *channel, struct received *received,
                         Common__V2__Download *download)
 {
     received->credit = 0;
-    serve_download(rig, channel, received, download);
-    SERVE_UNTIL(rig, received->closed);
+    serve_download(of, channel, received, download);
+    SERVE_UNTIL(of, received->closed);
     assert_null(received->wrong);
 }
 
@@ -270,33 +287,33 @@ static void on_answer(void *context, const struct dtr_rpc_message *response,
     }
 }
 
-void serve_ask(struct serve_rig *rig, struct dtr_rpc_channel *channel, const struct dtr_rpc_method *method,
+void serve_ask(struct serve_rig *of, struct dtr_rpc_channel *channel, const struct dtr_rpc_method *method,
                const ProtobufCMessage *request, struct answered *answered)
 {
     *answered = (struct answered){0};
     assert_int_equal(dtr_rpc_unary(channel, method, request, NULL, on_answer, answered, NULL, NULL), DTR_OK);
-    SERVE_UNTIL(rig, answered->done);
+    SERVE_UNTIL(of, answered->done);
 }
 
 /* --- others --------------------------------------------------------------------------------------- */
 
-void serve_play(struct serve_rig *rig, struct played *played, const struct dtr_rpc_handler *handlers,
+void serve_play(struct serve_rig *of, struct played *played, const struct dtr_rpc_handler *handlers,
                 size_t count, void *service)
 {
     assert_int_equal(dtr_addr_ip("127.0.0.1", 0, &played->at, NULL), DTR_OK);
     assert_int_equal(dtr_rpc_table_new(&played->table, NULL), DTR_OK);
     assert_int_equal(dtr_rpc_table_add(played->table, handlers, count, service, NULL), DTR_OK);
-    assert_int_equal(dtr_rpc_server_new(rig->control, NULL, &played->server, NULL), DTR_OK);
+    assert_int_equal(dtr_rpc_server_new(of->control, NULL, &played->server, NULL), DTR_OK);
     assert_int_equal(dtr_rpc_server_listen(played->server, &played->at, played->table, &played->at, NULL),
                      DTR_OK);
     dtr_addr_text(&played->at, played->addr);
 }
 
-void serve_play_end(struct serve_rig *rig, struct played *played)
+void serve_play_end(struct serve_rig *of, struct played *played)
 {
     bool stopped = false;
     dtr_rpc_server_stop(played->server, 100, set_flag, &stopped);
-    SERVE_UNTIL(rig, stopped);
+    SERVE_UNTIL(of, stopped);
     dtr_rpc_table_free(played->table);
 }
 

@@ -25,12 +25,18 @@ struct serve_rig {
     size_t scheduler_count;
 };
 
+/* The rig of a test made by SERVE_TEST(). */
+extern struct serve_rig rig;
+int serve_set_up(void **state);
+int serve_tear_down(void **state);
+#define SERVE_TEST(test) cmocka_unit_test_setup_teardown(test, serve_set_up, serve_tear_down)
+
 /* Loops and configuration; then a daemon that serves. */
-void serve_rig_new(struct serve_rig *rig);
-void serve_rig_begin(struct serve_rig *rig);
+void serve_rig_new(struct serve_rig *of);
+void serve_rig_begin(struct serve_rig *of);
 /* Stops as the daemon does, in its order. */
-void serve_rig_stop(struct serve_rig *rig);
-void serve_rig_free(struct serve_rig *rig);
+void serve_rig_stop(struct serve_rig *of);
+void serve_rig_free(struct serve_rig *of);
 
 /* Turns the control loop until the condition holds; aborts after 20 s. */
 void serve_rig_late(void *context);
@@ -51,9 +57,9 @@ struct played {
     struct dtr_addr at;
     char addr[DTR_ADDR_TEXT];
 };
-void serve_play(struct serve_rig *rig, struct played *played, const struct dtr_rpc_handler *handlers,
+void serve_play(struct serve_rig *of, struct played *played, const struct dtr_rpc_handler *handlers,
                 size_t count, void *service);
-void serve_play_end(struct serve_rig *rig, struct played *played);
+void serve_play_end(struct serve_rig *of, struct played *played);
 /* For handlers of calls that answer Empty. */
 void serve_reply_empty(struct dtr_rpc_call *call);
 
@@ -77,10 +83,10 @@ struct received {
 };
 
 /* Sends the request over `channel`. */
-void serve_download(struct serve_rig *rig, struct dtr_rpc_channel *channel, struct received *received,
+void serve_download(struct serve_rig *of, struct dtr_rpc_channel *channel, struct received *received,
                     Common__V2__Download *download);
 /* The same, until it has ended. */
-void serve_download_all(struct serve_rig *rig, struct dtr_rpc_channel *channel, struct received *received,
+void serve_download_all(struct serve_rig *of, struct dtr_rpc_channel *channel, struct received *received,
                         Common__V2__Download *download);
 
 /* A unary call's outcome. */
@@ -91,7 +97,7 @@ struct answered {
     uint8_t bytes[4096]; /* of the response, as it came */
     size_t length;
 };
-void serve_ask(struct serve_rig *rig, struct dtr_rpc_channel *channel, const struct dtr_rpc_method *method,
+void serve_ask(struct serve_rig *of, struct dtr_rpc_channel *channel, const struct dtr_rpc_method *method,
                const ProtobufCMessage *request, struct answered *answered);
 
 #endif

@@ -67,13 +67,8 @@ void suspects_take(struct dtr_task *task)
     struct suspects *suspects = task->suspects;
     if (suspects && !suspects->crc32)
         suspects->crc32 = calloc(suspects->room + (size_t)1, sizeof(*suspects->crc32));
-    for (uint32_t i = 0; i < task->piece_room; i++) {
-        if (suspects && suspects->crc32 && i < suspects->room)
-            suspects->crc32[i] = task->pieces[i].crc32;
-        task->pieces[i] = (struct dtr_piece){0};
-    }
-    task->piece_count_had = 0;
-    dtr_ranges_free(&task->readable);
+    for (uint32_t i = 0; suspects && suspects->crc32 && i < task->piece_room && i < suspects->room; i++)
+        suspects->crc32[i] = task->pieces[i].crc32;
 }
 
 /* The address without the port: pieces may come from any of its ports. */

@@ -76,7 +76,7 @@ int talk_ask(struct dtr_daemon *daemon, const char *task_id, const struct dtr_rp
 {
     const struct dtr_rpc_call_options options = {.timeout_ms = ASK_MS};
     struct talk *talk = daemon->talk;
-    struct scheduler *scheduler = talk && !talk->closing ? talk_scheduler_for(talk, task_id) : NULL;
+    struct scheduler *scheduler = talk ? talk_scheduler_for(talk, task_id) : NULL;
     if (!scheduler)
         return dtr_error_set(err, DTR_EUNAVAILABLE, DTR_RETRY_SAME, "no scheduler is there");
     struct talk_question *question = malloc(sizeof(*question));
@@ -93,6 +93,8 @@ int talk_ask(struct dtr_daemon *daemon, const char *task_id, const struct dtr_rp
 
 void talk_pull_over(struct dtr_daemon *daemon, const struct dtr_task *task)
 {
+    if (!daemon->talk)
+        return;
     links_close(daemon->talk, task);
     conversations_cancel(daemon->talk, task);
 }
@@ -103,6 +105,7 @@ static void end(struct talk *talk)
 {
     void (*closed)(void *) = talk->closed;
     void *context = talk->closed_context;
+    talk->daemon->talk = NULL; /* a deletion that ends later finds nobody to tell */
     schedulers_free(talk);
     free(talk);
     if (closed)

@@ -24,7 +24,8 @@ int talk_ask(struct dtr_daemon *daemon, const char *task_id, const struct dtr_rp
              void *context, struct dtr_error *err);
 /* A pull has ended: nothing of it is talked about any more. */
 void talk_pull_over(struct dtr_daemon *daemon, const struct dtr_task *task);
-/* Takes leave of the schedulers (DeleteHost, at most a second), ends every call. `closed` comes later. */
+/* Takes leave of the schedulers (DeleteHost, at most a second), ends every call. `closed` comes later; the
+ * daemon has no talk then. */
 void talk_close(struct talk *talk, void (*closed)(void *context), void *context);
 
 /* talk_host.c: what AnnounceHost and SyncHost say of this host. */

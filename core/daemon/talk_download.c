@@ -85,7 +85,7 @@ void talk_download_fill(struct talk_download *download, const struct dtr_daemon 
     Common__V2__Download *message = &download->message;
     download->header_lines = download->filter_lines = NULL;
     common__v2__download__init(message);
-    message->url = text(dtr_task_facts(task)->url);
+    message->url = text(dtr_task_url(task));
     message->priority = (Common__V2__Priority)dtr_task_wish(task)->priority;
     message->need_back_to_source = dtr_task_is_trigger(task) && !action->metadata_only;
     message->metadata_only = action->metadata_only;

@@ -42,7 +42,7 @@ void talk_call_over(struct talk *talk);
 void talk_turn(struct talk *talk);
 
 /* talk_schedulers.c */
-/* The one to ask about a task, NULL when none can be reached. */
+/* The one to ask about a task, NULL when none can be reached, or the talk ends. */
 struct scheduler *talk_scheduler_for(struct talk *talk, const char *task_id);
 /* Leaves those that are not wanted and have no calls. True: there are others, whose calls have not ended. */
 bool schedulers_tidy(struct talk *talk);

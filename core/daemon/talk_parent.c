@@ -235,6 +235,8 @@ void link_open(struct talk *talk, struct dtr_task *task, uint32_t parent)
 {
     struct dtr_error err;
     struct link *link = find(talk, task, parent);
+    if (talk->closing)
+        return; /* what were begun now, nobody would end */
     int rc = link ? DTR_OK : make(talk, task, parent, &link, &err);
     if (rc == DTR_OK)
         rc = ask_pieces(link, &err);

@@ -286,7 +286,7 @@ int talk_schedulers(struct talk *talk, const struct dtr_addr *list, size_t count
 
 struct scheduler *talk_scheduler_for(struct talk *talk, const char *task_id)
 {
-    for (size_t nth = 0; nth < talk->chosen_count; nth++) {
+    for (size_t nth = 0; nth < talk->chosen_count && !talk->closing; nth++) {
         struct scheduler *scheduler = talk->chosen[dtr_ring_pick(&talk->ring, task_id, nth)];
         if (dtr_rpc_channel_state(scheduler->channel) == DTR_RPC_READY)
             return scheduler;

@@ -3,7 +3,9 @@
 
 #include "core/base/clock.h"
 #include "core/base/str.h"
+#include "core/obs/log.h"
 #include <stdlib.h>
+#include <strings.h>
 
 int dtr_tasks_new(const struct dtr_tasks_options *options, struct dtr_tasks **ret_tasks,
                   struct dtr_error *err)
@@ -102,7 +104,7 @@ static int keep_strings(struct dtr_task *task, const struct dtr_task_facts *fact
             *kept[i] = task->strings[i];
     }
     task->checkable = check_possible(task->facts.digest);
-    return DTR_OK;
+    return task_keep(task, ORIGIN_URL, task->facts.url) ? DTR_OK : DTR_ENOMEM;
 }
 
 static int add_task(struct dtr_tasks *tasks, const struct dtr_task_facts *facts, const char *headers,
@@ -140,6 +142,46 @@ int task_reserve_piece(struct dtr_task *task, uint32_t number, struct dtr_error 
     return DTR_OK;
 }
 
+/* The value in a header line of this name; false: there is none. */
+static bool take_line(const char *headers, const char *name, char *value, size_t size)
+{
+    size_t length = strlen(name);
+    for (const char *line = headers; line && *line; line = strchr(line, '\n')) {
+        line += *line == '\n';
+        if (strncasecmp(line, name, length) == 0 && line[length] == ':') {
+            const char *from = line + length + 1 + strspn(line + length + 1, " ");
+            (void)snprintf(value, size, "%.*s", (int)strcspn(from, "\n"), from);
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Which version of the object an earlier process had begun, by the head that it kept. */
+static void restore_version(struct dtr_task *task)
+{
+    const char *headers = task->facts.headers;
+    bool tagged = take_line(headers, "ETag", task->version, sizeof(task->version));
+    if ((!tagged || strncmp(task->version, "W/", 2) == 0) &&
+        !take_line(headers, "Last-Modified", task->version, sizeof(task->version)))
+        task->version[0] = '\0';
+}
+
+static bool is_whole(const struct dtr_task *task)
+{
+    uint64_t total = task->facts.content_length;
+    return total != DTR_LENGTH_UNKNOWN && dtr_ranges_has(&task->readable, 0, total);
+}
+
+/* What is missing was held against no digest when it comes; and it is of use only with the same version. */
+static void restore_part(struct dtr_task *task)
+{
+    task->facts.finished_at = 0;
+    restore_version(task);
+    if (!task->checkable && (!task->version[0] || !task->piece_count_had))
+        task_spoil(task);
+}
+
 int dtr_tasks_known(struct dtr_tasks *tasks, const struct dtr_task_facts *facts,
                     const struct dtr_piece *pieces, uint32_t count, struct dtr_error *err)
 {
@@ -157,6 +199,8 @@ int dtr_tasks_known(struct dtr_tasks *tasks, const struct dtr_task_facts *facts,
     }
     if (rc != DTR_OK && task)
         task_forget(task);
+    else if (rc == DTR_OK && !is_whole(task))
+        restore_part(task);
     return rc;
 }
 
@@ -182,6 +226,11 @@ const char *dtr_task_id_of(const struct dtr_task *task)
 const struct dtr_task_facts *dtr_task_facts(const struct dtr_task *task)
 {
     return &task->facts;
+}
+
+const char *dtr_task_url(const struct dtr_task *task)
+{
+    return task->strings[ORIGIN_URL];
 }
 
 const char *dtr_task_request_headers(const struct dtr_task *task)
@@ -216,12 +265,25 @@ const struct dtr_piece *dtr_task_piece(const struct dtr_task *task, uint32_t num
 
 /* --- the copy, open while somebody uses it ------------------------------------------------------------- */
 
+/* What is stored cannot be used: it goes, and the readers get the object anew. */
+static void drop_damaged(struct dtr_task *task)
+{
+    dtr_log(DTR_LOG_WARN, NULL, "task %.8s is removed from the store, and fetched anew: %s",
+            task->facts.task_id, task->copy_error.text);
+    task->reopened = true;
+    task_spoil(task);
+}
+
 static void on_opened(struct dtr_msg *msg)
 {
     struct dtr_task *task = dtr_container(msg, struct dtr_task, copy_msg);
     task->state = task->copy ? COPY_OPEN : COPY_CLOSED;
-    if (!task->copy)
+    if (!task->copy && task->copy_error.code == DTR_ECORRUPT && !task->reopened)
+        drop_damaged(task);
+    else if (!task->copy)
         readers_fail(task, &task->copy_error);
+    else
+        task->reopened = false;
     check_advance(task);
     readers_wake(task);
     task_settle(task);
@@ -351,6 +413,28 @@ void task_settle(struct dtr_task *task)
 /* --- readers come ------------------------------------------------------------------------------------------
  */
 
+/* The newest reader's URL and credentials are those that are good now, and they go together. But nobody leads
+ * a pull away from where an operator has it go. */
+static int take_origin(struct dtr_task *task, const struct dtr_read_request *request, struct dtr_error *err)
+{
+    bool pulled = task->planner || !dtr_list_empty(&task->transfers);
+    if (pulled && task->trusted && !request->trusted)
+        return DTR_OK;
+    char *url = strdup(request->url ? request->url : ""),
+         *headers = strdup(request->headers ? request->headers : "");
+    if (!url || !headers) {
+        free(url);
+        free(headers);
+        return dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for a task");
+    }
+    free(task->strings[ORIGIN_URL]);
+    free(task->strings[REQUEST_HEADERS]);
+    task->strings[ORIGIN_URL] = url;
+    task->strings[REQUEST_HEADERS] = headers;
+    task->trusted = request->trusted;
+    return DTR_OK;
+}
+
 /* What is only looked for here must be here. */
 static int task_for(struct dtr_tasks *tasks, const struct dtr_read_request *request,
                     struct dtr_task **ret_task, struct dtr_error *err)
@@ -363,17 +447,17 @@ static int task_for(struct dtr_tasks *tasks, const struct dtr_read_request *requ
                                    .headers = "",
                                    .content_length = DTR_LENGTH_UNKNOWN,
                                    .created_at = dtr_wall_ns() / 1000000000};
+    int rc = DTR_OK;
     *ret_task = dtr_tasks_find(tasks, request->task_id);
     if (request->local_only)
         return *ret_task ? DTR_OK
                          : dtr_error_set(err, DTR_ENOT_FOUND, DTR_RETRY_ELSEWHERE, "task %s is not here",
                                          request->task_id);
     if (!*ret_task)
-        return add_task(tasks, &facts, request->headers, ret_task, err);
-    /* The newest reader's credentials and URL are those that are good for the origin now. */
-    if (!task_keep(*ret_task, REQUEST_HEADERS, request->headers ? request->headers : ""))
-        return dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for a task");
-    return DTR_OK;
+        rc = add_task(tasks, &facts, "", ret_task, err);
+    if (rc != DTR_OK)
+        return rc;
+    return take_origin(*ret_task, request, err);
 }
 
 /* What the newest reader asked for is good for the next pull. */
@@ -388,7 +472,6 @@ static int take_wish(struct dtr_task *task, const struct dtr_read_request *reque
                                            .priority = request->priority,
                                            .need_back_to_source = request->need_back_to_source,
                                            .disable_back_to_source = request->disable_back_to_source};
-    task->trusted = request->trusted;
     return DTR_OK;
 }
 

@@ -119,7 +119,9 @@ void dtr_reader_close(struct dtr_reader *reader);
 const char *dtr_task_id_of(const struct dtr_task *task);
 /* What is known of the task; strings until the next event. */
 const struct dtr_task_facts *dtr_task_facts(const struct dtr_task *task);
-/* Request headers for the origin, "Name: value\n" lines. */
+/* Where the object is to come from now, and the request headers for that place, "Name: value\n" lines; of the
+ * newest reader. */
+const char *dtr_task_url(const struct dtr_task *task);
 const char *dtr_task_request_headers(const struct dtr_task *task);
 /* What the newest reader asked for: piece_length, content ("" for none), filter, priority and the switches
  * of back-to-source; nothing else is set. */

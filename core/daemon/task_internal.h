@@ -35,8 +35,8 @@ struct dtr_task {
     struct dtr_tasks *tasks;
     struct dtr_loop *data; /* pinned */
     struct dtr_task_facts facts;
-    char *strings[9]; /* of facts, then those below */
-    bool trusted;
+    char *strings[10];        /* of facts, then those below */
+    bool trusted;             /* ORIGIN_URL is an operator's choice */
     struct dtr_piece *pieces; /* by number, length 0: not there */
     uint32_t piece_room, piece_count_had;
     struct dtr_ranges readable;
@@ -58,6 +58,7 @@ struct dtr_task {
     bool acting;
     bool checkable; /* facts.digest is one that can be checked */
     bool spoilt;    /* what the store holds is wrong: it is removed once nobody holds it */
+    bool reopened;  /* it could not be opened, and was removed for that; not twice in a row */
     struct check *check;
     struct suspects *suspects;
     void (*deleted)(void *context, const struct dtr_error *err); /* somebody waits for that */
@@ -91,7 +92,9 @@ struct running {
     char from[DTR_ADDR_TEXT]; /* a peer's address, for counting */
 };
 
-enum { DIGEST = 2, RESPONSE_HEADERS = 3, REQUEST_HEADERS = 6, CONTENT = 7, FILTER = 8 }; /* in dtr_task.strings */
+/* In dtr_task.strings. The request's headers are for ORIGIN_URL, which may be another than facts.url: a blob
+ * lies in several places, and a URL's signature gets old. */
+enum { DIGEST = 2, RESPONSE_HEADERS = 3, REQUEST_HEADERS = 6, CONTENT = 7, FILTER = 8, ORIGIN_URL = 9 };
 
 /* task.c */
 int task_reserve_piece(struct dtr_task *task, uint32_t number, struct dtr_error *err);
@@ -105,6 +108,8 @@ void task_settle(struct dtr_task *task);
 /* delete.c */
 /* The copy is closed and nobody uses the task: begins to evict it, when somebody wants that. */
 bool task_evict(struct dtr_task *task);
+/* No byte of it is there any more, for anybody here; the store's follow, once nobody holds them. */
+void task_spoil(struct dtr_task *task);
 /* Whoever waits for the end of the task waits in vain. */
 void task_undelete(struct dtr_task *task, int code, const char *why);
 
@@ -116,7 +121,8 @@ void pull_note_finished(struct dtr_task *task);
 
 /* reader.c */
 void readers_wake(struct dtr_task *task);
-/* Of a spoilt task only those that have been told of its bytes: the others wait for better ones. */
+/* Of a spoilt task only those that have been told of its bytes: the others wait for better ones, unless the
+ * daemon stops. */
 void readers_fail(struct dtr_task *task, const struct dtr_error *err);
 
 #endif

@@ -1,6 +1,6 @@
 /* Tasks, readers and pulls with real transfers on a data thread, a made-up origin and parents, and a
  * scheduler that is a list of prepared answers. */
-#include "core/daemon/task_internal.h"
+#include "core/daemon/check.h"
 
 #include "core/base/clock.h"
 #include "core/base/digest.h"
@@ -238,6 +238,45 @@ static void an_origins_refusal_reaches_the_reader(void **state)
     finish();
 }
 
+static void read_from(struct seen *seen, const char *url, const char *headers, bool trusted)
+{
+    const struct dtr_read_request request = {
+        .task_id = task_id, .url = url, .headers = headers, .trusted = trusted, .length = DTR_LENGTH_UNKNOWN};
+    struct dtr_error err;
+    *seen = (struct seen){0};
+    assert_int_equal(dtr_tasks_read(tasks, &request, &events, seen, &seen->reader, &err), DTR_OK);
+}
+
+/* A blob has one name wherever it lies; what one registry gave is no other's business. */
+static void credentials_go_where_their_reader_meant(void **state)
+{
+    (void)state;
+    struct seen first, second;
+    begin(false);
+    script.status = 404;
+    read_from(&first, "http://a/x?sig=old", "Authorization: A\n", false);
+    turn_until(&first.ended);
+    dtr_reader_close(first.reader);
+    assert_string_equal(rig_origin_url, "http://a/x?sig=old");
+    script.status = 200;
+    script.silent_at = RIG_PIECE;
+    read_from(&first, "http://b/x", "Authorization: B\n", true);
+    turn_until(&first.head);
+    assert_string_equal(rig_origin_url, "http://b/x");
+    assert_string_equal(rig_origin_headers, "Authorization: B\n");
+    assert_true(rig_origin_trusted);
+    /* While that one is at it, a stranger does not lead its pull elsewhere. */
+    read_from(&second, "http://c/x", "Authorization: C\n", false);
+    script.silent_at = DTR_LENGTH_UNKNOWN;
+    turn_until(&first.ended);
+    assert_int_equal(first.result.code, DTR_OK);
+    assert_string_equal(rig_origin_url, "http://b/x");
+    assert_string_equal(rig_origin_headers, "Authorization: B\n");
+    dtr_reader_close(first.reader);
+    dtr_reader_close(second.reader);
+    finish();
+}
+
 static void told_to_go_to_the_source_it_reports_every_piece(void **state)
 {
     (void)state;
@@ -380,6 +419,78 @@ static void who_takes_what_is_here_never_begins_a_pull(void **state)
     assert_string_equal(dtr_str_text(&said), "");
 }
 
+static void pull_whole(void)
+{
+    struct seen seen;
+    read_range(&seen, 0, DTR_LENGTH_UNKNOWN);
+    turn_until(&seen.ended);
+    assert_int_equal(seen.result.code, DTR_OK);
+    assert_int_equal(seen.until, RIG_SIZE);
+    dtr_reader_close(seen.reader);
+}
+
+/* --- versions ---------------------------------------------------------------------------------------------
+ */
+
+static void assert_is_renewed(void)
+{
+    for (size_t i = 0; i < RIG_SIZE; i++)
+        assert_int_equal(rig_disk.bytes[i], rig_renewed(i));
+}
+
+/* The origin breaks off, and has another object of the same length when it is asked to go on. */
+static void two_versions_of_an_object_never_mix(void **state)
+{
+    (void)state;
+    struct seen seen;
+    for (int ignores = 0; ignores < 2; ignores++) {
+        begin(false);
+        script.close_at = RIG_PIECE + RIG_BLOCK;
+        script.renew_after = 1;
+        rig_origin_requests = 0;
+        script.ignore_if_range = ignores;
+        read_range(&seen, 0, DTR_LENGTH_UNKNOWN);
+        turn_until(&seen.ended);
+        assert_int_equal(seen.result.code, DTR_ECORRUPT);
+        assert_int_equal(seen.until, RIG_PIECE + RIG_BLOCK);
+        dtr_reader_close(seen.reader);
+        script.close_at = DTR_LENGTH_UNKNOWN;
+        read_range(&seen, 0, DTR_LENGTH_UNKNOWN); /* the new one, then */
+        turn_until(&seen.ended);
+        assert_int_equal(seen.result.code, DTR_OK);
+        assert_is_renewed();
+        dtr_reader_close(seen.reader);
+        finish();
+    }
+}
+
+/* Of a part without a digest that an earlier process left. Without a version nothing goes with it. */
+static void nor_do_they_after_a_restart(void **state)
+{
+    (void)state;
+    struct seen seen;
+    struct dtr_error err;
+    struct dtr_task_facts facts = {
+        .task_id = task_id, .url = "http://o/x", .content_length = RIG_SIZE, .piece_length = RIG_PIECE};
+    const struct dtr_piece piece = {.number = 0, .length = RIG_PIECE};
+    static const char *const headers[] = {"", "ETag: \"v1\"\n", "ETag: W/\"w\"\nLast-Modified: today\n"};
+    for (size_t i = 0; i < 3; i++) {
+        begin(false);
+        rig_origin_requests = script.renew_after = 1;
+        facts.headers = headers[i];
+        memcpy(rig_disk.bytes, rig_object, RIG_PIECE);
+        assert_int_equal(dtr_tasks_known(tasks, &facts, &piece, 1, &err), DTR_OK);
+        read_range(&seen, 0, DTR_LENGTH_UNKNOWN);
+        turn_until(&seen.ended);
+        assert_int_equal(seen.result.code, i > 0 ? DTR_ECORRUPT : DTR_OK);
+        assert_int_equal(seen.until, i > 0 ? RIG_PIECE : RIG_SIZE);
+        dtr_reader_close(seen.reader);
+        pull_whole();
+        assert_is_renewed();
+        finish();
+    }
+}
+
 /* --- digests ----------------------------------------------------------------------------------------------
  */
 
@@ -492,6 +603,57 @@ static void a_peer_with_wrong_bytes_is_found_out(void **state)
     digest[0] = '\0';
 }
 
+/* The origin's bytes can all be read, and are hashed, before the word comes that the last piece is stored. */
+static void a_digest_may_be_known_before_the_last_piece_is(void **state)
+{
+    (void)state;
+    struct seen seen;
+    for (int right = 0; right < 2; right++) {
+        begin(true);
+        name_digest(right);
+        script.silent_at = RIG_PIECE;
+        read_range(&seen, 0, DTR_LENGTH_UNKNOWN);
+        struct dtr_task *task = dtr_tasks_find(tasks, task_id);
+        while (seen.until < RIG_PIECE)
+            dtr_loop_turn(control, true);
+        memcpy(rig_disk.bytes, rig_object, RIG_SIZE); /* and so it is at this very moment */
+        assert_true(dtr_ranges_add(&task->readable, 0, RIG_SIZE));
+        check_advance(task);
+        while (task->check)
+            dtr_loop_turn(control, true);
+        script.silent_at = DTR_LENGTH_UNKNOWN;
+        turn_until(&seen.ended);
+        assert_int_equal(seen.result.code, right ? DTR_OK : DTR_ECORRUPT);
+        assert_true(right ? seen.until == RIG_SIZE : seen.until < RIG_SIZE);
+        while (dtr_task_pulling(task))
+            dtr_loop_turn(control, true); /* the pull hears of it as well */
+        dtr_reader_close(seen.reader);
+        finish();
+        assert_non_null(strstr(dtr_str_text(&said), right ? "_source_finished" : "_source_failed"));
+    }
+    digest[0] = '\0';
+}
+
+static void stopping_ends_also_who_waits_for_better_bytes(void **state)
+{
+    (void)state;
+    struct seen seen, waiting;
+    bool closed = false;
+    name_digest(false);
+    begin(false);
+    read_range(&seen, 0, DTR_LENGTH_UNKNOWN);
+    turn_until(&seen.ended);
+    assert_int_equal(seen.result.code, DTR_ECORRUPT);
+    read_range(&waiting, 0, DTR_LENGTH_UNKNOWN); /* while the first still holds the copy */
+    dtr_tasks_close(tasks, set_flag, &closed);
+    turn_until(&waiting.ended);
+    assert_int_equal(waiting.result.code, DTR_ECANCELLED);
+    dtr_reader_close(seen.reader);
+    dtr_reader_close(waiting.reader);
+    turn_until(&closed);
+    digest[0] = '\0';
+}
+
 static void what_was_not_checked_before_a_restart_is_checked_then(void **state)
 {
     (void)state;
@@ -530,6 +692,61 @@ static void what_was_not_checked_before_a_restart_is_checked_then(void **state)
     digest[0] = '\0';
 }
 
+/* After a reboot its pieces are not there: what comes in their place was never held against the digest. */
+static void what_comes_anew_is_checked_anew(void **state)
+{
+    (void)state;
+    struct seen seen;
+    struct dtr_error err;
+    struct dtr_task_facts facts = {.task_id = task_id,
+                                   .url = "http://o/x",
+                                   .digest = digest,
+                                   .content_length = RIG_SIZE,
+                                   .piece_length = RIG_PIECE,
+                                   .headers = "",
+                                   .finished_at = 1};
+    const struct dtr_piece piece = {.number = 0, .length = RIG_PIECE};
+    name_digest(false);
+    for (uint32_t count = 0; count < 2; count++) {
+        begin(false);
+        memcpy(rig_disk.bytes, rig_object, RIG_PIECE);
+        assert_int_equal(dtr_tasks_known(tasks, &facts, &piece, count, &err), DTR_OK);
+        read_range(&seen, 0, DTR_LENGTH_UNKNOWN);
+        turn_until(&seen.ended);
+        assert_int_equal(seen.result.code, DTR_ECORRUPT);
+        dtr_reader_close(seen.reader);
+        finish();
+    }
+    digest[0] = '\0';
+}
+
+/* Somebody removed the file, or its index is damaged. */
+static void what_cannot_be_opened_is_fetched_anew(void **state)
+{
+    (void)state;
+    struct seen seen;
+    begin(false);
+    read_range(&seen, 0, DTR_LENGTH_UNKNOWN);
+    turn_until(&seen.ended);
+    dtr_reader_close(seen.reader);
+    while (dtr_tasks_find(tasks, task_id)->state != COPY_CLOSED)
+        dtr_loop_turn(control, true);
+    rig_disk.damaged = true;
+    read_range(&seen, 0, DTR_LENGTH_UNKNOWN);
+    turn_until(&seen.ended);
+    assert_int_equal(seen.result.code, DTR_OK);
+    assert_memory_equal(rig_disk.bytes, rig_object, RIG_SIZE);
+    dtr_reader_close(seen.reader);
+    while (dtr_tasks_find(tasks, task_id)->state != COPY_CLOSED)
+        dtr_loop_turn(control, true);
+    rig_disk.damaged = rig_disk.stays_damaged = true; /* then it is not tried for ever */
+    read_range(&seen, 0, DTR_LENGTH_UNKNOWN);
+    turn_until(&seen.ended);
+    assert_int_equal(seen.result.code, DTR_ECORRUPT);
+    dtr_reader_close(seen.reader);
+    finish();
+}
+
 /* --- deleting ---------------------------------------------------------------------------------------------
  */
 
@@ -544,16 +761,6 @@ static void on_deleted(void *context, const struct dtr_error *err)
     assert_false(deletion->over);
     deletion->over = true;
     deletion->result = *err;
-}
-
-static void pull_whole(void)
-{
-    struct seen seen;
-    read_range(&seen, 0, DTR_LENGTH_UNKNOWN);
-    turn_until(&seen.ended);
-    assert_int_equal(seen.result.code, DTR_OK);
-    assert_int_equal(seen.until, RIG_SIZE);
-    dtr_reader_close(seen.reader);
 }
 
 static void what_is_deleted_leaves_the_store(void **state)
@@ -664,16 +871,23 @@ int main(void)
         cmocka_unit_test(a_pull_without_scheduler_comes_from_the_origin),
         cmocka_unit_test(two_readers_share_one_pull),
         cmocka_unit_test(an_origins_refusal_reaches_the_reader),
+        cmocka_unit_test(credentials_go_where_their_reader_meant),
         cmocka_unit_test(told_to_go_to_the_source_it_reports_every_piece),
         cmocka_unit_test(the_length_is_asked_for_by_one_byte),
         cmocka_unit_test(a_known_task_never_touches_the_origin),
         cmocka_unit_test(a_lying_parent_is_left_for_the_origin),
+        cmocka_unit_test(two_versions_of_an_object_never_mix),
+        cmocka_unit_test(nor_do_they_after_a_restart),
         cmocka_unit_test(a_right_digest_ends_well),
         cmocka_unit_test(the_end_alone_does_not_wait_for_the_digest),
         cmocka_unit_test(a_wrong_digest_withdraws_everything),
         cmocka_unit_test(a_wrong_digest_is_not_the_next_readers),
         cmocka_unit_test(a_peer_with_wrong_bytes_is_found_out),
+        cmocka_unit_test(a_digest_may_be_known_before_the_last_piece_is),
         cmocka_unit_test(what_was_not_checked_before_a_restart_is_checked_then),
+        cmocka_unit_test(stopping_ends_also_who_waits_for_better_bytes),
+        cmocka_unit_test(what_comes_anew_is_checked_anew),
+        cmocka_unit_test(what_cannot_be_opened_is_fetched_anew),
         cmocka_unit_test(a_reader_that_leaves_ends_the_pull),
         cmocka_unit_test(what_the_store_held_is_served_after_a_restart),
         cmocka_unit_test(who_takes_what_is_here_never_begins_a_pull),

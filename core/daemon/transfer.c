@@ -262,6 +262,22 @@ static int learn(struct dtr_transfer *transfer, const struct dtr_origin_head *he
     return dtr_copy_learn(transfer->request.copy, total, piece_length, &transfer->result);
 }
 
+/* Not every origin minds If-Range. */
+static bool is_other_version(const struct dtr_transfer *transfer, const struct dtr_origin_head *head)
+{
+    const char *known = transfer->version;
+    if (!known || dtr_copy_empty(transfer->request.copy))
+        return false;
+    return head->version ? strcmp(known, head->version) != 0 : head->status == 200;
+}
+
+/* With the bytes, so that another process can tell which version they are of. */
+static void note_headers(struct dtr_copy *copy, const char *headers)
+{
+    if (strcmp(dtr_copy_facts(copy)->headers, headers) != 0)
+        (void)dtr_copy_note(copy, headers, 0, 0, NULL);
+}
+
 static int on_head(void *context, const struct dtr_origin_head *head)
 {
     struct dtr_transfer *transfer = context;
@@ -271,6 +287,10 @@ static int on_head(void *context, const struct dtr_origin_head *head)
     if (head->offset > transfer->request.offset)
         return dtr_error_set(&transfer->result, DTR_EPROTOCOL, DTR_RETRY_NEVER,
                              "the origin answered with a range that starts too late");
+    if (is_other_version(transfer, head))
+        return dtr_error_set(
+            &transfer->result, DTR_ECORRUPT, DTR_RETRY_NEVER,
+            "the origin has another version of the object than the one that is here in part");
     int rc = learn(transfer, head);
     if (rc != DTR_OK)
         return rc;
@@ -284,6 +304,7 @@ static int on_head(void *context, const struct dtr_origin_head *head)
         return dtr_error_set(&transfer->result, DTR_ENOMEM, DTR_RETRY_SAME,
                              "out of memory for response headers");
     }
+    note_headers(transfer->request.copy, headers);
     rc = tell(transfer, &report, headers, version);
     if (rc == DTR_OK && transfer->request.length_only) {
         transfer->enough = true;
@@ -369,7 +390,7 @@ static int begin_origin(struct dtr_transfer *transfer, struct dtr_error *err)
         .trusted = request->trusted,
         .offset = request->offset,
         .length = request->length_only ? 1 : request->length,
-        .if_range = transfer->version,
+        .if_range = request->offset > 0 || request->length != DTR_LENGTH_UNKNOWN ? transfer->version : NULL,
         .ca_file = transfer->ca_file,
         .insecure = request->insecure,
         .connect_ms = request->connect_ms,

@@ -8,7 +8,6 @@
 #include <cmocka.h>
 // clang-format on
 
-static struct serve_rig rig;
 static struct received got;
 
 static Common__V2__Download download_of(const char *url)
@@ -287,23 +286,6 @@ static void many_at_once_share_one_pull(void **state)
     }
     serve_rig_stop(&rig);
 }
-
-static int set_up(void **state)
-{
-    (void)state;
-    serve_rig_new(&rig);
-    got.credit = 0;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    serve_rig_free(&rig);
-    return 0;
-}
-
-#define SERVE_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
 {

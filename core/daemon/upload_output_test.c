@@ -16,7 +16,6 @@
 
 enum { SOMEBODY = 4711 };
 
-static struct serve_rig rig;
 static struct received got;
 static char output[128], digest[80];
 
@@ -297,35 +296,26 @@ static void what_the_caller_may_not_write_is_not_written(void **state)
 
 static int set_up(void **state)
 {
-    (void)state;
-    serve_rig_new(&rig);
+    int rc = serve_set_up(state);
     (void)snprintf(output, sizeof(output), "%s/out", rig.folder);
-    got.credit = 0;
-    return 0;
+    return rc;
 }
 
-static int tear_down(void **state)
-{
-    (void)state;
-    serve_rig_free(&rig);
-    return 0;
-}
-
-#define SERVE_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define OUTPUT_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, serve_tear_down)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        SERVE_TEST(the_file_is_there_when_the_call_ends_well),
-        SERVE_TEST(what_is_stored_is_checked_when_it_is_written),
-        SERVE_TEST(a_part_is_written_as_a_part),
-        SERVE_TEST(over_the_network_no_file_is_written),
-        SERVE_TEST(what_is_there_is_refused_or_replaced),
-        SERVE_TEST(a_failure_leaves_nothing),
-        SERVE_TEST(a_caller_that_leaves_gets_no_file),
-        SERVE_TEST(only_a_forced_link_is_a_link),
-        SERVE_TEST(the_file_is_the_callers),
-        SERVE_TEST(what_the_caller_may_not_write_is_not_written),
+        OUTPUT_TEST(the_file_is_there_when_the_call_ends_well),
+        OUTPUT_TEST(what_is_stored_is_checked_when_it_is_written),
+        OUTPUT_TEST(a_part_is_written_as_a_part),
+        OUTPUT_TEST(over_the_network_no_file_is_written),
+        OUTPUT_TEST(what_is_there_is_refused_or_replaced),
+        OUTPUT_TEST(a_failure_leaves_nothing),
+        OUTPUT_TEST(a_caller_that_leaves_gets_no_file),
+        OUTPUT_TEST(only_a_forced_link_is_a_link),
+        OUTPUT_TEST(the_file_is_the_callers),
+        OUTPUT_TEST(what_the_caller_may_not_write_is_not_written),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -159,9 +159,9 @@ static const char *given(bool has, const char *text)
 static int take_name(struct download *download, const Common__V2__Download *message, struct dtr_error *err)
 {
     struct dtr_read_request *read = &download->read;
-    read->tag = keep(download, given(message->has_tag_case, message->tag));
-    read->application = keep(download, given(message->has_application_case, message->application));
-    read->content = keep(download, given(message->has_content_for_calculating_task_id_case,
+    read->tag = keep(download, given(message->has_tag_case != 0, message->tag));
+    read->application = keep(download, given(message->has_application_case != 0, message->application));
+    read->content = keep(download, given(message->has_content_for_calculating_task_id_case != 0,
                                          message->content_for_calculating_task_id));
     read->piece_length = message->has_piece_length_case ? message->piece_length : 0;
     if (!read->tag || !read->application || !read->content)
@@ -208,7 +208,7 @@ static int take_digest(struct download *download, const Common__V2__Download *me
 
 static int take_output(struct download *download, const Common__V2__Download *message, struct dtr_error *err)
 {
-    const char *path = given(message->has_output_path_case, message->output_path);
+    const char *path = given(message->has_output_path_case != 0, message->output_path);
     download->overwrite = message->overwrite;
     download->force_hard_link = message->force_hard_link;
     if (!path[0])

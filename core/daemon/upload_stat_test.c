@@ -3,14 +3,15 @@
 
 #include "core/base/str.h"
 #include "core/brain/task_id.h"
+#include "core/daemon/task_internal.h"
 #include "core/obs/metric.h"
 #include "proto/scheduler.pb-c.h"
+#include <semaphore.h>
 #include <setjmp.h>
 // clang-format off
 #include <cmocka.h>
 // clang-format on
 
-static struct serve_rig rig;
 static struct received got;
 static struct answered answer;
 static char task_id[DTR_TASK_ID_LENGTH + 1];
@@ -200,6 +201,60 @@ static void a_deletion_is_told_to_the_scheduler(void **state)
     assert_true(counted("dragonfly_client_delete_task_failure_total{type=\"0\"} 1"));
 }
 
+static struct {
+    struct dtr_msg msg;
+    sem_t go_on;
+} slow_disk;
+
+static void wait_for_word(struct dtr_msg *msg)
+{
+    (void)msg;
+    (void)sem_wait(&slow_disk.go_on);
+}
+
+static void note_answer(void *context, const struct dtr_rpc_message *response,
+                        const struct dtr_rpc_status *status)
+{
+    (void)context;
+    (void)response;
+    answer.done = true;
+    answer.code = status->code;
+}
+
+static void set_flag(void *context)
+{
+    *(bool *)context = true;
+}
+
+/* The daemon stops while the bytes are being removed: nobody is left to tell. */
+static void a_deletion_may_end_after_the_schedulers_are_left(void **state)
+{
+    (void)state;
+    Dfdaemon__V2__DeleteTaskRequest request = DFDAEMON__V2__DELETE_TASK_REQUEST__INIT;
+    bool left = false;
+    begin_scheduler();
+    begin();
+    struct dtr_task *task = dtr_tasks_find(rig.daemon.tasks, task_id);
+    SERVE_UNTIL(&rig, task->state == COPY_CLOSED);
+    (void)sem_init(&slow_disk.go_on, 0, 0);
+    slow_disk.msg.run = wait_for_word;
+    dtr_loop_post(rig.data, &slow_disk.msg);
+    request.task_id = task_id;
+    answer.done = false;
+    assert_int_equal(dtr_rpc_unary(rig.peer, &dtr_rpc_upload_delete_task, &request.base, NULL, note_answer,
+                                   NULL, NULL, NULL),
+                     DTR_OK);
+    SERVE_UNTIL(&rig, task->state == COPY_EVICTING);
+    talk_close(rig.daemon.talk, set_flag, &left);
+    SERVE_UNTIL(&rig, left);
+    (void)sem_post(&slow_disk.go_on);
+    SERVE_UNTIL(&rig, answer.done);
+    assert_int_equal(answer.code, DTR_RPC_OK);
+    assert_string_equal(scheduler.deleted_task, "");
+    serve_rig_stop(&rig);
+    serve_play_end(&rig, &scheduler.played);
+}
+
 static void what_is_in_use_is_refused(void **state)
 {
     (void)state;
@@ -259,29 +314,15 @@ static void the_local_table_says_what_is_here(void **state)
     serve_rig_stop(&rig);
 }
 
-static int set_up(void **state)
-{
-    (void)state;
-    dtr_metrics_reset(DTR_METRICS_ALL);
-    serve_rig_new(&rig);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    serve_rig_free(&rig);
-    return 0;
-}
-
-#define SERVE_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        SERVE_TEST(a_stat_is_the_schedulers_word),       SERVE_TEST(without_a_scheduler_a_stat_says_so),
-        SERVE_TEST(a_deletion_is_told_to_the_scheduler), SERVE_TEST(what_is_in_use_is_refused),
+        SERVE_TEST(a_stat_is_the_schedulers_word),
+        SERVE_TEST(without_a_scheduler_a_stat_says_so),
+        SERVE_TEST(a_deletion_is_told_to_the_scheduler),
+        SERVE_TEST(what_is_in_use_is_refused),
         SERVE_TEST(the_local_table_says_what_is_here),
+        SERVE_TEST(a_deletion_may_end_after_the_schedulers_are_left),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

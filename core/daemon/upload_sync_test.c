@@ -9,7 +9,6 @@
 #include <cmocka.h>
 // clang-format on
 
-static struct serve_rig rig;
 static struct received got;
 
 static Common__V2__Download plain(void)
@@ -410,23 +409,6 @@ static void a_child_that_stops_leaves_its_parent(void **state)
     serve_play_end(&rig, &world.parent);
     serve_play_end(&rig, &world.scheduler);
 }
-
-static int set_up(void **state)
-{
-    (void)state;
-    serve_rig_new(&rig);
-    got.credit = 0;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    serve_rig_free(&rig);
-    return 0;
-}
-
-#define SERVE_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
 {

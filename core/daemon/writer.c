@@ -120,7 +120,7 @@ static int read_back(struct dtr_writer *writer, struct dtr_piece *piece, bool co
     return rc;
 }
 
-/* All bytes of the present piece are in the store: check, mark, tell. */
+/* All bytes of the present piece are in the store, though perhaps not all passed here: check, mark, tell. */
 static int finish_piece(struct dtr_writer *writer, uint64_t end, struct dtr_error *err)
 {
     struct dtr_piece piece = {
@@ -136,8 +136,9 @@ static int finish_piece(struct dtr_writer *writer, uint64_t end, struct dtr_erro
     int rc = DTR_OK;
     if (is_marked(writer))
         return DTR_OK;
-    if (writer->mixed || !writer->from_start)
-        rc = read_back(writer, &piece, writer->from_start, err);
+    bool passed = writer->from_start && writer->at == end;
+    if (writer->mixed || !passed)
+        rc = read_back(writer, &piece, passed, err);
     if (rc == DTR_OK)
         rc = dtr_copy_mark(writer->copy, &piece, err);
     if (rc == DTR_OK && writer->events->piece)
@@ -145,14 +146,13 @@ static int finish_piece(struct dtr_writer *writer, uint64_t end, struct dtr_erro
     return rc;
 }
 
-/* The origin's bytes may run on into the next piece. */
+/* The origin's bytes complete a piece where they fill its last gap, and may run on into the next one. */
 static int pass_piece(struct dtr_writer *writer, uint64_t end, struct dtr_error *err)
 {
     int rc = DTR_OK;
-    /* Began in the middle: complete only if the origin brought the start before. */
     if (dtr_ranges_has(&writer->copy->readable, piece_start(writer), end))
         rc = finish_piece(writer, end, err);
-    if (rc == DTR_OK && end < writer->copy->facts.content_length)
+    if (rc == DTR_OK && writer->at == end && end < writer->copy->facts.content_length)
         enter_piece(writer, writer->number + 1);
     return rc;
 }
@@ -173,7 +173,7 @@ int dtr_writer_bytes(struct dtr_writer *writer, const uint8_t *bytes, size_t len
         writer->at += part;
         bytes += part;
         length -= part;
-        if (writer->origin && writer->at == end)
+        if (writer->origin)
             rc = pass_piece(writer, end, err);
     }
     return rc;

@@ -61,7 +61,8 @@ static struct job *start(struct dtr_loop *loop, struct pipes *pipes)
 static bool dropped(const struct pipes *pipes, int timeout_ms)
 {
     struct pollfd wait = {.fd = pipes->ended[0], .events = POLLIN};
-    return poll(&wait, 1, timeout_ms) == 1;
+    char byte;
+    return poll(&wait, 1, timeout_ms) == 1 && read(pipes->ended[0], &byte, 1) == 1;
 }
 
 static void close_pipes(const struct pipes *pipes)

@@ -44,7 +44,7 @@ static int page_at(struct serve_pages *pages, const char *ip, uint16_t port, str
     int rc = dtr_addr_ip(ip, port, &addr, err);
     for (size_t i = 0; i < pages->count && rc == DTR_OK; i++) {
         *ret_page = &pages->list[i];
-        if (dtr_addr_equal(&addr, &(*ret_page)->addr))
+        if (port != 0 && dtr_addr_equal(&addr, &(*ret_page)->addr))
             return DTR_OK;
     }
     if (rc == DTR_OK && pages->count == SERVE_PAGES)

@@ -127,7 +127,7 @@ static void on_late(void *context)
     abort();
 }
 
-static void open_pair(struct pair *pair)
+static void connect_pair(struct pair *pair)
 {
     struct dtr_addr addr;
     struct dtr_error err;
@@ -139,6 +139,11 @@ static void open_pair(struct pair *pair)
     assert_int_equal(dtr_stream_connect(pair->loop, &addr.any, 2000, &end_events, &pair->client,
                                         &pair->client.stream, &err),
                      DTR_OK);
+}
+
+static void open_pair(struct pair *pair)
+{
+    connect_pair(pair);
     run_until(pair, accepted);
 }
 
@@ -303,6 +308,19 @@ static void an_idle_stream_times_out(void **state)
     close_pair(&pair);
 }
 
+/* As transports do: they say at once how long the other side may be silent. */
+static void a_deadline_named_while_connecting_holds_afterwards(void **state)
+{
+    (void)state;
+    struct pair pair;
+    connect_pair(&pair);
+    dtr_stream_deadline(pair.client.stream, 30, 0);
+    run_until(&pair, client_closed);
+    assert_int_equal(pair.client.result.code, DTR_ETIMEOUT);
+    assert_non_null(strstr(pair.client.result.text, "nothing moved"));
+    close_pair(&pair);
+}
+
 static void a_full_queue_closes_the_stream(void **state)
 {
     (void)state;
@@ -407,6 +425,7 @@ int main(void)
         cmocka_unit_test(extents_are_sent_and_released),
         cmocka_unit_test(a_short_file_fails_the_stream),
         cmocka_unit_test(an_idle_stream_times_out),
+        cmocka_unit_test(a_deadline_named_while_connecting_holds_afterwards),
         cmocka_unit_test(a_full_queue_closes_the_stream),
         cmocka_unit_test(a_group_waits_for_its_streams_and_then_closes_them),
         cmocka_unit_test(nobody_listens),

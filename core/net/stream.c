@@ -62,6 +62,7 @@ struct dtr_stream {
     size_t queued, limit;
     uint64_t pending, received, sent;
     uint64_t idle_ms, total_at_ms, moved_ms;
+    uint64_t connect_at_ms; /* the latest time to be connected; 0: any. Until then idle_ms does not count */
     int watched;
 };
 
@@ -129,11 +130,17 @@ static void update_watch(struct dtr_stream *stream)
 
 /* --- deadlines ------------------------------------------------------------------------------------ */
 
+/* When it has been silent for too long, or still connects; UINT64_MAX: never. */
+static uint64_t silent_until(const struct dtr_stream *stream)
+{
+    if (stream->connecting && stream->connect_at_ms)
+        return stream->connect_at_ms;
+    return stream->idle_ms ? stream->moved_ms + stream->idle_ms : UINT64_MAX;
+}
+
 static void arm(struct dtr_stream *stream)
 {
-    uint64_t now = dtr_now_ms(), at = UINT64_MAX;
-    if (stream->idle_ms)
-        at = stream->moved_ms + stream->idle_ms;
+    uint64_t now = dtr_now_ms(), at = silent_until(stream);
     if (stream->total_at_ms && stream->total_at_ms < at)
         at = stream->total_at_ms;
     if (stream->timer)
@@ -146,11 +153,20 @@ static void on_deadline(void *context)
     struct dtr_stream *stream = context;
     uint64_t now = dtr_now_ms();
     if (stream->total_at_ms && now >= stream->total_at_ms)
-        die(stream, DTR_ETIMEOUT, "%s", stream->connecting ? "no connection in time" : "not done in time");
-    else if (stream->idle_ms && now >= stream->moved_ms + stream->idle_ms)
-        die(stream, DTR_ETIMEOUT, "nothing moved for %llu ms", (unsigned long long)stream->idle_ms);
-    else
+        die(stream, DTR_ETIMEOUT, "not done in time");
+    else if (now < silent_until(stream))
         arm(stream);
+    else if (stream->connecting)
+        die(stream, DTR_ETIMEOUT, "no connection in time");
+    else
+        die(stream, DTR_ETIMEOUT, "nothing moved for %llu ms", (unsigned long long)stream->idle_ms);
+}
+
+static void need_timer(struct dtr_stream *stream)
+{
+    struct dtr_error err;
+    if (!stream->timer && dtr_timer_open(stream->loop, on_deadline, stream, &stream->timer, &err) != DTR_OK)
+        die(stream, err.code, "%s", err.text);
 }
 
 void dtr_stream_deadline(struct dtr_stream *stream, uint64_t idle_ms, uint64_t total_ms)
@@ -161,13 +177,8 @@ void dtr_stream_deadline(struct dtr_stream *stream, uint64_t idle_ms, uint64_t t
     stream->idle_ms = idle_ms;
     stream->total_at_ms = total_ms ? now + total_ms : 0;
     stream->moved_ms = now;
-    if (!stream->timer && (idle_ms || total_ms)) {
-        struct dtr_error err;
-        if (dtr_timer_open(stream->loop, on_deadline, stream, &stream->timer, &err) != DTR_OK) {
-            die(stream, err.code, "%s", err.text);
-            return;
-        }
-    }
+    if (idle_ms || total_ms)
+        need_timer(stream);
     arm(stream);
 }
 
@@ -382,7 +393,8 @@ static void finish_connect(struct dtr_stream *stream)
         return;
     }
     stream->connecting = false;
-    dtr_stream_deadline(stream, 0, 0);
+    stream->moved_ms = dtr_now_ms();
+    arm(stream); /* what the user said meanwhile holds from here on */
 }
 
 static void on_ready(void *context, int events)
@@ -503,8 +515,11 @@ int dtr_stream_connect(struct dtr_loop *loop, const struct sockaddr *address, ui
     stream->connecting = true;
     if (connect(fd, &addr.any, addr.length) != 0 && errno != EINPROGRESS)
         die(stream, DTR_EUNAVAILABLE, "cannot connect: %s", strerror(errno));
-    else
-        dtr_stream_deadline(stream, 0, connect_ms);
+    if (!stream->dead && connect_ms) {
+        stream->connect_at_ms = dtr_now_ms() + connect_ms;
+        need_timer(stream);
+        arm(stream);
+    }
     update_watch(stream);
     return DTR_OK;
 }

@@ -104,10 +104,10 @@ static void a_wide_line_says_everything(void **state)
 static void no_line_is_wider_than_the_terminal(void **state)
 {
     (void)state;
-    static const char beyond_ascii[] = "gr\xc3\xb6\xc3\x9f"
-                                       "e-\xe6\x96\x87\xe4\xbb\xb6.bin";
-    static const char *const names[] = {
-        "f", "a-name-that-is-rather-long-for-a-terminal-of-eighty-columns.tar.gz", beyond_ascii};
+    static const char wide[] = "gr\xc3\xb6\xc3\x9f"
+                               "e-\xe6\x96\x87\xe4\xbb\xb6.bin";
+    const char *const names[] = {"f", "a-name-that-is-rather-long-for-a-terminal-of-eighty-columns.tar.gz",
+                                 wide};
     struct dtr_progress progress;
     char line[DTR_PROGRESS_LINE];
     uint64_t now;

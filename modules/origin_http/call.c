@@ -17,11 +17,20 @@ static uint64_t now_ms(const struct dtr_origin_call *call)
 
 /* --- the guard ------------------------------------------------------------------------------------- */
 
+/* The operator trusts the host that was asked for, not what it points to. libcurl knows where it is by now,
+ * after whatever it took for a redirect. */
+static bool is_trusted(const struct dtr_origin_call *call)
+{
+    char *url = NULL;
+    (void)curl_easy_getinfo(call->easy, CURLINFO_EFFECTIVE_URL, &url);
+    return call->trusted && url && head_same_origin(call->url, url);
+}
+
 static curl_socket_t open_socket(void *context, curlsocktype purpose, struct curl_sockaddr *address)
 {
     struct dtr_origin_call *call = context;
     (void)purpose;
-    if (!call->http->host->guard_allows(&address->addr, call->trusted)) {
+    if (!call->http->host->guard_allows(&address->addr, is_trusted(call))) {
         call->guarded = true;
         return CURL_SOCKET_BAD;
     }
@@ -42,18 +51,13 @@ static int before_request(void *context, char *ip, char *local_ip, int port, int
         address = (const struct sockaddr *)(const void *)&v4;
     else if (inet_pton(AF_INET6, ip, &v6.sin6_addr) == 1)
         address = (const struct sockaddr *)(const void *)&v6;
-    if (address && call->http->host->guard_allows(address, call->trusted))
+    if (address && call->http->host->guard_allows(address, is_trusted(call)))
         return CURL_PREREQFUNC_OK;
     call->guarded = true;
     return CURL_PREREQFUNC_ABORT;
 }
 
 /* --- what arrives ---------------------------------------------------------------------------------- */
-
-static bool is_redirect(int status)
-{
-    return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
-}
 
 static int tell_head(struct dtr_origin_call *call)
 {
@@ -69,19 +73,11 @@ static int tell_head(struct dtr_origin_call *call)
     return call->sink->head(call->context, &told);
 }
 
-/* The empty line ends a head: an interim one, a redirect's or the one that counts. */
+/* The empty line ends a head: an interim one, a redirect's that libcurl follows or the one that counts. */
 static int end_of_head(struct dtr_origin_call *call)
 {
-    const char *location = head_find(&call->head, "Location");
-    char *url = NULL;
-    if (call->head.status < 200)
+    if (call->head.status < 200 || (call->is_read && head_redirects(&call->head)))
         return DTR_OK;
-    if (call->is_read && location && is_redirect(call->head.status)) {
-        (void)curl_easy_getinfo(call->easy, CURLINFO_EFFECTIVE_URL, &url);
-        if (!url || !head_same_origin(url, location))
-            call->trusted = false;
-        return DTR_OK;
-    }
     return tell_head(call);
 }
 
@@ -106,6 +102,8 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *context)
     size_t length = size * count;
     bool pause = false;
     call->moved_ms = now_ms(call);
+    if (call->stop)
+        return 0;
     if (!call->head_told)
         return length; /* the body of a redirect */
     int rc = call->sink->body(call->context, (const uint8_t *)bytes, length, &pause);
@@ -148,6 +146,7 @@ static void free_call(struct dtr_origin_call *call)
     if (call->easy)
         curl_easy_cleanup(call->easy);
     curl_slist_free_all(call->headers);
+    free(call->url);
     if (call->timer)
         call->http->host->timer_close(call->timer);
     head_free(&call->head);
@@ -168,7 +167,7 @@ static const struct {
     {CURLE_GOT_NOTHING, DTR_ECLOSED, DTR_RETRY_SAME},
     {CURLE_RECV_ERROR, DTR_ECLOSED, DTR_RETRY_SAME},
     {CURLE_SEND_ERROR, DTR_ECLOSED, DTR_RETRY_SAME},
-    {CURLE_PEER_FAILED_VERIFICATION, DTR_EUNAVAILABLE, DTR_RETRY_NEVER},
+    {CURLE_PEER_FAILED_VERIFICATION, DTR_EDENIED, DTR_RETRY_NEVER},
     {CURLE_SSL_CACERT_BADFILE, DTR_EINVALID, DTR_RETRY_NEVER},
     {CURLE_URL_MALFORMAT, DTR_EINVALID, DTR_RETRY_NEVER},
     {CURLE_UNSUPPORTED_PROTOCOL, DTR_EUNSUPPORTED, DTR_RETRY_NEVER},
@@ -226,6 +225,10 @@ static void on_timer(void *context)
         call->resume = call->paused = false;
         call->moved_ms = now;
         (void)curl_easy_pause(call->easy, CURLPAUSE_CONT);
+        if (call->stop) { /* the sink refused what had waited, which libcurl tells nobody */
+            http_call_done(call, CURLE_WRITE_ERROR);
+            return;
+        }
     }
     bool waiting = call->paused || call->body_waits; /* for us, not for the origin */
     if (call->stall_ms && !waiting && now >= call->moved_ms + call->stall_ms) {
@@ -362,7 +365,8 @@ static void set_options(struct dtr_origin_call *call, const struct dtr_origin_re
     (void)curl_easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
     (void)curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     (void)curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-    (void)curl_easy_setopt(easy, CURLOPT_NOPROXY, "*"); /* the environment does not redirect a daemon */
+    (void)curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L); /* the end does not wait for a resolver */
+    (void)curl_easy_setopt(easy, CURLOPT_NOPROXY, "*");   /* the environment does not redirect a daemon */
     (void)curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, (long)RECEIVE_BUFFER);
     (void)curl_easy_setopt(easy, CURLOPT_HTTP_CONTENT_DECODING, 0L);
     (void)curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, call->is_read ? 1L : 0L);
@@ -414,7 +418,8 @@ int http_call_start(struct http *http, struct dtr_loop *loop, const struct dtr_o
         rc = http->host->timer_open(loop, on_timer, call, &call->timer, err);
     if (rc == DTR_OK) {
         call->easy = curl_easy_init();
-        if (!call->easy || add_headers(call, request) != DTR_OK ||
+        call->url = strdup(request->url);
+        if (!call->easy || !call->url || add_headers(call, request) != DTR_OK ||
             curl_easy_setopt(call->easy, CURLOPT_URL, request->url) != CURLE_OK)
             rc = dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for a request");
     }

@@ -89,6 +89,17 @@ const char *head_find(const struct head *head, const char *name)
     return NULL;
 }
 
+bool head_redirects(const struct head *head)
+{
+    if (head->status < 300 || head->status > 399)
+        return false;
+    for (size_t i = 0; i < head->count; i++) {
+        if (strcasecmp(head->text + head->names[i], "Location") == 0 && head->text[head->values[i]])
+            return true;
+    }
+    return false;
+}
+
 /* Digits at *at, which moves behind them. */
 static bool number(const char **at, uint64_t *ret_value)
 {
@@ -152,14 +163,10 @@ static size_t origin_length(const char *url)
     return at ? (size_t)(at - url) + 3 + strcspn(at + 3, "/?#") : 0;
 }
 
-bool head_same_origin(const char *url, const char *location)
+bool head_same_origin(const char *url, const char *other)
 {
     size_t length = origin_length(url);
-    if (location[0] == '/' && location[1] == '/')
-        return false;
-    if (!strstr(location, "://"))
-        return true;
-    return length == origin_length(location) && strncasecmp(url, location, length) == 0;
+    return length > 0 && length == origin_length(other) && strncasecmp(url, other, length) == 0;
 }
 
 void head_plain_url(const char *url, char *to, size_t size)

@@ -36,13 +36,14 @@ struct dtr_origin_call {
     struct http *http;
     struct engine *engine;
     CURL *easy;
+    char *url; /* as it was asked for */
     struct curl_slist *headers;
     const struct dtr_origin_sink *sink;
     void *context;
     struct dtr_timer *timer; /* stall, and the place where resume() and cancel() act */
     struct head head;
     bool is_read;      /* read(), not exchange(): follows redirects, minds ranges */
-    bool trusted;      /* the guard lets the present destination pass */
+    bool trusted;      /* the guard lets the host of `url` pass */
     bool guarded;      /* the guard refused a destination */
     bool head_told;    /* sink->head was called */
     bool paused;       /* the sink said so: no stall while it lasts */

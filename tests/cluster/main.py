@@ -71,14 +71,17 @@ def main():
     parser = argparse.ArgumentParser(description="Tests with real processes in namespaces.")
     parser.add_argument("--darter", default=default_darter(), help="the program to test (default: the asan build's)")
     parser.add_argument("-k", action="append", default=[], metavar="WORD", help="only tests whose name contains WORD")
+    parser.add_argument("--folder", default=fixture.settings["folder"], help="where logs are kept (default: %(default)s)")
     arguments = parser.parse_args()
-    fixture.settings["darter"] = arguments.darter and os.path.abspath(arguments.darter)
+    if not arguments.darter or not os.access(arguments.darter, os.X_OK):
+        parser.error(f"there is no program {arguments.darter or 'built yet'}")
+    fixture.settings.update(darter=os.path.abspath(arguments.darter), folder=os.path.abspath(arguments.folder))
     result = Printer()
     for suite in wanted_tests(arguments.k):
         suite.run(result)
     failed = len(result.failures) + len(result.errors)
     print(f"{result.passed} passed, {failed} failed, {len(result.skipped)} skipped", flush=True)
-    return 1 if failed else 0
+    return 0 if result.passed and not failed else 1
 
 
 if __name__ == "__main__":

@@ -107,6 +107,13 @@ class Get(GetTest):
         self.assertEqual(self.origin.sent() - before, SIZE)
 
     @deadline(60)
+    def test_get_with_the_largest_pieces(self):
+        file = self.origin.add(20, 64 * MIB + 5)
+        for _ in range(2):
+            self.assertEqual(self.get("--overwrite", "--piece-length", "64MiB", file=file), (0, ""))
+            self.expect_file(file=file)
+
+    @deadline(60)
     def test_get_draws_progress_on_a_terminal_only(self):
         self.shape("origin", MEGABITS)
         leader, follower = pty.openpty()

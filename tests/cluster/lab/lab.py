@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -15,6 +16,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 REPOSITORY = os.path.dirname(os.path.dirname(os.path.dirname(HERE)))
 CLONE_NEWNET = 0x40000000
 NETWORK = "10.89.0"
+SANITIZER = re.compile(r"(Address|Leak|Thread)Sanitizer|runtime error:")
 
 
 def run(*command, **options):
@@ -87,10 +89,12 @@ class Node:
         return run(*self._entry(), *command, **options)
 
     def try_to(self, *command, seconds=60):
-        """Runs a command that may fail; returns (status, output, errors)."""
+        """Runs a command that may fail, but not by a sanitizer; returns (status, output, errors)."""
         result = subprocess.run(
             self._entry() + list(command), capture_output=True, text=True, check=False, timeout=seconds
         )
+        if SANITIZER.search(result.stderr):
+            raise AssertionError(f"{' '.join(command)}: a sanitizer complains:\n{result.stderr}")
         return result.returncode, result.stdout, result.stderr
 
     def start(self, name, *command, env=None):
