@@ -20,7 +20,7 @@ enum {
     LEASE = 1 << 20,   /* bytes of one extent at most */
     PENDING = 2 << 20, /* bytes that wait for the client */
     REPORT = 1 << 20,  /* bytes between two words to the planner */
-    EXTRA_HEADERS = 4, /* ours */
+    EXTRA_HEADERS = 5, /* ours */
 };
 
 static void on_control(struct dtr_msg *msg);
@@ -283,6 +283,8 @@ static void answer(struct reading *reading, uint64_t total, char *lines)
     keep_version(reading, headers, count);
     headers[count++] = (struct dtr_header){.name = "Accept-Ranges", .value = "bytes"};
     headers[count++] = (struct dtr_header){.name = DTR_H_TASK_ID, .value = reading->task_id};
+    headers[count++] =
+        (struct dtr_header){.name = DTR_H_SERVER_IP, .value = reading->site->proxy->daemon->ip};
     if (fits && reading->end != DTR_LENGTH_UNKNOWN && reading->until >= reading->end)
         headers[count++] = (struct dtr_header){.name = DTR_H_FINISHED, .value = "true"};
     reading->responded = true;

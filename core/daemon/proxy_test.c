@@ -305,6 +305,7 @@ static void begin(void)
     config.proxy.server.listen.port = port;
     node = (struct dtr_daemon){.parts = {.control = control, .data = &data, .data_count = 1},
                                .config = &config,
+                               .ip = "10.0.0.7",
                                .origin = {.feature = &echo_feature}};
     assert_int_equal(dtr_mirror_new(&mirror, &node.mirror, &err), DTR_OK);
     assert_int_equal(dtr_tasks_new(&options, &node.tasks, &err), DTR_OK);
@@ -335,6 +336,7 @@ static void a_task_comes_whole_and_then_from_the_store(void **state)
     begin();
     ask(&client, "GET " BLOB "\r\n");
     assert_says(&client, "X-Dragonfly-Task-ID: ");
+    assert_says(&client, "X-Dragonfly-Server-IP: 10.0.0.7\r\n");
     assert_says(&client, "Accept-Ranges: bytes");
     assert_part(&client, "HTTP/1.1 200 ", 0, RIG_SIZE);
     script.status = 404;
