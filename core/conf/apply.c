@@ -177,7 +177,7 @@ static int read_pairs(struct dtr_scope *scope, const struct dtr_conf_row *row, c
         return DTR_ENOMEM;
     size_t i = 0;
     for (const struct dtr_node *n = node->first; n; n = n->next, i++) {
-        pairs.items[i] = (struct dtr_conf_pair){n->key, n->text, n->key_line};
+        pairs.items[i] = (struct dtr_conf_pair){.name = n->key, .value = n->text, .line = n->key_line};
         if (n->kind == DTR_NODE_MAP || n->kind == DTR_NODE_LIST) {
             (void)complain(scope, row, n, "%.60s must be a text", n->key);
             code = DTR_EINVALID;
@@ -196,6 +196,24 @@ static int apply_pairs(struct dtr_scope *scope, const struct dtr_conf_row *row, 
     return code;
 }
 
+/* Whoever judges the options later must be able to say where they are. */
+static int note_places(struct dtr_scope *scope, const struct dtr_conf_row *row,
+                       struct dtr_conf_pairs *options)
+{
+    struct dtr_conf *conf = scope->conf;
+    for (size_t i = 0; i < options->count; i++) {
+        struct dtr_str text = {0};
+        if (conf->report->file && options->items[i].line)
+            dtr_str_printf(&text, "%s:%u: ", conf->report->file, options->items[i].line);
+        dtr_str_printf(&text, "%s%s", scope->label, row->key);
+        options->items[i].where = dtr_arena_text(&conf->arena, dtr_str_text(&text), text.length);
+        dtr_str_free(&text);
+        if (!options->items[i].where)
+            return DTR_ENOMEM;
+    }
+    return DTR_OK;
+}
+
 static int apply_modules(struct dtr_scope *scope, const struct dtr_conf_row *row, const struct dtr_node *node)
 {
     struct dtr_conf_modules modules = {.count = node->count};
@@ -210,6 +228,8 @@ static int apply_modules(struct dtr_scope *scope, const struct dtr_conf_row *row
         modules.items[i].name = n->key;
         modules.items[i].line = n->key_line;
         int entry = read_pairs(scope, row, n, &modules.items[i].options);
+        if (entry == DTR_OK)
+            entry = note_places(scope, row, &modules.items[i].options);
         code = entry == DTR_OK ? code : entry;
     }
     if (code == DTR_OK)

@@ -15,7 +15,8 @@ struct dtr_conf_strings {
 
 struct dtr_conf_pair {
     const char *name, *value;
-    unsigned line; /* in the file; 0: from elsewhere */
+    unsigned line;     /* in the file; 0: from elsewhere */
+    const char *where; /* of modules.options: "dfdaemon.yaml:7: modules.options", for messages; else NULL */
 };
 
 struct dtr_conf_pairs {

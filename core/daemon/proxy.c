@@ -70,7 +70,7 @@ static void handle(void *context, struct dtr_http_exchange *exchange, const stru
     } else {
         switch (plan.kind) {
         case DTR_MIRROR_TASK:
-            proxy_task(site, exchange, &plan);
+            proxy_task(site, exchange, request, &plan);
             break;
         case DTR_MIRROR_PASS:
             proxy_pass(site, exchange, request, &plan);

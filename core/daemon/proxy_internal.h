@@ -6,7 +6,12 @@
 #include "core/daemon/proxy.h"
 #include <darter/origin.h>
 
-enum { PROXY_CONNECT_MS = 10000, PROXY_STALL_MS = 60000, PROXY_TUNNEL_IDLE_MS = 600000 };
+enum {
+    PROXY_CONNECT_MS = 10000,
+    PROXY_STALL_MS = 60000,
+    PROXY_TUNNEL_IDLE_MS = 600000,
+    PROXY_PENDING = 1 << 20, /* bytes that wait for the client; then the origin is paused */
+};
 
 /* The proxy's place on one data loop; what runs there is counted, so that closing can wait for it. */
 struct proxy_site {
@@ -43,10 +48,22 @@ int proxy_status(const struct dtr_error *err);
 /* A failure after the head was sent: counts it and breaks the connection. */
 void proxy_break(struct dtr_http_exchange *exchange);
 
+/* What is left of a task's answer; texts are used during the call only. */
+struct proxy_rest {
+    const char *url;
+    const char *headers; /* for the origin, "Name: value\n" lines */
+    const char *version; /* strong entity tag or date that the client was told; NULL: none */
+    bool trusted;
+    uint64_t offset, end; /* in the object; end DTR_LENGTH_UNKNOWN: where it ends */
+};
+/* Goes on with an answer that has begun: the rest passes from the origin to the client and is kept nowhere.
+ * Takes over the exchange. */
+void proxy_rescue(struct proxy_site *site, struct dtr_http_exchange *exchange, const struct proxy_rest *rest);
+
 /* The three things that a request can be. Each takes over the exchange; the plan stays the caller's and is
  * used during the call only. */
 void proxy_task(struct proxy_site *site, struct dtr_http_exchange *exchange,
-                const struct dtr_mirror_plan *plan);
+                const struct dtr_http_request *request, const struct dtr_mirror_plan *plan);
 void proxy_pass(struct proxy_site *site, struct dtr_http_exchange *exchange,
                 const struct dtr_http_request *request, const struct dtr_mirror_plan *plan);
 void proxy_tunnel(struct proxy_site *site, struct dtr_http_exchange *exchange, const char *authority);

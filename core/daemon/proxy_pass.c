@@ -1,6 +1,6 @@
 /* Requests that name no task: to the origin and back as they are, and tunnels for CONNECT. All on one data
- * thread. Bytes wait in the client's connection up to PENDING, then the origin is paused; a request's body
- * flows as the origin takes it. Not for: tasks (proxy_task.c). */
+ * thread. Bytes wait in the client's connection up to PROXY_PENDING, then the origin is paused; a request's
+ * body flows as the origin takes it. Not for: tasks (proxy_task.c). */
 #include "core/daemon/proxy_internal.h"
 
 #include "core/base/list.h"
@@ -11,7 +11,6 @@
 #include <stdlib.h>
 
 enum {
-    PENDING = 1 << 20,       /* bytes that wait for the client */
     BODY_CREDIT = 256 << 10, /* bytes of a request's body that may be on their way to the origin */
 };
 
@@ -60,7 +59,7 @@ static int on_body(void *context, const uint8_t *bytes, size_t length, bool *ret
     struct pass *pass = context;
     if (!pass->exchange)
         return DTR_ECANCELLED;
-    pass->paused = *ret_pause = dtr_http_pending(pass->exchange) > PENDING;
+    pass->paused = *ret_pause = dtr_http_pending(pass->exchange) > PROXY_PENDING;
     if (!pass->paused)
         dtr_http_write(pass->exchange, bytes, length);
     return DTR_OK;

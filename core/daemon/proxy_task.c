@@ -6,90 +6,25 @@
  * part once the head is there (the last n bytes, If-Range, a length nobody knows): then the reader is
  * opened anew, and `number` tells which reader the mail is about.
  *
- * Not for: what is fetched from where (task.h), pass-through (proxy_pass.c). */
-#include "core/daemon/proxy_internal.h"
+ * Not for: what is fetched from where (task.h), pass-through (proxy_pass.c), the rest of an answer that the
+ * store cannot hold (proxy_rescue.c). */
+#include "core/daemon/proxy_reading.h"
 
 #include "core/base/list.h"
-#include "core/base/str.h"
-#include "core/brain/task_id.h"
-#include "core/brain/url.h"
 #include "core/daemon/counts.h"
+#include "core/obs/log.h"
 #include "core/obs/metric.h"
-#include <pthread.h>
 #include <stdlib.h>
 
 enum {
     LEASE = 1 << 20,   /* bytes of one extent at most */
     PENDING = 2 << 20, /* bytes that wait for the client */
     REPORT = 1 << 20,  /* bytes between two words to the planner */
-    EXTRA_HEADERS = 4, /* ours */
-};
-
-/* What the threads tell each other; under the lock. */
-struct mail {
-    /* To the data thread, about the reader `number`. */
-    uint32_t number;
-    bool head;
-    uint64_t content_length;
-    char *headers; /* taken over by the data thread */
-    const struct dtr_copy *copy;
-    uint64_t until, here; /* see dtr_reader_here() */
-    bool ended, gone;
-    struct dtr_error err;
-    /* To control. */
-    uint32_t wanted; /* number of the reader that the data thread wants */
-    uint64_t offset, length, at;
-    bool over;
-    /* Messages on their way. */
-    bool to_control, to_data;
-};
-
-struct reading {
-    struct proxy_site *site;
-    pthread_mutex_t lock;
-    struct mail mail;
-    struct dtr_msg to_control, to_data;
-
-    /* Control thread. */
-    struct dtr_reader *reader;
-    uint32_t opened;
-    uint64_t at;
-
-    /* Data thread. */
-    struct dtr_http_exchange *exchange; /* NULL when over */
-    struct dtr_http_range range;
-    uint32_t number;              /* of the reader wanted */
-    uint64_t offset, length;      /* what it was asked for */
-    uint64_t sent, end, reported; /* offsets in the object; end DTR_LENGTH_UNKNOWN: where it ends */
-    const struct dtr_copy *copy;  /* NULL until the head of this reader */
-    uint64_t until, here;
-    bool responded, ended;
-    struct dtr_error err;
-
-    /* Set before control sees it. */
-    struct dtr_read_request request;
-    char task_id[DTR_TASK_ID_SIZE];
-    char *url, *digest, *tag, *application, *content, *if_range;
-    struct dtr_str headers, filter;
+    EXTRA_HEADERS = 5, /* ours */
 };
 
 static void on_control(struct dtr_msg *msg);
 static void on_data(struct dtr_msg *msg);
-
-static void reading_free(struct reading *reading)
-{
-    free(reading->mail.headers);
-    free(reading->url);
-    free(reading->digest);
-    free(reading->tag);
-    free(reading->application);
-    free(reading->content);
-    free(reading->if_range);
-    dtr_str_free(&reading->headers);
-    dtr_str_free(&reading->filter);
-    (void)pthread_mutex_destroy(&reading->lock);
-    free(reading);
-}
 
 /* Ends what a change of the mailbox began. */
 static void unlock_and_tell_control(struct reading *reading)
@@ -208,9 +143,44 @@ static void over(struct reading *reading)
     unlock_and_tell_control(reading);
 }
 
+/* Our store's trouble is not the client's: the origin has the bytes. */
+static bool may_go_on(const struct reading *reading, const struct dtr_error *err)
+{
+    return (err->code == DTR_ENO_SPACE || err->code == DTR_EIO) && !reading->request.disable_back_to_source;
+}
+
+static void pass_instead(struct reading *reading)
+{
+    struct dtr_mirror_plan plan;
+    struct dtr_error err = {0};
+    if (dtr_mirror_decide(reading->site->proxy->daemon->mirror, reading->asked, &plan, &err) == DTR_OK)
+        proxy_pass(reading->site, reading->exchange, reading->asked, &plan);
+    else
+        proxy_fail(reading->exchange, 500, NULL, &err);
+    dtr_mirror_plan_free(&plan);
+}
+
+static void go_on(struct reading *reading, const struct dtr_error *err)
+{
+    const struct proxy_rest rest = {.url = reading->url,
+                                    .headers = dtr_str_text(&reading->headers),
+                                    .version = reading->version,
+                                    .trusted = reading->request.trusted,
+                                    .offset = reading->sent,
+                                    .end = reading->end};
+    dtr_log(DTR_LOG_WARN, NULL, "%s goes on from the origin without being stored: %s", reading->url,
+            err->text);
+    if (reading->responded)
+        proxy_rescue(reading->site, reading->exchange, &rest);
+    else
+        pass_instead(reading);
+}
+
 static void fail(struct reading *reading, const struct dtr_error *err)
 {
-    if (reading->responded)
+    if (may_go_on(reading, err))
+        go_on(reading, err);
+    else if (reading->responded)
         proxy_break(reading->exchange);
     else
         proxy_fail(reading->exchange, proxy_status(err), NULL, err);
@@ -276,6 +246,13 @@ static void refuse_range(struct reading *reading, uint64_t total)
     over(reading);
 }
 
+static void keep_version(struct reading *reading, const struct dtr_header *headers, size_t count)
+{
+    const char *tag = find(headers, count, "ETag");
+    const char *version = tag && strncmp(tag, "W/", 2) != 0 ? tag : find(headers, count, "Last-Modified");
+    reading->version = version ? strdup(version) : NULL;
+}
+
 /* Decides which part is the answer and sends the head. The reader is opened anew when its part does not
  * hold that. */
 static void answer(struct reading *reading, uint64_t total, char *lines)
@@ -303,8 +280,11 @@ static void answer(struct reading *reading, uint64_t total, char *lines)
         dtr_content_range_text(offset, length, total, range_text);
         headers[count++] = (struct dtr_header){.name = "Content-Range", .value = range_text};
     }
+    keep_version(reading, headers, count);
     headers[count++] = (struct dtr_header){.name = "Accept-Ranges", .value = "bytes"};
     headers[count++] = (struct dtr_header){.name = DTR_H_TASK_ID, .value = reading->task_id};
+    headers[count++] =
+        (struct dtr_header){.name = DTR_H_SERVER_IP, .value = reading->site->proxy->daemon->ip};
     if (fits && reading->end != DTR_LENGTH_UNKNOWN && reading->until >= reading->end)
         headers[count++] = (struct dtr_header){.name = DTR_H_FINISHED, .value = "true"};
     reading->responded = true;
@@ -421,54 +401,6 @@ static const struct dtr_http_events http_events = {.drained = on_drained, .abort
 
 /* --- data thread: the beginning ----------------------------------------------------------------------- */
 
-static int name_task(struct reading *reading, const struct dtr_mirror_plan *plan, struct dtr_error *err)
-{
-    const struct dtr_task_key key = {.content = plan->content_for_task_id,
-                                     .url = plan->url,
-                                     .blob_digest = plan->blob_digest_id,
-                                     .tag = plan->tag,
-                                     .application = plan->application,
-                                     .piece_length = plan->piece_length,
-                                     .filter = plan->default_filter ? dtr_url_default_filter
-                                                                    : plan->filtered_query_params,
-                                     .filter_count = plan->default_filter ? dtr_url_default_filter_count
-                                                                          : plan->filtered_query_param_count};
-    return dtr_task_id(reading->task_id, &key, err);
-}
-
-static bool copy_texts(struct reading *reading, const struct dtr_mirror_plan *plan)
-{
-    for (size_t i = 0; i < plan->header_count; i++)
-        dtr_str_printf(&reading->headers, "%s: %s\n", plan->headers[i].name, plan->headers[i].value);
-    for (size_t i = 0; i < plan->filtered_query_param_count; i++)
-        dtr_str_printf(&reading->filter, "%s\n", plan->filtered_query_params[i]);
-    reading->url = strdup(plan->url);
-    reading->digest = dtr_url_blob_digest(plan->url);
-    reading->tag = strdup(plan->tag ? plan->tag : "");
-    reading->application = strdup(plan->application ? plan->application : "");
-    reading->content = strdup(plan->content_for_task_id ? plan->content_for_task_id : "");
-    reading->if_range = plan->if_range ? strdup(plan->if_range) : NULL;
-    return dtr_str_ok(&reading->headers) && dtr_str_ok(&reading->filter) && reading->url && reading->digest &&
-           reading->tag && reading->application && reading->content && (reading->if_range || !plan->if_range);
-}
-
-static void fill_request(struct reading *reading, const struct dtr_mirror_plan *plan)
-{
-    reading->request = (struct dtr_read_request){
-        .task_id = reading->task_id,
-        .url = reading->url,
-        .digest = reading->digest,
-        .tag = reading->tag,
-        .application = reading->application,
-        .headers = dtr_str_text(&reading->headers),
-        .trusted = plan->trusted,
-        .piece_length = plan->piece_length,
-        .content = reading->content,
-        .filter = plan->default_filter ? NULL : dtr_str_text(&reading->filter),
-        .priority = (uint32_t)plan->priority,
-        .disable_back_to_source = reading->site->proxy->daemon->config->proxy.disable_back_to_source};
-}
-
 /* What to read first, before the length is known: the last n bytes may be anywhere. */
 static void first_part(const struct dtr_http_range *range, uint64_t *ret_offset, uint64_t *ret_length)
 {
@@ -478,32 +410,8 @@ static void first_part(const struct dtr_http_range *range, uint64_t *ret_offset,
         *ret_length = range->last - range->first + 1;
 }
 
-static int reading_new(struct proxy_site *site, const struct dtr_mirror_plan *plan,
-                       struct reading **ret_reading, struct dtr_error *err)
-{
-    struct reading *reading = calloc(1, sizeof(*reading));
-    if (!reading || pthread_mutex_init(&reading->lock, NULL) != 0) {
-        free(reading);
-        return dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for a request");
-    }
-    reading->site = site;
-    reading->range = plan->range;
-    reading->to_control.run = on_control;
-    reading->to_data.run = on_data;
-    int rc = name_task(reading, plan, err);
-    if (rc == DTR_OK && !copy_texts(reading, plan))
-        rc = dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for a request");
-    if (rc != DTR_OK) {
-        reading_free(reading);
-        return rc;
-    }
-    fill_request(reading, plan);
-    *ret_reading = reading;
-    return DTR_OK;
-}
-
 void proxy_task(struct proxy_site *site, struct dtr_http_exchange *exchange,
-                const struct dtr_mirror_plan *plan)
+                const struct dtr_http_request *request, const struct dtr_mirror_plan *plan)
 {
     struct reading *reading = NULL;
     struct dtr_error err = {0};
@@ -515,6 +423,9 @@ void proxy_task(struct proxy_site *site, struct dtr_http_exchange *exchange,
     }
     proxy_hold(site);
     reading->exchange = exchange;
+    reading->asked = request;
+    reading->to_control.run = on_control;
+    reading->to_data.run = on_data;
     dtr_http_attach(exchange, &http_events, reading);
     first_part(&plan->range, &offset, &length);
     ask_control(reading, offset, length);

@@ -305,6 +305,7 @@ static void begin(void)
     config.proxy.server.listen.port = port;
     node = (struct dtr_daemon){.parts = {.control = control, .data = &data, .data_count = 1},
                                .config = &config,
+                               .ip = "10.0.0.7",
                                .origin = {.feature = &echo_feature}};
     assert_int_equal(dtr_mirror_new(&mirror, &node.mirror, &err), DTR_OK);
     assert_int_equal(dtr_tasks_new(&options, &node.tasks, &err), DTR_OK);
@@ -335,6 +336,7 @@ static void a_task_comes_whole_and_then_from_the_store(void **state)
     begin();
     ask(&client, "GET " BLOB "\r\n");
     assert_says(&client, "X-Dragonfly-Task-ID: ");
+    assert_says(&client, "X-Dragonfly-Server-IP: 10.0.0.7\r\n");
     assert_says(&client, "Accept-Ranges: bytes");
     assert_part(&client, "HTTP/1.1 200 ", 0, RIG_SIZE);
     script.status = 404;
@@ -433,6 +435,97 @@ static void closing_ends_a_task_that_waits(void **state)
     dtr_str_free(&client.answer);
 }
 
+/* --- a full disk --------------------------------------------------------------------------------------- */
+
+static uint64_t disk_room; /* bytes of an object that the store takes */
+
+static int write_while_room(struct dtr_stored *stored, uint64_t offset, const void *bytes, size_t length,
+                            struct dtr_error *err)
+{
+    if (offset + length > disk_room)
+        return dtr_error_set(err, DTR_ENO_SPACE, DTR_RETRY_SAME, "no room");
+    return rig_storage.write(stored, offset, bytes, length, err);
+}
+
+static void begin_with_room(uint64_t room)
+{
+    static const struct dtr_feature feature = {.ops = &rig_origin};
+    begin();
+    node.origin = (struct dtr_offer){.feature = &feature, .instance = &script};
+    store.write = write_while_room;
+    disk_room = room;
+}
+
+static void a_full_disk_is_not_the_clients_trouble(void **state)
+{
+    (void)state;
+    struct client client;
+    begin_with_room(1 << 20);
+    ask(&client, "GET " BLOB "\r\n");
+    assert_part(&client, "HTTP/1.1 200 ", 0, RIG_SIZE);
+    ask(&client, "GET " BLOB "Range: bytes=5000000-5999999\r\n\r\n");
+    assert_part(&client, "HTTP/1.1 206 ", 5000000, 1000000);
+    script.ignore_range = true;
+    ask(&client, "GET " BLOB "\r\n");
+    assert_part(&client, "HTTP/1.1 200 ", 0, RIG_SIZE);
+    finish();
+}
+
+static int open_nothing(void *instance, const struct dtr_task_facts *facts, struct dtr_stored **ret_stored,
+                        struct dtr_error *err)
+{
+    (void)instance;
+    (void)facts;
+    (void)ret_stored;
+    return dtr_error_set(err, DTR_EIO, DTR_RETRY_SAME, "read-only");
+}
+
+/* Nothing of the answer has been sent: it passes through as a whole. */
+static void a_store_that_cannot_be_written_is_passed_by(void **state)
+{
+    (void)state;
+    struct client client;
+    begin();
+    store.open = open_nothing;
+    ask(&client, "GET " BLOB "\r\n");
+    assert_says(&client, "HTTP/1.1 418 ");
+    assert_string_equal(body_of(&client), "http://registry.test/v2/a/blobs/x");
+    dtr_str_free(&client.answer);
+    finish();
+}
+
+static void what_may_not_come_from_the_origin_does_not(void **state)
+{
+    (void)state;
+    struct client client;
+    begin();
+    store.open = open_nothing;
+    config.proxy.disable_back_to_source = true;
+    ask(&client, "GET " BLOB "\r\n");
+    config.proxy.disable_back_to_source = false;
+    assert_says(&client, "HTTP/1.1 500 ");
+    dtr_str_free(&client.answer);
+    finish();
+}
+
+/* The rest would be another object's. */
+static void a_version_is_not_continued_by_another(void **state)
+{
+    (void)state;
+    struct client client;
+    begin_with_room(1 << 20);
+    script.renew_after = rig_origin_requests + 1;
+    script.ignore_if_range = true;
+    ask(&client, "GET " BLOB "\r\n");
+    size_t got = client.answer.length; /* what was on its way is lost */
+    const char *body = strstr(dtr_str_text(&client.answer), "\r\n\r\n");
+    assert_true(got < RIG_SIZE);
+    if (body)
+        assert_memory_equal(body + 4, rig_object, got - (size_t)(body + 4 - client.answer.text));
+    dtr_str_free(&client.answer);
+    finish();
+}
+
 /* --- the rest ----------------------------------------------------------------------------------------- */
 
 static void other_requests_pass_through(void **state)
@@ -525,6 +618,10 @@ int main(void)
         cmocka_unit_test(an_origins_refusal_keeps_its_status),
         cmocka_unit_test(a_client_that_leaves_is_forgotten),
         cmocka_unit_test(closing_ends_a_task_that_waits),
+        cmocka_unit_test(a_full_disk_is_not_the_clients_trouble),
+        cmocka_unit_test(a_store_that_cannot_be_written_is_passed_by),
+        cmocka_unit_test(what_may_not_come_from_the_origin_does_not),
+        cmocka_unit_test(a_version_is_not_continued_by_another),
         cmocka_unit_test(other_requests_pass_through),
         cmocka_unit_test(a_push_passes_through),
         cmocka_unit_test(a_tunnel_to_this_machine_is_refused),

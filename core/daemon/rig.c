@@ -132,11 +132,12 @@ static void origin_end(struct dtr_origin_call *call, int code)
 
 static int origin_head(struct dtr_origin_call *call)
 {
-    const struct dtr_header headers[] = {{"Content-Type", "text/plain"}, {"Set-Cookie", "secret=1"}};
+    const struct dtr_header headers[] = {
+        {"Content-Type", "text/plain"}, {"Set-Cookie", "secret=1"}, {"ETag", call->version}};
     struct dtr_origin_head head = {
         .status = call->script->status == 200 && call->at > 0 ? 206 : call->script->status,
         .headers = headers,
-        .header_count = 2,
+        .header_count = call->script->renew_after ? 3 : 2,
         .offset = call->at,
         .total_length = call->script->length_unknown ? DTR_LENGTH_UNKNOWN : RIG_SIZE,
         .version = call->version,

@@ -31,8 +31,8 @@ struct rig_script {
     bool ignore_range, length_unknown;
     uint64_t close_at;  /* the first object's end in vain; DTR_LENGTH_UNKNOWN: never */
     uint64_t silent_at; /* it sends nothing more from here on; DTR_LENGTH_UNKNOWN: never */
-    int renew_after;    /* after so many requests it has another object of the same length, rig_renewed(); 0:
-                           never */
+    int renew_after; /* after so many requests it has another object of the same length, rig_renewed(), and it
+                        tells entity tags; 0: never */
     bool ignore_if_range;
 };
 /* The byte of that other object. */

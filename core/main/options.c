@@ -214,7 +214,7 @@ size_t options_of_module(const struct dtr_conf_modules *modules, const char *mod
              strcmp(entry->name, module) == 0 && j < entry->options.count && given < OPTIONS_OF_MODULE; j++)
             list[given++] = (struct dtr_option_text){.key = entry->options.items[j].name,
                                                      .value = entry->options.items[j].value,
-                                                     .where = "modules.options"};
+                                                     .where = entry->options.items[j].where};
     }
     return given;
 }

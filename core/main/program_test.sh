@@ -70,6 +70,13 @@ expect 2 "darter config --help" "$darter" config
 echo "containerRuntime: {docker: {configPath: /nowhere}}" >"$work/docker.yaml"
 expect 1 "containerRuntime.docker is not there yet" "$darter" init --dry-run --config "$work/docker.yaml"
 
+printf 'host: {ip: 127.0.0.1}\nmodules:\n  options:\n    storage_file:\n      keeep: true\n' >"$work/option.yaml"
+expect 1 "option.yaml:5: modules.options: module storage_file has no option keeep; did you mean keep?" \
+    "$darter" daemon --config "$work/option.yaml"
+printf 'modules:\n  options: {transport_vortex: {stallTimeout: 5x}}\n' >"$work/option.yaml"
+expect 1 'option.yaml:2: modules.options: option stallTimeout of module transport_vortex is "5x"; allowed is' \
+    "$darter" daemon --config "$work/option.yaml" --set "storage.dir=$work/store"
+
 # --- environment -----------------------------------------------------------------------------------------------
 
 expect 1 "/nowhere.yaml cannot be opened" env DFDAEMON_CONFIG=/nowhere.yaml "$darter" daemon

@@ -43,21 +43,29 @@ static void on_signal(uv_signal_t *handle, int number)
     signals->stop(signals->context);
 }
 
+static bool is_ignored(int number)
+{
+    struct sigaction action;
+    return sigaction(number, NULL, &action) == 0 && action.sa_handler == SIG_IGN;
+}
+
 void serve_signals_start(struct serve_signals *signals, struct dtr_loop *loop, void (*stop)(void *context),
                          void *context)
 {
+    static const int numbers[SERVE_SIGNALS] = {SIGTERM, SIGINT, SIGHUP};
     (void)signal(SIGPIPE, SIG_IGN);
     signals->stop = stop;
     signals->context = context;
-    (void)uv_signal_init(dtr_loop_uv(loop), &signals->term);
-    (void)uv_signal_init(dtr_loop_uv(loop), &signals->interrupt);
-    signals->term.data = signals->interrupt.data = signals;
-    (void)uv_signal_start(&signals->term, on_signal, SIGTERM);
-    (void)uv_signal_start(&signals->interrupt, on_signal, SIGINT);
+    for (size_t i = 0; i < SERVE_SIGNALS; i++) {
+        (void)uv_signal_init(dtr_loop_uv(loop), &signals->handles[i]);
+        signals->handles[i].data = signals;
+        if (numbers[i] != SIGHUP || !is_ignored(SIGHUP))
+            (void)uv_signal_start(&signals->handles[i], on_signal, numbers[i]);
+    }
 }
 
 void serve_signals_end(struct serve_signals *signals)
 {
-    uv_close((uv_handle_t *)&signals->term, NULL);
-    uv_close((uv_handle_t *)&signals->interrupt, NULL);
+    for (size_t i = 0; i < SERVE_SIGNALS; i++)
+        uv_close((uv_handle_t *)&signals->handles[i], NULL);
 }

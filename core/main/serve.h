@@ -23,9 +23,11 @@ int serve_allow(const struct dtr_conf_strings *networks, struct dtr_error *err);
 /* After the loops have ended. */
 void serve_end(void);
 
-/* SIGTERM and SIGINT call `stop` once, on the loop; a second one ends the process at once with status 1. */
+/* SIGTERM, SIGINT and SIGHUP (unless it was ignored at the start, as by nohup) call `stop` once, on the loop;
+ * a second one ends the process at once with status 1. */
+enum { SERVE_SIGNALS = 3 };
 struct serve_signals {
-    uv_signal_t term, interrupt;
+    uv_signal_t handles[SERVE_SIGNALS];
     void (*stop)(void *context);
     void *context;
     bool asked;

@@ -6,6 +6,7 @@ Every test also ends with the checks of ClusterTest: all that still runs stops w
 import os
 
 from fixture import MIB, STALL_SECONDS, ClusterTest, deadline, flip_bytes, until
+from lab.darter import STORE
 from lab.origin import Fault
 
 SIZE = 48 * MIB + 777
@@ -312,3 +313,21 @@ class DaemonIsKilled(ClusterTest):
             self.expect_right(download, file, 1)
         else:
             self.expect_error(download, file, 1)
+
+
+class StoreIsFull(ClusterTest):
+    @deadline(60)
+    def test_pulls_go_on_from_the_origin(self):
+        """Before and after the store is full: the bytes pass by it, and peers and seed are none the worse."""
+        self.scheduler.start()
+        self.add_daemon("seed", 21, seed=True)
+        daemon = self.add_daemon("node1", 22, start=False)
+        daemon.node.enter("mount", "-t", "tmpfs", "-o", f"size={SIZE // 3}", "store", STORE)
+        daemon.start()
+        self.wait_announced(2)
+        for seed in (61, 62):
+            file = self.origin.add(seed, SIZE)
+            self.pull("node1", file)
+            self.pull("node1", file)
+        self.pull("seed", file)
+        self.expect_idle()

@@ -1,6 +1,7 @@
 """darter up: scheduler, seed and registry mirror in one process on embedded defaults."""
 
 import os
+import signal
 
 from fixture import MIB, ClusterTest, deadline, settings, until
 from lab.darter import Up
@@ -72,6 +73,19 @@ class EverythingInOneProcess(ClusterTest):
         self.assertTrue(os.path.isdir(up.node.path(f"{home}/.cache/darter")))
         self.assertTrue(os.path.exists(up.node.path("/tmp/darter-65534/dfdaemon.sock")))
         self.assertFalse(os.path.exists(up.node.path("/var/lib/dragonfly")))
+
+    @deadline(30)
+    def test_ends_in_order_with_its_terminal(self):
+        up = self.start_up()
+        up.process.signal(signal.SIGHUP)
+        self.assertEqual(up.process.wait(10), 0)
+
+    @deadline(30)
+    def test_does_not_end_with_it_under_nohup(self):
+        up = self.start_up(wrapper=["nohup"])
+        up.process.signal(signal.SIGHUP)
+        self.assertEqual(up.get(4003, "/healthy"), (200, "OK"))
+        self.assertEqual(up.process.stop(10), 0)
 
     @deadline(30)
     def test_says_which_port_is_taken(self):

@@ -45,6 +45,7 @@ class Connection:
         self.client, self.server, self.service = client, server, service
         self.events = []  # (seconds, stream, '<' or '>', kind, text)
         self.weight = 0
+        self.bytes = {}  # '<' or '>' -> all of that direction, of gRPC
         self.partial = {}  # (stream, direction) -> bytes of an unfinished message
         self.answered = set()  # (stream, direction) whose headers were seen: the next are trailers
 
@@ -128,16 +129,17 @@ def read_grpc(capture):
     return connections
 
 
-def read_segments(capture):
-    """Bytes of the Vortex connections: (client, server) -> way -> list of (when, sequence, bytes, fin)."""
+def read_segments(capture, ports):
+    """Bytes of the connections to these ports: (client, server) -> way -> list of (when, sequence, bytes, fin)."""
     names = ["frame.time_epoch", "ip.src", "tcp.srcport", "ip.dst", "tcp.dstport", "tcp.seq", "tcp.flags.fin",
              "tcp.payload"]
     arguments = [part for name in names for part in ("-e", name)]
-    pipe = tshark(capture, "-Y", f"tcp.port=={VORTEX_PORT}", "-T", "fields", *arguments)
+    wanted = " || ".join(f"tcp.port=={port}" for port in ports)
+    pipe = tshark(capture, "-Y", wanted, "-T", "fields", *arguments)
     result = {}
     for line in pipe.stdout:
         when, src, sport, dst, dport, sequence, fin, payload = line.decode().rstrip("\n").split("\t")
-        way = ">" if int(dport) == VORTEX_PORT else "<"
+        way = ">" if int(dport) in ports else "<"
         source, target = address(src, sport), address(dst, dport)
         key = (source, target) if way == ">" else (target, source)
         ways = result.setdefault(key, {">": [], "<": []})
@@ -183,6 +185,21 @@ def vortex_connection(key, ways):
     return connection
 
 
+def add_bytes(connection, ways):
+    """The connection as it was on the wire, for one that begins in the capture."""
+    for way in (">", "<"):
+        connection.bytes[way] = reassemble(ways[way])[0]
+
+
+def write_bytes(folder, name, connections):
+    """The same connections as bytes."""
+    with open(os.path.join(folder, name), "w", encoding="ascii") as out:
+        for connection in sorted(connections, key=lambda c: c.events[0][0]):
+            print(f"connection {connection.client} {connection.server}", file=out)
+            for way in (">", "<"):
+                print(f"0 0 {way} bytes {connection.bytes[way].hex()}", file=out)
+
+
 def write(folder, name, connections, start):
     """One file for each service of a set."""
     with open(os.path.join(folder, name), "w", encoding="ascii") as out:
@@ -198,7 +215,10 @@ def main():
     for capture in captures:
         best = sets.setdefault(os.path.basename(capture).split("-")[0], {})
         seen = dict(read_grpc(capture))
-        seen.update({key: vortex_connection(key, ways) for key, ways in read_segments(capture).items()})
+        for key, ways in read_segments(capture, GRPC_PORTS).items():
+            if key in seen:
+                add_bytes(seen[key], ways)
+        seen.update({key: vortex_connection(key, ways) for key, ways in read_segments(capture, [VORTEX_PORT]).items()})
         for key, connection in seen.items():
             assert not any(connection.partial.values()), "message cut off"
             if connection.events and (key not in best or best[key].weight < connection.weight):
@@ -206,7 +226,10 @@ def main():
     for name, best in sets.items():
         start = min(connection.events[0][0] for connection in best.values())
         for service in sorted({connection.service for connection in best.values()}):
-            write(folder, f"{name}-{service}.txt", [c for c in best.values() if c.service == service], start)
+            connections = [c for c in best.values() if c.service == service]
+            write(folder, f"{name}-{service}.txt", connections, start)
+            if service != "vortex":
+                write_bytes(folder, f"{name}-{service}-bytes.txt", connections)
 
 
 if __name__ == "__main__":

@@ -100,7 +100,7 @@ static int read_event(struct transcript *t, const char *line, struct dtr_error *
     if (!event->text)
         return dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_NEVER, "out of memory");
     if ((event->kind == TRANSCRIPT_MESSAGE || event->kind == TRANSCRIPT_REQUEST ||
-         event->kind == TRANSCRIPT_REPLY) &&
+         event->kind == TRANSCRIPT_REPLY || event->kind == TRANSCRIPT_BYTES) &&
         !read_hex(event))
         return refuse(err, line);
     return DTR_OK;

@@ -17,7 +17,8 @@
     X(GOAWAY, "goaway")                                                                                      \
     X(REQUEST, "request")                                                                                    \
     X(REPLY, "reply")                                                                                        \
-    X(CONTENT, "content")
+    X(CONTENT, "content")                                                                                    \
+    X(BYTES, "bytes")
 
 enum transcript_kind {
 #define TRANSCRIPT_KIND_ENUM(name, text) TRANSCRIPT_##name,
@@ -32,7 +33,7 @@ struct transcript_event {
     uint32_t stream;   /* 0: the connection, or Vortex */
     bool from_client;
     char *text;     /* as in the file; "" when there is none */
-    uint8_t *bytes; /* of MESSAGE, REQUEST and REPLY */
+    uint8_t *bytes; /* of MESSAGE, REQUEST, REPLY and BYTES */
     size_t length;
 };
 
