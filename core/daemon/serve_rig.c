@@ -32,6 +32,7 @@ void serve_rig_new(struct serve_rig *rig)
     assert_int_equal(dtr_loop_new("data", &rig->data, &err), DTR_OK);
     assert_int_equal(dtr_loop_start(rig->data, &err), DTR_OK);
     assert_int_equal(dtr_pool_new(1, 100, &rig->pool, &err), DTR_OK);
+    assert_int_equal(dtr_pool_new(1, 100, &rig->files, &err), DTR_OK);
     assert_int_equal(dtr_guard_allow("127.0.0.1", &err), DTR_OK); /* where the parents are */
     assert_int_equal(dtr_conf_defaults(DTR_ROLE_DAEMON, &rig->conf, &err), DTR_OK);
     rig->config = *dtr_conf_daemon(rig->conf);
@@ -103,6 +104,7 @@ void serve_rig_begin(struct serve_rig *rig)
                                               .data = &rig->data,
                                               .data_count = 1,
                                               .pool = rig->pool,
+                                              .files = rig->files,
                                               .config = &rig->config,
                                               .schedulers = rig->schedulers,
                                               .scheduler_count = rig->scheduler_count};
@@ -143,6 +145,7 @@ void serve_rig_stop(struct serve_rig *rig)
 void serve_rig_free(struct serve_rig *rig)
 {
     dtr_pool_free(rig->pool);
+    dtr_pool_free(rig->files);
     dtr_loop_stop(rig->data);
     dtr_loop_join(rig->data);
     upload_free(rig->daemon.upload);
