@@ -50,6 +50,7 @@ void serve_rig_new(struct serve_rig *of)
     assert_int_equal(dtr_loop_new("data", &of->data, &err), DTR_OK);
     assert_int_equal(dtr_loop_start(of->data, &err), DTR_OK);
     assert_int_equal(dtr_pool_new(1, 100, &of->pool, &err), DTR_OK);
+    assert_int_equal(dtr_pool_new(1, 100, &of->files, &err), DTR_OK);
     assert_int_equal(dtr_guard_allow("127.0.0.1", &err), DTR_OK); /* where the parents are */
     assert_int_equal(dtr_conf_defaults(DTR_ROLE_DAEMON, &of->conf, &err), DTR_OK);
     of->config = *dtr_conf_daemon(of->conf);
@@ -120,6 +121,7 @@ void serve_rig_begin(struct serve_rig *of)
                                               .data = &of->data,
                                               .data_count = 1,
                                               .pool = of->pool,
+                                              .files = of->files,
                                               .config = &of->config,
                                               .schedulers = of->schedulers,
                                               .scheduler_count = of->scheduler_count};
@@ -160,6 +162,7 @@ void serve_rig_stop(struct serve_rig *of)
 void serve_rig_free(struct serve_rig *of)
 {
     dtr_pool_free(of->pool);
+    dtr_pool_free(of->files);
     dtr_loop_stop(of->data);
     dtr_loop_join(of->data);
     upload_free(of->daemon.upload);

@@ -12,7 +12,7 @@
 
 struct serve_rig {
     struct dtr_loop *control, *data;
-    struct dtr_pool *pool;
+    struct dtr_pool *pool, *files; /* of one thread each */
     struct dtr_conf *conf;
     struct dtr_daemon_config config; /* changed by a test before serve_rig_begin() */
     struct dtr_daemon daemon;

@@ -371,7 +371,7 @@ static void on_output(void *context, const struct dtr_error *err)
 static int begin_output(struct order *order, const struct dtr_cred *cred, struct dtr_error *err)
 {
     struct upload *upload = order->upload;
-    const struct output_request request = {.pool = upload->daemon->parts.pool,
+    const struct output_request request = {.pool = upload->daemon->parts.files,
                                            .control = upload->daemon->parts.control,
                                            .data = order->data,
                                            .cred = *cred,

@@ -5,6 +5,7 @@
 #include "core/base/digest.h"
 #include <dirent.h>
 #include <fcntl.h>
+#include <semaphore.h>
 #include <setjmp.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -294,6 +295,37 @@ static void what_the_caller_may_not_write_is_not_written(void **state)
     finish();
 }
 
+static struct {
+    struct dtr_job job;
+    sem_t go_on;
+} stuck;
+
+static void wait_for_word(struct dtr_job *job)
+{
+    (void)job;
+    (void)sem_wait(&stuck.go_on);
+}
+
+/* A caller's file system that does not answer is that caller's trouble: digests are computed elsewhere. */
+static void a_file_that_hangs_holds_up_no_other_download(void **state)
+{
+    (void)state;
+    Common__V2__Download download = COMMON__V2__DOWNLOAD__INIT;
+    char hex[65], url[128];
+    serve_rig_begin(&rig);
+    (void)sem_init(&stuck.go_on, 0, 0);
+    stuck.job.run = wait_for_word;
+    assert_int_equal(dtr_pool_submit(rig.files, &stuck.job, NULL), DTR_OK);
+    dtr_sha256_hex(rig_object, RIG_SIZE, hex);
+    (void)snprintf(url, sizeof(url), "http://o.test/v2/a/blobs/sha256:%s", hex);
+    download.url = url;
+    serve_download_all(&rig, rig.local, &got, &download);
+    assert_int_equal(got.code, DTR_RPC_OK);
+    assert_int_equal(got.pieces, 2);
+    (void)sem_post(&stuck.go_on);
+    finish();
+}
+
 static int set_up(void **state)
 {
     int rc = serve_set_up(state);
@@ -316,6 +348,7 @@ int main(void)
         OUTPUT_TEST(only_a_forced_link_is_a_link),
         OUTPUT_TEST(the_file_is_the_callers),
         OUTPUT_TEST(what_the_caller_may_not_write_is_not_written),
+        OUTPUT_TEST(a_file_that_hangs_holds_up_no_other_download),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
 /* What a Download message may say, and what is refused with which words. */
+#include "core/daemon/header_lines.h"
 #include "core/daemon/upload_request.h"
 
 #include <setjmp.h>
@@ -257,9 +258,23 @@ static void a_blob_has_its_digest(void **state)
     download_free(&download);
 }
 
+/* A string of a message is UTF-8: others refuse the whole message for one byte that is not. */
+static void headers_for_messages_are_ascii(void **state)
+{
+    (void)state;
+    char lines[] = "Content-Type: text/plain\nContent-Disposition: attachment; filename=\xe9.txt\nX-\xff: "
+                   "1\nETag: \"a\"\n";
+    struct dtr_header cut[HEADER_LINES];
+    assert_int_equal(header_lines_cut(lines, cut), 2);
+    assert_string_equal(cut[0].name, "Content-Type");
+    assert_string_equal(cut[0].value, "text/plain");
+    assert_string_equal(cut[1].name, "ETag");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(headers_for_messages_are_ascii),
         cmocka_unit_test(what_is_wrong_is_named),
         cmocka_unit_test(it_becomes_a_read_request),
         cmocka_unit_test(a_blob_has_its_digest),

@@ -2,6 +2,7 @@
  * becomes available, and SyncHost, which tells how much of this host's sending is in use (wire page 3.6). */
 #include "core/base/clock.h"
 #include "core/base/str.h"
+#include "core/brain/geometry.h"
 #include "core/daemon/counts.h"
 #include "core/daemon/talk.h"
 #include "core/daemon/upload_internal.h"
@@ -10,6 +11,7 @@
 #include <stdlib.h>
 
 enum {
+    PIECES_MOST = 1 << 18, /* numbers that a child may ask for while the object's length is not known */
     SAMPLE_MS = 1000,
     SAMPLE_OLD_MS = 5000, /* nobody has looked for so long: what was sent before says nothing of now */
     HOST_QUEUE_MOST =
@@ -79,19 +81,42 @@ static void on_sync_closed(void *context, struct dtr_rpc_call *call, const struc
     free(sync);
 }
 
+/* How many numbers are too many: each is kept, and looked at for every piece that comes. */
+static uint64_t most_pieces(const struct dtr_task *task)
+{
+    const struct dtr_task_facts *facts = dtr_task_facts(task);
+    bool known = facts->content_length != DTR_LENGTH_UNKNOWN && facts->piece_length > 0;
+    return known ? dtr_piece_count(facts->content_length, facts->piece_length) : PIECES_MOST;
+}
+
+static void refuse_sync(struct dtr_rpc_call *call, enum dtr_rpc_code code, const char *text)
+{
+    (void)upload_begins(NULL);
+    dtr_rpc_call_finish(call, code, text);
+}
+
 void sync_pieces(void *service, struct dtr_rpc_call *call, const struct dtr_rpc_message *request)
 {
     static const struct dtr_rpc_events events = {.closed = on_sync_closed};
     struct dtr_daemon *daemon = service;
     const Dfdaemon__V2__SyncPiecesRequest *message = (const void *)request->message;
     struct dtr_task *task = daemon->upload->closing ? NULL : dtr_tasks_find(daemon->tasks, message->task_id);
-    struct sync *sync = task && message->n_interested_piece_numbers ? calloc(1, sizeof(*sync)) : NULL;
+    struct sync *sync = NULL;
+    if (!task || message->n_interested_piece_numbers == 0) {
+        refuse_sync(call, DTR_RPC_INTERNAL, task ? "no piece is asked for" : "this task is not here");
+        return;
+    }
+    if (message->n_interested_piece_numbers > most_pieces(task)) {
+        refuse_sync(call, DTR_RPC_INVALID_ARGUMENT,
+                    "interested_piece_numbers: there are more of them than the task has pieces");
+        return;
+    }
+    sync = calloc(1, sizeof(*sync));
     if (sync)
         sync->wanted = calloc(message->n_interested_piece_numbers, sizeof(*sync->wanted));
     if (!sync || !sync->wanted) {
         free(sync);
-        (void)upload_begins(NULL);
-        dtr_rpc_call_finish(call, DTR_RPC_INTERNAL, task ? "no piece is asked for" : "this task is not here");
+        refuse_sync(call, DTR_RPC_RESOURCE_EXHAUSTED, "out of memory for a list of pieces");
         return;
     }
     sync->upload = daemon->upload;

@@ -119,7 +119,7 @@ static void pieces_are_told_as_they_come(void **state)
     (void)state;
     static const struct dtr_rpc_events events = {.message = on_piece, .closed = on_closed};
     Dfdaemon__V2__SyncPiecesRequest request = DFDAEMON__V2__SYNC_PIECES_REQUEST__INIT;
-    uint32_t wanted[] = {1, 0};
+    uint32_t wanted[] = {1, 0, 1};
     struct heard heard;
     Common__V2__Download download = plain();
     serve_rig_begin(&rig);
@@ -129,6 +129,11 @@ static void pieces_are_told_as_they_come(void **state)
     request.host_id = (char *)(uintptr_t) "child";
     request.task_id = got.task_id;
     request.interested_piece_numbers = wanted;
+    request.n_interested_piece_numbers = 3; /* more than the object has: memory and work for nothing */
+    ask(&heard, &dtr_rpc_upload_sync_pieces, &events, &request.base);
+    SERVE_UNTIL(&rig, heard.closed);
+    assert_int_equal(heard.code, DTR_RPC_INVALID_ARGUMENT);
+    assert_int_equal(heard.messages, 0);
     request.n_interested_piece_numbers = 2;
     ask(&heard, &dtr_rpc_upload_sync_pieces, &events, &request.base);
     SERVE_UNTIL(&rig, heard.messages == 1);
