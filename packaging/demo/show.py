@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 import traceback
+from contextlib import contextmanager
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../tests/cluster"))
 
@@ -40,6 +41,31 @@ def say(text):
 
 def mb(count):
     return f"{count / 1e6:.1f} MB"
+
+
+@contextmanager
+def progress(done, total):
+    """On a terminal, shows while inside how many of `total` bytes there are; done() counts them."""
+    over = threading.Event()
+
+    def show():
+        start = time.monotonic()
+        while not over.wait(0.5):
+            seconds = time.monotonic() - start
+            count = done()
+            how_far = f"{count / 1e6:.0f} of {mb(total)}" if count < total else f"{mb(total)}, unpacking"
+            print(f"\r\033[K    {seconds:.0f} s  {how_far}", end="", flush=True)
+        print("\r\033[K", end="", flush=True)
+
+    thread = threading.Thread(target=show, daemon=True)
+    if sys.stdout.isatty():
+        thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        if thread.ident:
+            thread.join()
 
 
 class Pull:
@@ -89,7 +115,8 @@ class Show:
         before = daemon.traffic() if daemon else None
         mark, start = self.registry.mark(), time.monotonic()
         try:
-            containerd.pull(self.reference, PULL_SECONDS)
+            with progress(containerd.stored, self.image.size()):
+                containerd.pull(self.reference, PULL_SECONDS)
         except PullError as error:
             raise Failed(f"the pull on {title} failed: {error}") from None
         pull.seconds = time.monotonic() - start
@@ -156,7 +183,7 @@ class Show:
         def cell(count):
             return "-" if count is None else mb(count)
 
-        rows = [("", "time", "from registry", "from seed", "from other peers", "registry's log: to it", "to the seed")]
+        rows = [("", "with unpacking", "from registry", "from seed", "from other peers", "registry's log: to it", "to the seed")]
         for pull in self.pulls:
             row = [pull.title, f"{pull.seconds:.2f} s", cell(pull.origin), cell(pull.seed), cell(pull.peers)]
             row += [mb(pull.registry_gave(pull.node.ip)), mb(pull.registry_gave(self.seed_node.ip))]

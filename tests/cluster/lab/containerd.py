@@ -10,7 +10,8 @@ from .wait import until
 
 SOCKET = "/run/containerd/containerd.sock"
 STATE = "/var/lib/containerd"
-BLOBS = STATE + "/io.containerd.content.v1.content/blobs/sha256"
+CONTENT = STATE + "/io.containerd.content.v1.content"
+BLOBS = CONTENT + "/blobs/sha256"
 CONFIG = """\
 version = 2
 
@@ -78,6 +79,17 @@ class Containerd:
     def pull(self, reference, seconds=300):
         """Pulls through CRI, the way kubelet does; PullError says what went wrong."""
         return ImageService(self.node.socket_path(SOCKET)).pull(reference, seconds)
+
+    def stored(self):
+        """Bytes of content that have arrived so far, blobs under way included."""
+        total = 0
+        for folder, _, names in os.walk(self.node.path(CONTENT)):
+            for name in names:
+                try:
+                    total += os.path.getsize(os.path.join(folder, name))
+                except OSError:
+                    pass  # it was moved to where it belongs
+        return total
 
     def check_blobs(self, blobs):
         """Hashes what containerd stored of these blobs; returns how many are there and right."""
