@@ -597,6 +597,7 @@ static void a_peer_with_wrong_bytes_is_found_out(void **state)
     assert_int_equal(waiting.until, RIG_SIZE);
     assert_memory_equal(rig_disk.bytes, rig_object, RIG_SIZE);
     assert_true(dtr_tasks_is_liar(tasks, "10.0.0.1"));
+    assert_true(dtr_tasks_is_liar(tasks, "::ffff:10.0.0.1")); /* however it writes itself */
     assert_false(dtr_tasks_is_liar(tasks, "10.0.0.2"));
     dtr_reader_close(waiting.reader);
     finish();
