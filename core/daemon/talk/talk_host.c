@@ -1,11 +1,14 @@
 /* What this host says of itself. */
 #include "core/daemon/talk/talk.h"
 
+#include "core/base/clock.h"
+
 #include <dirent.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/utsname.h>
 
+enum { SPEED_OLD_MS = 60000 };
 static const uint64_t usual_link = 10000000000; /* bits/s, where no interface tells its speed */
 
 static char *text(const char *constant)
@@ -14,7 +17,7 @@ static char *text(const char *constant)
 }
 
 /* The fastest interface that is up, bits/s. Virtual ones do not know their speed. */
-static uint64_t link_speed(void)
+static uint64_t read_link_speed(void)
 {
     DIR *folder = opendir("/sys/class/net");
     uint64_t best = 0;
@@ -33,6 +36,19 @@ static uint64_t link_speed(void)
     if (folder)
         (void)closedir(folder);
     return best ? best : usual_link;
+}
+
+/* Reading it takes the kernel's lock of the network configuration for each interface: that may wait, and is
+ * not done for every child's question. */
+static uint64_t link_speed(void)
+{
+    static uint64_t speed, read_ms; /* the control loop's */
+    uint64_t now = dtr_now_ms();
+    if (!speed || now >= read_ms + SPEED_OLD_MS) {
+        speed = read_link_speed();
+        read_ms = now;
+    }
+    return speed;
 }
 
 static uint64_t least(uint64_t speed, uint64_t limit_bytes)

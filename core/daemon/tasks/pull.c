@@ -326,9 +326,9 @@ static int new_planner(struct dtr_task *task, const struct dtr_reader *first, st
         return dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for a pull");
     config.check = check_owed(task);
     config.need_back_to_source = task->wish.need_back_to_source;
-    if (suspects_watched(task) && !config.need_back_to_source)
-        config.have_scheduler = false; /* peers gave wrong bytes: the origin alone tells right ones */
     config.disable_back_to_source = config.disable_back_to_source || task->wish.disable_back_to_source;
+    if (suspects_watched(task) && !config.need_back_to_source && !config.disable_back_to_source)
+        config.have_scheduler = false; /* peers gave wrong bytes: the origin alone tells right ones */
     config.piece_length = task->facts.piece_length ? task->facts.piece_length : task->wish.piece_length;
     dtr_random(&config.seed, sizeof(config.seed));
     int rc = dtr_planner_new(&config, &start, dtr_now_ms(), &task->planner, err);

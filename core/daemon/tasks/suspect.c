@@ -103,8 +103,13 @@ void suspects_compare(struct dtr_task *task, const struct dtr_piece *piece)
 
 bool dtr_tasks_is_liar(const struct dtr_tasks *tasks, const char *ip)
 {
+    char text[DTR_ADDR_TEXT];
+    struct dtr_addr addr;
+    if (dtr_addr_ip(ip, 0, &addr, NULL) != DTR_OK)
+        return false; /* and it cannot be dialled */
+    dtr_addr_ip_text(&addr, text);
     for (size_t i = 0; i < tasks->liar_count; i++) {
-        if (strcmp(tasks->liars[i], ip) == 0)
+        if (strcmp(tasks->liars[i], text) == 0)
             return true;
     }
     return false;

@@ -597,6 +597,7 @@ static void a_peer_with_wrong_bytes_is_found_out(void **state)
     assert_int_equal(waiting.until, RIG_SIZE);
     assert_memory_equal(rig_disk.bytes, rig_object, RIG_SIZE);
     assert_true(dtr_tasks_is_liar(tasks, "10.0.0.1"));
+    assert_true(dtr_tasks_is_liar(tasks, "::ffff:10.0.0.1")); /* however it writes itself */
     assert_false(dtr_tasks_is_liar(tasks, "10.0.0.2"));
     dtr_reader_close(waiting.reader);
     finish();
@@ -631,6 +632,36 @@ static void a_digest_may_be_known_before_the_last_piece_is(void **state)
         finish();
         assert_non_null(strstr(dtr_str_text(&said), right ? "_source_finished" : "_source_failed"));
     }
+    digest[0] = '\0';
+}
+
+/* Where the origin must not be asked it cannot tell who lied; others may have the right bytes. */
+static void without_an_origin_other_peers_are_tried(void **state)
+{
+    (void)state;
+    struct seen seen;
+    struct dtr_error err;
+    name_digest(true);
+    const struct dtr_read_request request = {.task_id = task_id,
+                                             .url = "http://o/x",
+                                             .digest = digest,
+                                             .length = DTR_LENGTH_UNKNOWN,
+                                             .disable_back_to_source = true};
+    begin(true);
+    scheduler_says = SAYS_PARENT;
+    lying = RIG_WRONG_BYTES;
+    for (int i = 0; i < 2; i++) {
+        seen = (struct seen){0};
+        assert_int_equal(dtr_tasks_read(tasks, &request, &events, &seen, &seen.reader, &err), DTR_OK);
+        turn_until(&seen.ended);
+        assert_int_equal(seen.result.code, i ? DTR_OK : DTR_ECORRUPT);
+        dtr_reader_close(seen.reader);
+        while (dtr_tasks_find(tasks, task_id)->state != COPY_CLOSED)
+            dtr_loop_turn(control, true);
+        lying = RIG_HONEST;
+    }
+    assert_memory_equal(rig_disk.bytes, rig_object, RIG_SIZE);
+    finish();
     digest[0] = '\0';
 }
 
@@ -885,6 +916,7 @@ int main(void)
         cmocka_unit_test(a_peer_with_wrong_bytes_is_found_out),
         cmocka_unit_test(a_digest_may_be_known_before_the_last_piece_is),
         cmocka_unit_test(what_was_not_checked_before_a_restart_is_checked_then),
+        cmocka_unit_test(without_an_origin_other_peers_are_tried),
         cmocka_unit_test(stopping_ends_also_who_waits_for_better_bytes),
         cmocka_unit_test(what_comes_anew_is_checked_anew),
         cmocka_unit_test(what_cannot_be_opened_is_fetched_anew),
