@@ -7,8 +7,20 @@
 #include <string.h>
 #include <unistd.h>
 
+static const int numbers[SERVE_SIGNALS] = {SIGTERM, SIGINT, SIGHUP};
+
+static void mask_signals(int how)
+{
+    sigset_t set;
+    (void)sigemptyset(&set);
+    for (size_t i = 0; i < SERVE_SIGNALS; i++)
+        (void)sigaddset(&set, numbers[i]);
+    (void)pthread_sigmask(how, &set, NULL);
+}
+
 int serve_begin(const struct serve_process *process, struct dtr_error *err)
 {
+    mask_signals(SIG_BLOCK);
     const struct dtr_log_settings settings = {.level = process->level,
                                               .json = strcmp(process->log_format, "json") == 0,
                                               .to_stderr = process->console || !process->log_file,
@@ -52,7 +64,6 @@ static bool is_ignored(int number)
 void serve_signals_start(struct serve_signals *signals, struct dtr_loop *loop, void (*stop)(void *context),
                          void *context)
 {
-    static const int numbers[SERVE_SIGNALS] = {SIGTERM, SIGINT, SIGHUP};
     (void)signal(SIGPIPE, SIG_IGN);
     signals->stop = stop;
     signals->context = context;
@@ -62,6 +73,7 @@ void serve_signals_start(struct serve_signals *signals, struct dtr_loop *loop, v
         if (numbers[i] != SIGHUP || !is_ignored(SIGHUP))
             (void)uv_signal_start(&signals->handles[i], on_signal, numbers[i]);
     }
+    mask_signals(SIG_UNBLOCK);
 }
 
 void serve_signals_end(struct serve_signals *signals)
