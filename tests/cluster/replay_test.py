@@ -276,8 +276,6 @@ class Parents:
         self.replies = {}  # by piece
         for call in read(f"{name}-vortex")[0]:
             self.replies[bytes.fromhex(call.one("request"))[70:]] = bytes.fromhex(call.one("reply"))
-        self.gone = threading.Event()
-        test.addCleanup(self.gone.set)
         self.served = set()
         self.calls = [call for call in read(f"{name}-daemon")[0] if call.client == f"{NETWORK}.{number}"]
         for ip in sorted({call.server for call in self.calls}):
@@ -291,8 +289,10 @@ class Parents:
             return self.sync_pieces(sync_pieces, next(requests))
 
         def on_sync_host(_, context):
+            over = threading.Event()
             context.send_initial_metadata(())
-            self.gone.wait()
+            if context.add_callback(over.set):
+                over.wait()
             yield from ()
 
         test.addCleanup(Server(f"{ip}:4000", {SYNC_PIECES: on_sync_pieces, SYNC_HOST: on_sync_host}).close)
