@@ -2,11 +2,11 @@
 #include "core/daemon/daemon.h"
 
 #include "core/base/str.h"
-#include "core/daemon/counts.h"
 #include "core/daemon/dynconfig.h"
-#include "core/daemon/proxy.h"
-#include "core/daemon/talk.h"
-#include "core/daemon/upload.h"
+#include "core/daemon/proxy/proxy.h"
+#include "core/daemon/talk/talk.h"
+#include "core/daemon/tasks/counts.h"
+#include "core/daemon/upload/upload.h"
 #include "core/obs/log.h"
 #include <errno.h>
 #include <stdatomic.h>

@@ -17,7 +17,9 @@ struct dtr_daemon_parts {
     struct dtr_loop *control;
     struct dtr_loop *const *data; /* running or not yet */
     size_t data_count;
-    struct dtr_pool *pool;
+    struct dtr_pool *pool; /* hashes */
+    struct dtr_pool
+        *files; /* writes the files of local callers, and waits as long as their file systems do */
     const struct dtr_daemon_config *config;
     const char *const *schedulers; /* "ip:port" of each, as long as it runs */
     size_t scheduler_count;        /* 0: those that dynconfig.yaml names */

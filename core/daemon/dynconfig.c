@@ -2,7 +2,7 @@
 #include "core/daemon/dynconfig.h"
 
 #include "core/conf/follow.h"
-#include "core/daemon/talk.h"
+#include "core/daemon/talk/talk.h"
 #include "core/net/resolve.h"
 #include "core/obs/log.h"
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* The gauges of version and disk; see counts.h. The store is asked on a data thread, as a disk may be slow;
  * the one message goes there and comes back, so that the control loop knows when nothing is under way. */
 #include "core/base/list.h"
-#include "core/daemon/counts.h"
+#include "core/daemon/tasks/counts.h"
 #include "core/obs/metric.h"
 
 #include <stdlib.h>

@@ -5,7 +5,7 @@
 
 #include "core/brain/ids.h"
 #include "core/daemon/daemon.h"
-#include "core/daemon/task.h"
+#include "core/daemon/tasks/task.h"
 #include "core/http/mirror.h"
 #include "core/http/server.h"
 #include "core/net/listen.h"

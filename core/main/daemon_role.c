@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { STOP_MS = 5000, WORKERS = 4, WORKER_JOBS = 65536 };
+enum { STOP_MS = 5000, WORKERS = 4, WRITERS = 2, WORKER_JOBS = 65536 };
 
 /* --- modules
  * -------------------------------------------------------------------------------------------------- */
@@ -95,6 +95,8 @@ static int make_loops(struct daemon_role *role, struct dtr_error *err)
     }
     if (rc == DTR_OK)
         rc = dtr_pool_new(WORKERS, WORKER_JOBS, &role->pool, err);
+    if (rc == DTR_OK)
+        rc = dtr_pool_new(WRITERS, WORKER_JOBS, &role->files, err);
     return rc;
 }
 
@@ -126,6 +128,7 @@ int daemon_role_open(struct daemon_role *role, const struct dtr_daemon_config *c
                                            .data = role->data,
                                            .data_count = role->data_count,
                                            .pool = role->pool,
+                                           .files = role->files,
                                            .config = config,
                                            .schedulers = schedulers->list,
                                            .scheduler_count = schedulers->count,
@@ -153,6 +156,7 @@ void daemon_role_stop(struct daemon_role *role, void (*stopped)(void *context), 
 void daemon_role_free(struct daemon_role *role)
 {
     dtr_pool_free(role->pool);
+    dtr_pool_free(role->files);
     for (size_t i = 0; i < role->data_count; i++) {
         dtr_loop_stop(role->data[i]);
         dtr_loop_join(role->data[i]);

@@ -58,3 +58,15 @@ int paths_make(const char *folder, struct dtr_error *err)
     }
     return DTR_OK;
 }
+
+int paths_private(const char *folder, struct dtr_error *err)
+{
+    struct stat st;
+    if (lstat(folder, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == geteuid() &&
+        !(st.st_mode & (S_IWGRP | S_IWOTH)))
+        return DTR_OK;
+    return dtr_error_set(err, DTR_EDENIED, DTR_RETRY_NEVER,
+                         "others can write to %s, and so stand in for the daemon's socket: remove it, or set "
+                         "XDG_RUNTIME_DIR",
+                         folder);
+}

@@ -13,5 +13,7 @@ void paths_socket(char *path, size_t size);
 int paths_store(char *path, size_t size, struct dtr_error *err);
 /* Makes the folder, with those above it, for its owner only where it is missing. */
 int paths_make(const char *folder, struct dtr_error *err);
+/* Whether nobody else can put things into this folder. DTR_EDENIED says what to do. */
+int paths_private(const char *folder, struct dtr_error *err);
 
 #endif

@@ -14,7 +14,7 @@ enum { DATA_THREADS = 4 };
 struct daemon_role {
     struct dtr_loop *control, *data[DATA_THREADS];
     size_t data_count;
-    struct dtr_pool *pool;
+    struct dtr_pool *pool, *files;
     struct dtr_modules *modules;
     struct dtr_daemon *daemon;
 };

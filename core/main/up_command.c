@@ -6,6 +6,7 @@
 #include "core/main/roles.h"
 #include "core/obs/log.h"
 #include <string.h>
+#include <unistd.h>
 
 struct process {
     struct scheduler_role scheduler; /* a thread of its own */
@@ -76,7 +77,9 @@ static int set_places(struct dtr_conf *conf, struct dtr_error *err)
     rc = dtr_conf_set(conf, "download.server.socketPath", socket, err);
     slash = strrchr(socket, '/');
     *slash = '\0';
-    return rc == DTR_OK ? paths_make(socket, err) : rc;
+    if (rc == DTR_OK)
+        rc = paths_make(socket, err);
+    return rc == DTR_OK && geteuid() != 0 ? paths_private(socket, err) : rc; /* it may be in /tmp */
 }
 
 /* --- life ------------------------------------------------------------------------------------------------

@@ -1,7 +1,9 @@
 /* Listening sockets; see listen.h. */
 #include "core/net/listen.h"
 
+#include "core/base/clock.h"
 #include "core/loop/loop.h"
+#include "core/obs/log.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
@@ -14,18 +16,33 @@ struct dtr_listener {
     struct dtr_addr addr;
     struct dtr_watch *watch;
     struct dtr_timer *pause; /* armed while descriptors are short */
+    uint64_t said_ms;        /* when that was last said */
     void (*accepted)(void *context, int fd, const struct dtr_addr *peer);
     void *context;
     bool busy, closed; /* a callback runs; it closed the listener, which is freed after it */
 };
 
-enum { BACKLOG = 1024, PAUSE_MS = 100, BATCH = 64 };
+enum { BACKLOG = 1024, PAUSE_MS = 100, BATCH = 64, SAY_MS = 10000 };
 
 static void tune(int fd, const struct dtr_addr *addr)
 {
     int on = 1;
     if (addr->any.sa_family != AF_UNIX)
         (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+}
+
+static void pause_accepting(struct dtr_listener *listener, int number)
+{
+    uint64_t now = dtr_now_ms();
+    char text[DTR_ADDR_TEXT];
+    dtr_watch_set(listener->watch, 0);
+    dtr_timer_set(listener->pause, PAUSE_MS);
+    if (listener->said_ms && now < listener->said_ms + SAY_MS)
+        return;
+    listener->said_ms = now;
+    dtr_addr_text(&listener->addr, text);
+    dtr_log(DTR_LOG_WARN, NULL, "%s takes no connections for now: %s; raise the limit of open files?", text,
+            strerror(number));
 }
 
 static void on_ready(void *context, int events)
@@ -41,11 +58,10 @@ static void on_ready(void *context, int events)
             listener->accepted(listener->context, fd, &peer);
             continue;
         }
-        if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-            dtr_watch_set(listener->watch, 0);
-            dtr_timer_set(listener->pause, PAUSE_MS);
-        }
-        if (errno != EINTR && errno != ECONNABORTED)
+        int number = errno;
+        if (number == EMFILE || number == ENFILE || number == ENOBUFS || number == ENOMEM)
+            pause_accepting(listener, number);
+        if (number != EINTR && number != ECONNABORTED)
             break;
     }
     listener->busy = false;

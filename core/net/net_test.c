@@ -4,8 +4,10 @@
 #include "core/net/stream_group.h"
 
 #include "core/loop/loop.h"
+#include "core/obs/log.h"
 #include <setjmp.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
 // clang-format off
 #include <cmocka.h>
@@ -371,6 +373,49 @@ static void a_group_waits_for_its_streams_and_then_closes_them(void **state)
     close_pair(&pair);
 }
 
+static bool log_says(const char *path, const char *words)
+{
+    char text[4096] = "";
+    FILE *file = fopen(path, "r");
+    size_t length = file ? fread(text, 1, sizeof(text) - 1, file) : 0;
+    text[length] = '\0';
+    if (file)
+        (void)fclose(file);
+    return strstr(text, words) != NULL;
+}
+
+/* The client sees nothing but waiting, so the operator must be told. */
+static void accepting_without_descriptors_pauses_and_says_so(void **state)
+{
+    (void)state;
+    struct pair pair;
+    struct rlimit limit, small;
+    char path[] = "/tmp/dtr_net_test.XXXXXX", address[DTR_ADDR_TEXT];
+    struct dtr_addr addr;
+    int fd = mkstemp(path), lowest;
+    const struct dtr_log_settings settings = {.level = DTR_LOG_INFO, .file = path};
+    assert_true(fd >= 0 && close(fd) == 0);
+    assert_int_equal(dtr_log_start(&settings, NULL), DTR_OK);
+    connect_pair(&pair);
+    dtr_listener_addr(pair.listener, &addr);
+    dtr_addr_text(&addr, address);
+    lowest = dup(0);
+    assert_true(lowest >= 0 && close(lowest) == 0);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    small = (struct rlimit){.rlim_cur = (rlim_t)lowest, .rlim_max = limit.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &small), 0);
+    for (int i = 0; i < 3; i++)
+        dtr_loop_turn(pair.loop, true);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    assert_true(dtr_log_flush(5000));
+    assert_true(log_says(path, "raise the limit of open files"));
+    assert_true(log_says(path, address));
+    run_until(&pair, accepted);
+    dtr_log_stop();
+    (void)unlink(path);
+    close_pair(&pair);
+}
+
 static void nobody_listens(void **state)
 {
     (void)state;
@@ -428,6 +473,7 @@ int main(void)
         cmocka_unit_test(a_deadline_named_while_connecting_holds_afterwards),
         cmocka_unit_test(a_full_queue_closes_the_stream),
         cmocka_unit_test(a_group_waits_for_its_streams_and_then_closes_them),
+        cmocka_unit_test(accepting_without_descriptors_pauses_and_says_so),
         cmocka_unit_test(nobody_listens),
         cmocka_unit_test(a_stale_socket_file_is_replaced),
     };

@@ -147,6 +147,7 @@ void dtr_scheduler_close(struct dtr_scheduler *scheduler, void (*closed)(void *c
     scheduler->closed = closed;
     scheduler->closed_context = context;
     scheduler->msg.run = on_gone;
+    dtr_timer_set(scheduler->timer, DTR_TIMER_OFF); /* no seed is probed or told to fetch any more */
     policy_stop(&scheduler->policy);
     if (dtr_list_empty(&scheduler->seed_calls))
         role_let_go(scheduler);

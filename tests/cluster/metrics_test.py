@@ -7,7 +7,7 @@ SIZE = 32 * MIB + 4321
 LEVEL = "6"  # task_size_level of 32 MiB up to 64 MiB
 STANDARD = {"type": "0", "tag": "", "app": ""}
 TASK = dict(STANDARD, priority="0")
-PEER = {"priority": "LEVEL0", "task_type": "STANDARD"}
+PEER = {"priority": "LEVEL6", "task_type": "STANDARD"}
 
 
 class Page:

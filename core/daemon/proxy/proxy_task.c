@@ -1,0 +1,432 @@
+/* Requests that name a task: a reader on the control thread, and its bytes to the client on the data thread.
+ *
+ * A struct reading lives on both threads. They talk through one mailbox under a lock, and one message in
+ * each direction that is posted when it is not on its way. Control answers the data thread's `over` by
+ * `gone` as its last deed; then the data thread frees. Readings of a part may turn out to need another
+ * part once the head is there (the last n bytes, If-Range, a length nobody knows): then the reader is
+ * opened anew, and `number` tells which reader the mail is about.
+ *
+ * Not for: what is fetched from where (task.h), pass-through (proxy_pass.c), the rest of an answer that the
+ * store cannot hold (proxy_rescue.c). */
+#include "core/daemon/proxy/proxy_reading.h"
+
+#include "core/base/list.h"
+#include "core/daemon/tasks/counts.h"
+#include "core/obs/log.h"
+#include "core/obs/metric.h"
+#include <stdlib.h>
+
+enum {
+    LEASE = 1 << 20,   /* bytes of one extent at most */
+    PENDING = 2 << 20, /* bytes that wait for the client */
+    REPORT = 1 << 20,  /* bytes between two words to the planner */
+    EXTRA_HEADERS = 5, /* ours */
+};
+
+static void on_control(struct dtr_msg *msg);
+static void on_data(struct dtr_msg *msg);
+
+/* Ends what a change of the mailbox began. */
+static void unlock_and_tell_control(struct reading *reading)
+{
+    bool post = !reading->mail.to_control;
+    reading->mail.to_control = true;
+    (void)pthread_mutex_unlock(&reading->lock);
+    if (post)
+        dtr_loop_post(reading->site->proxy->daemon->parts.control, &reading->to_control);
+}
+
+/* After it, when control says `gone`, the reading belongs to the data thread alone. */
+static void unlock_and_tell_data(struct reading *reading)
+{
+    bool post = !reading->mail.to_data;
+    struct dtr_loop *loop = reading->site->loop;
+    reading->mail.to_data = true;
+    (void)pthread_mutex_unlock(&reading->lock);
+    if (post)
+        dtr_loop_post(loop, &reading->to_data);
+}
+
+/* --- control thread ----------------------------------------------------------------------------------- */
+
+/* The message goes by way of control: bytes that are there already then come in the same mail. */
+static void on_head(void *context, uint64_t content_length, const char *headers)
+{
+    struct reading *reading = context;
+    char *copied = strdup(headers ? headers : "");
+    (void)pthread_mutex_lock(&reading->lock);
+    free(reading->mail.headers);
+    reading->mail.headers = copied;
+    reading->mail.content_length = content_length;
+    reading->mail.copy = dtr_reader_copy(reading->reader);
+    reading->mail.head = true;
+    unlock_and_tell_control(reading);
+}
+
+static void on_readable(void *context, uint64_t until)
+{
+    struct reading *reading = context;
+    (void)pthread_mutex_lock(&reading->lock);
+    reading->mail.until = until;
+    unlock_and_tell_control(reading);
+}
+
+static void on_ended(void *context, const struct dtr_error *err)
+{
+    struct reading *reading = context;
+    (void)pthread_mutex_lock(&reading->lock);
+    reading->mail.ended = true;
+    reading->mail.err = *err;
+    unlock_and_tell_control(reading);
+}
+
+static const struct dtr_reader_events reader_events = {
+    .head = on_head, .readable = on_readable, .ended = on_ended};
+
+/* The new reader is opened before the old one is closed, so that its pull goes on. */
+static void open_reader(struct reading *reading, const struct mail *mail)
+{
+    struct dtr_reader *old = reading->reader;
+    struct dtr_error err = {0};
+    reading->reader = NULL;
+    reading->opened = mail->wanted;
+    reading->at = mail->at;
+    reading->request.offset = mail->offset;
+    reading->request.length = mail->length;
+    int rc = dtr_tasks_read(reading->site->proxy->daemon->tasks, &reading->request, &reader_events, reading,
+                            &reading->reader, &err);
+    if (old)
+        dtr_reader_close(old);
+    (void)pthread_mutex_lock(&reading->lock);
+    reading->mail.number = reading->opened;
+    reading->mail.head = false;
+    reading->mail.copy = NULL;
+    reading->mail.until = mail->offset;
+    reading->mail.here = rc == DTR_OK ? dtr_reader_here(reading->reader) : 0;
+    reading->mail.ended = rc != DTR_OK;
+    reading->mail.err = err;
+    (void)pthread_mutex_unlock(&reading->lock);
+}
+
+static void on_control(struct dtr_msg *msg)
+{
+    struct reading *reading = dtr_container(msg, struct reading, to_control);
+    (void)pthread_mutex_lock(&reading->lock);
+    reading->mail.to_control = false;
+    struct mail mail = reading->mail;
+    (void)pthread_mutex_unlock(&reading->lock);
+    if (mail.over) {
+        if (reading->reader)
+            dtr_reader_close(reading->reader);
+        reading->reader = NULL;
+    } else if (mail.wanted != reading->opened) {
+        open_reader(reading, &mail);
+    } else if (reading->reader && mail.at > reading->at && !mail.ended) {
+        reading->at = mail.at;
+        dtr_reader_at(reading->reader, mail.at);
+    }
+    (void)pthread_mutex_lock(&reading->lock);
+    if (mail.over)
+        reading->mail.gone = true;
+    unlock_and_tell_data(reading);
+}
+
+/* --- data thread: the answer -------------------------------------------------------------------------- */
+
+/* The exchange has been ended; the rest is control's. */
+static void over(struct reading *reading)
+{
+    reading->exchange = NULL;
+    reading->copy = NULL;
+    (void)pthread_mutex_lock(&reading->lock);
+    reading->mail.over = true;
+    unlock_and_tell_control(reading);
+}
+
+/* Our store's trouble is not the client's: the origin has the bytes. */
+static bool may_go_on(const struct reading *reading, const struct dtr_error *err)
+{
+    return (err->code == DTR_ENO_SPACE || err->code == DTR_EIO) && !reading->request.disable_back_to_source;
+}
+
+static void pass_instead(struct reading *reading)
+{
+    struct dtr_mirror_plan plan;
+    struct dtr_error err = {0};
+    if (dtr_mirror_decide(reading->site->proxy->daemon->mirror, reading->asked, &plan, &err) == DTR_OK)
+        proxy_pass(reading->site, reading->exchange, reading->asked, &plan);
+    else
+        proxy_fail(reading->exchange, 500, NULL, &err);
+    dtr_mirror_plan_free(&plan);
+}
+
+static void go_on(struct reading *reading, const struct dtr_error *err)
+{
+    const struct proxy_rest rest = {.url = reading->url,
+                                    .headers = dtr_str_text(&reading->headers),
+                                    .version = reading->version,
+                                    .trusted = reading->request.trusted,
+                                    .offset = reading->sent,
+                                    .end = reading->end};
+    dtr_log(DTR_LOG_WARN, NULL, "%s goes on from the origin without being stored: %s", reading->url,
+            err->text);
+    if (reading->responded)
+        proxy_rescue(reading->site, reading->exchange, &rest);
+    else
+        pass_instead(reading);
+}
+
+static void fail(struct reading *reading, const struct dtr_error *err)
+{
+    if (may_go_on(reading, err))
+        go_on(reading, err);
+    else if (reading->responded)
+        proxy_break(reading->exchange);
+    else
+        proxy_fail(reading->exchange, proxy_status(err), NULL, err);
+    over(reading);
+}
+
+static void ask_control(struct reading *reading, uint64_t offset, uint64_t length)
+{
+    reading->offset = offset;
+    reading->length = length;
+    reading->until = reading->reported = offset;
+    reading->copy = NULL;
+    reading->ended = false;
+    (void)pthread_mutex_lock(&reading->lock);
+    reading->mail.wanted = ++reading->number;
+    reading->mail.offset = reading->mail.at = offset;
+    reading->mail.length = length;
+    unlock_and_tell_control(reading);
+}
+
+/* The header lines to repeat, cut up in place. */
+static size_t cut_headers(char *lines, struct dtr_header *headers, size_t room)
+{
+    size_t count = 0;
+    for (char *line = lines, *next; line && *line && count < room; line = next) {
+        next = strchr(line, '\n');
+        if (next)
+            *next++ = 0;
+        char *value = strchr(line, ':');
+        if (!value)
+            continue;
+        *value++ = 0;
+        value += strspn(value, " \t");
+        if (dtr_casecmp(line, "Content-Range") == 0 || dtr_casecmp(line, "Accept-Ranges") == 0 ||
+            dtr_casecmp(line, "Content-Length") == 0 ||
+            strncasecmp(line, DTR_H_PREFIX, strlen(DTR_H_PREFIX)) == 0)
+            continue;
+        headers[count++] = (struct dtr_header){.name = line, .value = value};
+    }
+    return count;
+}
+
+static const char *find(const struct dtr_header *headers, size_t count, const char *name)
+{
+    for (size_t i = 0; i < count; i++)
+        if (dtr_casecmp(headers[i].name, name) == 0)
+            return headers[i].value;
+    return NULL;
+}
+
+static uint64_t end_of(uint64_t offset, uint64_t length)
+{
+    return length > DTR_LENGTH_UNKNOWN - offset ? DTR_LENGTH_UNKNOWN : offset + length;
+}
+
+static void refuse_range(struct reading *reading, uint64_t total)
+{
+    char text[DTR_CONTENT_RANGE_TEXT];
+    dtr_content_range_text(0, 0, total, text);
+    struct dtr_header headers[] = {{.name = "Content-Range", .value = text},
+                                   {.name = DTR_H_TASK_ID, .value = reading->task_id}};
+    dtr_http_reply(reading->exchange, 416, headers, 2, "The range is past the end of the object.\n");
+    over(reading);
+}
+
+static void keep_version(struct reading *reading, const struct dtr_header *headers, size_t count)
+{
+    const char *tag = find(headers, count, "ETag");
+    const char *version = tag && strncmp(tag, "W/", 2) != 0 ? tag : find(headers, count, "Last-Modified");
+    reading->version = version ? strdup(version) : NULL;
+}
+
+/* Decides which part is the answer and sends the head. The reader is opened anew when its part does not
+ * hold that. */
+static void answer(struct reading *reading, uint64_t total, char *lines)
+{
+    struct dtr_header headers[DTR_HTTP_HEADERS_MAX + EXTRA_HEADERS];
+    size_t count = cut_headers(lines, headers, DTR_HTTP_HEADERS_MAX);
+    char range_text[DTR_CONTENT_RANGE_TEXT];
+    uint64_t offset, length;
+    if (!dtr_http_if_range(reading->if_range, find(headers, count, "ETag"),
+                           find(headers, count, "Last-Modified")))
+        reading->range = (struct dtr_http_range){0};
+    int status = dtr_http_range_resolve(&reading->range, total, &offset, &length);
+    if (status == 416) {
+        refuse_range(reading, total);
+        return;
+    }
+    if (total == DTR_LENGTH_UNKNOWN) {
+        offset = 0;
+        length = DTR_LENGTH_UNKNOWN;
+    }
+    reading->sent = offset;
+    reading->end = end_of(offset, length);
+    bool fits = offset == reading->offset && reading->end <= end_of(reading->offset, reading->length);
+    if (status == 206) {
+        dtr_content_range_text(offset, length, total, range_text);
+        headers[count++] = (struct dtr_header){.name = "Content-Range", .value = range_text};
+    }
+    keep_version(reading, headers, count);
+    headers[count++] = (struct dtr_header){.name = "Accept-Ranges", .value = "bytes"};
+    headers[count++] = (struct dtr_header){.name = DTR_H_TASK_ID, .value = reading->task_id};
+    headers[count++] =
+        (struct dtr_header){.name = DTR_H_SERVER_IP, .value = reading->site->proxy->daemon->ip};
+    if (fits && reading->end != DTR_LENGTH_UNKNOWN && reading->until >= reading->end)
+        headers[count++] = (struct dtr_header){.name = DTR_H_FINISHED, .value = "true"};
+    reading->responded = true;
+    dtr_http_respond(reading->exchange, status, headers, count, length);
+    if (!fits)
+        ask_control(reading, offset, length);
+}
+
+/* --- data thread: the body ---------------------------------------------------------------------------- */
+
+static void report(struct reading *reading)
+{
+    if (reading->sent - reading->reported < REPORT)
+        return;
+    reading->reported = reading->sent;
+    (void)pthread_mutex_lock(&reading->lock);
+    reading->mail.at = reading->sent;
+    unlock_and_tell_control(reading);
+}
+
+/* Sends the next extent. False: it failed, and the reading is over. */
+static bool send_some(struct reading *reading, uint64_t until)
+{
+    struct dtr_extent extent;
+    struct dtr_error err = {0};
+    uint64_t length = until - reading->sent;
+    if (length > LEASE)
+        length = LEASE;
+    if (dtr_copy_lease(reading->copy, reading->sent, length, &extent, &err) != DTR_OK) {
+        fail(reading, &err);
+        return false;
+    }
+    dtr_http_send(reading->exchange, &extent);
+    local_bytes_read(reading->sent, length, reading->here);
+    reading->sent += length;
+    return true;
+}
+
+/* Sends what is there and fits, and ends the answer when that was all. */
+static void pump(struct reading *reading)
+{
+    uint64_t until = reading->until < reading->end ? reading->until : reading->end;
+    while (reading->copy && reading->sent < until && dtr_http_pending(reading->exchange) < PENDING) {
+        if (!send_some(reading, until))
+            return;
+    }
+    report(reading);
+    bool whole = reading->end != DTR_LENGTH_UNKNOWN && reading->sent >= reading->end;
+    if (!whole && reading->ended && reading->sent >= until) {
+        if (reading->err.code != DTR_OK || reading->end != DTR_LENGTH_UNKNOWN) {
+            fail(reading, &reading->err);
+            return;
+        }
+        whole = true;
+    }
+    if (whole) {
+        dtr_http_end(reading->exchange);
+        over(reading);
+    }
+}
+
+/* --- data thread: events ------------------------------------------------------------------------------ */
+
+static void take_mail(struct reading *reading, const struct mail *mail)
+{
+    if (!reading->exchange || mail->number != reading->number)
+        return;
+    reading->until = mail->until;
+    reading->here = mail->here;
+    reading->ended = mail->ended;
+    reading->err = mail->err;
+    if (mail->head)
+        reading->copy = mail->copy;
+    if (mail->head && !reading->responded) {
+        answer(reading, mail->content_length, mail->headers);
+    } else if (mail->ended && !reading->responded) {
+        fail(reading, &mail->err);
+    }
+    if (reading->exchange && reading->responded)
+        pump(reading);
+}
+
+static void on_data(struct dtr_msg *msg)
+{
+    struct reading *reading = dtr_container(msg, struct reading, to_data);
+    (void)pthread_mutex_lock(&reading->lock);
+    reading->mail.to_data = false;
+    struct mail mail = reading->mail;
+    reading->mail.headers = NULL;
+    (void)pthread_mutex_unlock(&reading->lock);
+    take_mail(reading, &mail);
+    free(mail.headers);
+    if (mail.gone) {
+        struct proxy_site *site = reading->site;
+        reading_free(reading);
+        proxy_release(site);
+    }
+}
+
+static void on_drained(void *context)
+{
+    struct reading *reading = context;
+    if (reading->exchange && reading->responded)
+        pump(reading);
+}
+
+static void on_aborted(void *context, const struct dtr_error *err)
+{
+    (void)err;
+    over(context);
+}
+
+static const struct dtr_http_events http_events = {.drained = on_drained, .aborted = on_aborted};
+
+/* --- data thread: the beginning ----------------------------------------------------------------------- */
+
+/* What to read first, before the length is known: the last n bytes may be anywhere. */
+static void first_part(const struct dtr_http_range *range, uint64_t *ret_offset, uint64_t *ret_length)
+{
+    *ret_offset = range->kind == DTR_RANGE_SPAN || range->kind == DTR_RANGE_FROM ? range->first : 0;
+    *ret_length = DTR_LENGTH_UNKNOWN;
+    if (range->kind == DTR_RANGE_SPAN && range->last - range->first < DTR_LENGTH_UNKNOWN - 1)
+        *ret_length = range->last - range->first + 1;
+}
+
+void proxy_task(struct proxy_site *site, struct dtr_http_exchange *exchange,
+                const struct dtr_http_request *request, const struct dtr_mirror_plan *plan)
+{
+    struct reading *reading = NULL;
+    struct dtr_error err = {0};
+    uint64_t offset, length;
+    dtr_metric_add(DTR_CLIENT_PROXY_REQUEST_VIA_DFDAEMON, NULL, 1);
+    if (reading_new(site, plan, &reading, &err) != DTR_OK) {
+        proxy_fail(exchange, proxy_status(&err), NULL, &err);
+        return;
+    }
+    proxy_hold(site);
+    reading->exchange = exchange;
+    reading->asked = request;
+    reading->to_control.run = on_control;
+    reading->to_data.run = on_data;
+    dtr_http_attach(exchange, &http_events, reading);
+    first_part(&plan->range, &offset, &length);
+    ask_control(reading, offset, length);
+}

@@ -1,0 +1,83 @@
+/* What the talk_*.c files share. */
+#ifndef DTR_DAEMON_TALK_INTERNAL_H
+#define DTR_DAEMON_TALK_INTERNAL_H
+
+#include "core/base/list.h"
+#include "core/brain/ring.h"
+#include "core/daemon/header_lines.h"
+#include "core/daemon/talk/talk.h"
+#include "core/rpc/methods.h"
+
+struct scheduler {
+    struct dtr_list link;
+    struct talk *talk;
+    struct dtr_addr addr;
+    struct dtr_rpc_channel *channel;
+    char name[DTR_ADDR_TEXT];
+    struct dtr_timer *timer;         /* the next announcement */
+    struct dtr_rpc_call *announcing; /* or NULL */
+    bool announced, leaving;         /* leaving: DeleteHost is under way */
+    bool wanted;                     /* one of those that there are now */
+};
+
+struct talk {
+    struct dtr_daemon *daemon;
+    struct dtr_list schedulers; /* struct scheduler, also those that are to be left */
+    struct scheduler **chosen;  /* those that there are now; the ring has their places in here */
+    size_t chosen_count;
+    struct dtr_ring ring;
+    struct dtr_list conversations; /* struct conversation */
+    struct dtr_list links;         /* struct link */
+    size_t open_calls;             /* calls whose end is to come */
+    bool leaving;                  /* a scheduler waits for its last call to end */
+    bool closing, turning;
+    struct dtr_msg msg; /* on its way while `turning` */
+    void (*closed)(void *context);
+    void *closed_context;
+};
+
+/* talk.c: a call that was counted in open_calls has ended. */
+void talk_call_over(struct talk *talk);
+/* Soon, when the calls that ended are gone: leaves those schedulers that are done with, or ends. */
+void talk_turn(struct talk *talk);
+
+/* talk_schedulers.c */
+/* The one to ask about a task, NULL when none can be reached, or the talk ends. */
+struct scheduler *talk_scheduler_for(struct talk *talk, const char *task_id);
+/* Leaves those that are not wanted and have no calls. True: there are others, whose calls have not ended. */
+bool schedulers_tidy(struct talk *talk);
+/* Announces this host anew, now: conversations_announced() follows. */
+void scheduler_forgot(struct scheduler *scheduler);
+/* Takes leave of all. */
+void schedulers_leave(struct talk *talk);
+void schedulers_free(struct talk *talk);
+
+/* talk_peer.c */
+void conversation_stat(struct talk *talk, struct dtr_task *task);
+void conversation_say(struct talk *talk, struct dtr_task *task, const struct dtr_plan_action *action);
+/* This scheduler knows this host, or (false) will not for now: registers that waited for it go on. */
+void conversations_announced(struct talk *talk, const struct scheduler *scheduler, bool known);
+/* Ends those of a task whose pull is over without a last word; NULL: of all. */
+void conversations_cancel(struct talk *talk, const struct dtr_task *task);
+
+/* talk_download.c: a Download message and the memory of its lists; pointers go into the task too. */
+enum { TALK_FILTER = 128 };
+struct talk_download {
+    Common__V2__Download message;
+    Common__V2__Download__RequestHeaderEntry entries[HEADER_LINES];
+    Common__V2__Download__RequestHeaderEntry *headers[HEADER_LINES];
+    char *filter[TALK_FILTER];
+    char *header_lines, *filter_lines; /* cut up */
+};
+void talk_download_fill(struct talk_download *download, const struct dtr_daemon *daemon,
+                        const struct dtr_task *task, const struct dtr_plan_action *action);
+void talk_download_free(struct talk_download *download);
+
+/* talk_parent.c */
+/* Opens both streams, or SyncPieces anew. */
+void link_open(struct talk *talk, struct dtr_task *task, uint32_t parent);
+void link_close(struct talk *talk, struct dtr_task *task, uint32_t parent);
+/* Those of a task, NULL: all. */
+void links_close(struct talk *talk, const struct dtr_task *task);
+
+#endif

@@ -1,0 +1,387 @@
+/* A pull: the planner's actions carried out, the transfers' reports brought back to it. */
+#include "core/daemon/tasks/check.h"
+
+#include "core/base/clock.h"
+#include "core/base/digest.h"
+#include "core/base/str.h"
+#include "core/obs/log.h"
+#include <stdlib.h>
+
+/* --- what transfers report ---------------------------------------------------------------------------------
+ */
+
+static void tell_piece(struct dtr_task *task, const struct dtr_piece *piece)
+{
+    const struct dtr_tasks_options *options = &task->tasks->options;
+    if (options->piece)
+        options->piece(options->piece_context, task, piece);
+}
+
+static int take_piece(const struct running *running, const struct dtr_piece *piece)
+{
+    struct dtr_task *task = running->task;
+    struct dtr_error err;
+    int rc = task_reserve_piece(task, piece->number, &err);
+    if (rc == DTR_OK && !dtr_ranges_add(&task->readable, piece->offset, piece->offset + piece->length))
+        rc = DTR_ENOMEM;
+    if (rc == DTR_OK) {
+        task->piece_count_had += task->pieces[piece->number].length == 0;
+        task->pieces[piece->number] = *piece;
+        if (running->origin)
+            suspects_compare(task, piece);
+        else
+            suspects_gave(task, piece->number, running->from);
+        tell_piece(task, &task->pieces[piece->number]);
+    }
+    return rc;
+}
+
+static void take_head(struct dtr_task *task, const struct dtr_report *report)
+{
+    if (task_keep(task, RESPONSE_HEADERS, report->headers))
+        task->facts.headers = task->strings[RESPONSE_HEADERS];
+    (void)dtr_copy_text(task->version, sizeof(task->version), report->version);
+}
+
+static void feed(struct running *running, const struct dtr_report *report)
+{
+    struct dtr_planner *planner = running->task->planner;
+    const struct dtr_plan_head head = {.total_length = report->total_length,
+                                       .body_offset = report->body_offset};
+    uint64_t now = dtr_now_ms();
+    switch (report->kind) {
+    case DTR_REPORT_HEAD:
+        dtr_planner_origin_head(planner, now, running->id, &head);
+        break;
+    case DTR_REPORT_PROGRESS:
+        dtr_planner_progress(planner, now, running->id, report->offset, report->length);
+        break;
+    case DTR_REPORT_PIECE:
+        dtr_planner_piece_done(planner, now, running->id, &report->piece);
+        break;
+    case DTR_REPORT_DONE:
+        dtr_planner_transfer_done(planner, now, running->id, report->error);
+        break;
+    }
+}
+
+static void on_report(void *context, const struct dtr_report *report)
+{
+    struct running *running = context;
+    struct dtr_task *task = running->task;
+    int rc = DTR_OK;
+    pull_log_report(running, report);
+    if (report->kind == DTR_REPORT_HEAD)
+        take_head(task, report);
+    if (report->kind == DTR_REPORT_PIECE && !task->spoilt)
+        rc = take_piece(running, &report->piece);
+    if (report->kind == DTR_REPORT_PROGRESS && running->origin && !task->spoilt &&
+        !dtr_ranges_add(&task->readable, report->offset, report->offset + report->length))
+        rc = DTR_ENOMEM;
+    if (rc != DTR_OK)
+        dtr_transfer_cancel(running->transfer); /* without the map its bytes are of no use */
+    bool done = report->kind == DTR_REPORT_DONE;
+    if (done)
+        dtr_list_remove(&running->link);
+    if (task->planner && rc == DTR_OK)
+        feed(running, report);
+    if (done)
+        free(running);
+    if (task->planner)
+        dtr_task_act(task);
+    check_advance(task);
+    readers_wake(task);
+    if (done)
+        task_settle(task);
+}
+
+/* --- what the planner wants
+ * ---------------------------------------------------------------------------------- */
+
+static struct running *find_running(const struct dtr_task *task, uint32_t id)
+{
+    dtr_list_each (node, &task->transfers) {
+        struct running *running = dtr_container(node, struct running, link);
+        if (running->id == id)
+            return running;
+    }
+    return NULL;
+}
+
+static int start_transfer(struct dtr_task *task, const struct dtr_plan_action *action, struct dtr_error *err)
+{
+    const struct dtr_tasks_options *options = &task->tasks->options;
+    struct dtr_transfer_request request = {
+        .data = task->data,
+        .control = options->control,
+        .copy = task->copy,
+        .offset = action->offset,
+        .length = action->length,
+        .connect_ms = options->connect_ms,
+        .stall_ms = options->plan.stall_timeout_ms,
+        .content_length = task->facts.content_length,
+        .piece_length = task->facts.piece_length ? task->facts.piece_length : task->wish.piece_length,
+    };
+    if (action->kind == DTR_PLAN_FETCH) {
+        if (action->parent >= task->parent_room || task->parents[action->parent].length == 0)
+            return dtr_error_set(err, DTR_ENOT_FOUND, DTR_RETRY_ELSEWHERE,
+                                 "where the parent serves pieces is not known");
+        request.transport = options->transport;
+        request.transport_instance = options->transport_instance;
+        request.peer = task->parents[action->parent];
+        request.piece_number = action->piece;
+    } else {
+        request.origin = options->origin;
+        request.origin_instance = options->origin_instance;
+        request.url = task->strings[ORIGIN_URL];
+        request.headers = task->strings[REQUEST_HEADERS];
+        request.default_headers = options->origin_headers;
+        request.ca_file = options->origin_ca_file;
+        /* What has a digest is one version only, whatever an origin calls it. */
+        request.version = task->version[0] && !task->checkable ? task->version : NULL;
+        request.trusted = task->trusted;
+        request.length_only = action->length_only;
+    }
+    struct running *running = calloc(1, sizeof(*running));
+    if (!running)
+        return dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for a transfer");
+    *running = (struct running){
+        .task = task, .id = action->id, .piece = action->piece, .origin = action->kind == DTR_PLAN_ORIGIN};
+    if (!running->origin)
+        dtr_addr_ip_text(&request.peer, running->from);
+    int rc = dtr_transfer_start(&request, on_report, running, &running->transfer, err);
+    if (rc == DTR_OK)
+        dtr_list_add_tail(&task->transfers, &running->link);
+    else
+        free(running);
+    return rc;
+}
+
+static void begin_transfer(struct dtr_task *task, const struct dtr_plan_action *action)
+{
+    struct dtr_error err;
+    uint32_t id = action->id;
+    if (start_transfer(task, action, &err) != DTR_OK)
+        dtr_planner_transfer_done(task->planner, dtr_now_ms(), id, &err);
+}
+
+/* Stores that a task is complete, behind the transfers that made it so. */
+struct note {
+    struct dtr_msg msg;
+    struct dtr_copy *copy;
+    int64_t finished_at;
+    char *headers;
+};
+
+static void store_note(struct dtr_msg *msg)
+{
+    struct note *note = dtr_container(msg, struct note, msg);
+    (void)dtr_copy_note(note->copy, note->headers, note->finished_at, note->finished_at, NULL);
+    free(note->headers);
+    free(note);
+}
+
+void pull_note_finished(struct dtr_task *task)
+{
+    struct note *note = calloc(1, sizeof(*note));
+    task->facts.finished_at = dtr_wall_ns() / 1000000000;
+    if (!note)
+        return; /* the pieces are marked; only the time is lost */
+    *note = (struct note){.msg.run = store_note, .copy = task->copy, .finished_at = task->facts.finished_at};
+    note->headers = strdup(task->facts.headers);
+    dtr_loop_post(task->data, &note->msg);
+}
+
+static void on_length(struct dtr_task *task, const struct dtr_plan_action *action)
+{
+    task->facts.content_length = action->content_length;
+    task->facts.piece_length = action->piece_length;
+    readers_wake(task);
+}
+
+static void on_done(struct dtr_task *task)
+{
+    uint64_t total = task->facts.content_length;
+    if (total != DTR_LENGTH_UNKNOWN && !task->facts.finished_at && !check_owed(task) &&
+        dtr_ranges_has(&task->readable, 0, total)) {
+        suspects_free(task);
+        pull_note_finished(task);
+    }
+    readers_wake(task);
+}
+
+/* The origin has another object than the store: that one goes, and the next readers get the origin's. */
+static void on_fail(struct dtr_task *task, const struct dtr_error *err)
+{
+    if (err->code == DTR_ECORRUPT && !task->spoilt) {
+        dtr_log(DTR_LOG_WARN, dtr_task_pull_id(task), "task %.8s is withdrawn: %s", task->facts.task_id,
+                err->text);
+        task_spoil(task);
+    }
+    readers_fail(task, err);
+}
+
+static void carry_out(struct dtr_task *task, const struct dtr_plan_action *action)
+{
+    const struct dtr_outside *outside = &task->tasks->options.outside;
+    struct running *running;
+    pull_log_action(task, action);
+    switch (action->kind) {
+    case DTR_PLAN_FETCH:
+    case DTR_PLAN_ORIGIN:
+        begin_transfer(task, action);
+        break;
+    case DTR_PLAN_HOLD:
+    case DTR_PLAN_RESUME:
+    case DTR_PLAN_CANCEL:
+        running = find_running(task, action->id);
+        if (running && action->kind == DTR_PLAN_CANCEL)
+            dtr_transfer_cancel(running->transfer);
+        else if (running)
+            dtr_transfer_hold(running->transfer, action->kind == DTR_PLAN_HOLD);
+        break;
+    case DTR_PLAN_LENGTH:
+        on_length(task, action);
+        break;
+    case DTR_PLAN_CHECK:
+        check_whole(task);
+        break;
+    case DTR_PLAN_DONE:
+        on_done(task);
+        break;
+    case DTR_PLAN_FAIL:
+        on_fail(task, action->error);
+        break;
+    case DTR_PLAN_PARENT_OPEN:
+    case DTR_PLAN_PARENT_CLOSE:
+        outside->parent(outside->context, task, action);
+        break;
+    default:
+        outside->scheduler(outside->context, task, action);
+    }
+}
+
+static void on_timer(void *context)
+{
+    struct dtr_task *task = context;
+    dtr_planner_tick(task->planner, dtr_now_ms());
+    dtr_task_act(task);
+}
+
+static void end_pull(struct dtr_task *task)
+{
+    dtr_planner_free(task->planner);
+    task->planner = NULL;
+    dtr_timer_close(task->timer);
+    task->timer = NULL;
+    free(task->parents);
+    task->parents = NULL;
+    task->parent_room = 0;
+    pull_log_end(task);
+    tell_piece(task, NULL);
+    task_settle(task);
+}
+
+void dtr_task_act(struct dtr_task *task)
+{
+    struct dtr_plan_action action;
+    if (task->acting || !task->planner)
+        return; /* an event from inside: the outer loop goes on with it */
+    task->acting = true;
+    while (dtr_planner_next(task->planner, &action))
+        carry_out(task, &action);
+    task->acting = false;
+    if (dtr_planner_ended(task->planner)) {
+        end_pull(task);
+        return;
+    }
+    uint64_t wake = dtr_planner_wake(task->planner), now = dtr_now_ms();
+    dtr_timer_set(task->timer, wake == DTR_PLAN_NEVER ? DTR_TIMER_OFF : wake > now ? wake - now : 0);
+}
+
+/* --- begin and end
+ * ----------------------------------------------------------------------------------------------- */
+
+static uint8_t *stored_bits(const struct dtr_task *task)
+{
+    uint8_t *bits = calloc(task->piece_room / 8 + 1, 1);
+    for (uint32_t i = 0; bits && i < task->piece_room; i++) {
+        if (task->pieces[i].length > 0)
+            bits[i / 8] = (uint8_t)(bits[i / 8] | 1 << i % 8);
+    }
+    return bits;
+}
+
+static int new_planner(struct dtr_task *task, const struct dtr_reader *first, struct dtr_error *err)
+{
+    struct dtr_plan_config config = task->tasks->options.plan;
+    uint8_t *bits = stored_bits(task);
+    struct dtr_plan_start start = {.reader = first->number,
+                                   .offset = first->offset,
+                                   .length = first->length,
+                                   .content_length = task->facts.content_length,
+                                   .stored = bits,
+                                   .stored_count = task->piece_room};
+    if (!bits)
+        return dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for a pull");
+    config.check = check_owed(task);
+    config.need_back_to_source = task->wish.need_back_to_source;
+    config.disable_back_to_source = config.disable_back_to_source || task->wish.disable_back_to_source;
+    if (suspects_watched(task) && !config.need_back_to_source && !config.disable_back_to_source)
+        config.have_scheduler = false; /* peers gave wrong bytes: the origin alone tells right ones */
+    config.piece_length = task->facts.piece_length ? task->facts.piece_length : task->wish.piece_length;
+    dtr_random(&config.seed, sizeof(config.seed));
+    int rc = dtr_planner_new(&config, &start, dtr_now_ms(), &task->planner, err);
+    free(bits);
+    return rc;
+}
+
+int pull_start(struct dtr_task *task, const struct dtr_reader *first, struct dtr_error *err)
+{
+    int rc = dtr_timer_open(task->tasks->options.control, on_timer, task, &task->timer, err);
+    if (rc == DTR_OK)
+        rc = new_planner(task, first, err);
+    if (rc != DTR_OK) {
+        dtr_timer_close(task->timer);
+        task->timer = NULL;
+        return rc;
+    }
+    pull_log_begin(task, first);
+    dtr_list_each (node, &task->readers) {
+        const struct dtr_reader *reader = dtr_container(node, struct dtr_reader, link);
+        if (reader != first && !reader->failed && !reader->ended && !reader->local_only)
+            (void)dtr_planner_want(task->planner, dtr_now_ms(), reader->number, reader->offset,
+                                   reader->length);
+    }
+    dtr_task_act(task);
+    return DTR_OK;
+}
+
+/* The planner goes at once; its transfers are told, and report into the void. */
+void pull_cancel(struct dtr_task *task)
+{
+    dtr_list_each (node, &task->transfers)
+        dtr_transfer_cancel(dtr_container(node, struct running, link)->transfer);
+    if (!task->planner)
+        return;
+    pull_log_end(task);
+    dtr_planner_free(task->planner);
+    task->planner = NULL;
+    dtr_timer_close(task->timer);
+    task->timer = NULL;
+}
+
+int dtr_task_parent_at(struct dtr_task *task, uint32_t parent, const struct dtr_addr *addr,
+                       struct dtr_error *err)
+{
+    if (parent >= task->parent_room) {
+        struct dtr_addr *grown = realloc(task->parents, (parent + 1) * sizeof(*grown));
+        if (!grown)
+            return dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for parents");
+        memset(grown + task->parent_room, 0, (parent + 1 - task->parent_room) * sizeof(*grown));
+        task->parents = grown;
+        task->parent_room = parent + 1;
+    }
+    task->parents[parent] = *addr;
+    return DTR_OK;
+}

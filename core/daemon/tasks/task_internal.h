@@ -1,0 +1,128 @@
+/* What task.c, pull.c and reader.c share. */
+#ifndef DTR_DAEMON_TASK_INTERNAL_H
+#define DTR_DAEMON_TASK_INTERNAL_H
+
+#include "core/base/list.h"
+#include "core/base/map.h"
+#include "core/base/ranges.h"
+#include "core/daemon/tasks/pull_log.h"
+#include "core/daemon/tasks/task.h"
+#include "core/loop/loop.h"
+
+struct check;    /* check.c */
+struct suspects; /* suspect.c */
+
+enum { TASKS_LIARS = 64 };
+
+struct dtr_tasks {
+    struct dtr_tasks_options options;
+    struct dtr_map by_id; /* struct dtr_task.node */
+    size_t next_data;     /* data threads take turns */
+    uint32_t next_reader;
+    bool closing;
+    struct dtr_msg msg;
+    void (*closed)(void *context);
+    void *closed_context;
+    char liars[TASKS_LIARS][DTR_ADDR_TEXT]; /* addresses of peers, oldest first */
+    size_t liar_count;
+};
+
+enum copy_state { COPY_CLOSED, COPY_OPENING, COPY_OPEN, COPY_CLOSING, COPY_EVICTING };
+
+/* What this thread knows of a task. The copy itself belongs to the data thread. */
+struct dtr_task {
+    struct dtr_map_node node;
+    struct dtr_tasks *tasks;
+    struct dtr_loop *data; /* pinned */
+    struct dtr_task_facts facts;
+    char *strings[10];        /* of facts, then those below */
+    bool trusted;             /* ORIGIN_URL is an operator's choice */
+    struct dtr_piece *pieces; /* by number, length 0: not there */
+    uint32_t piece_room, piece_count_had;
+    struct dtr_ranges readable;
+
+    enum copy_state state;
+    struct dtr_copy *copy;
+    struct dtr_msg copy_msg; /* opening, closing and evicting, there and back */
+    struct dtr_error copy_error;
+
+    struct dtr_list readers;   /* struct dtr_reader */
+    struct dtr_list transfers; /* struct running */
+    struct dtr_planner *planner;
+    struct dtr_timer *timer;
+    struct dtr_addr *parents; /* where they serve pieces, by the planner's index */
+    uint32_t parent_room;
+    char version[200];            /* of the origin's object, for If-Range */
+    struct pull_log *log;         /* of the pull that runs; pull_log.c */
+    struct dtr_read_request wish; /* see dtr_task_wish(); strings are ours */
+    bool acting;
+    bool checkable; /* facts.digest is one that can be checked */
+    bool spoilt;    /* what the store holds is wrong: it is removed once nobody holds it */
+    bool reopened;  /* it could not be opened, and was removed for that; not twice in a row */
+    struct check *check;
+    struct suspects *suspects;
+    void (*deleted)(void *context, const struct dtr_error *err); /* somebody waits for that */
+    void *deleted_context;
+};
+
+struct dtr_reader {
+    struct dtr_list link;
+    struct dtr_task *task;
+    const struct dtr_reader_events *events;
+    void *context;
+    uint32_t number;
+    uint64_t offset, length; /* what it wants */
+    uint64_t told;           /* readable was told up to here */
+    uint64_t here;           /* was readable up to here when it came */
+    bool head_told, ended, closed;
+    bool announce, local_only; /* of its request */
+    struct dtr_msg msg;        /* events come later */
+    bool posted;
+    bool failed; /* result is to be told */
+    struct dtr_error result;
+};
+
+/* One transfer of a pull. */
+struct running {
+    struct dtr_list link;
+    struct dtr_task *task;
+    struct dtr_transfer *transfer;
+    uint32_t id, piece;
+    bool origin;
+    char from[DTR_ADDR_TEXT]; /* a peer's address, for counting */
+};
+
+/* In dtr_task.strings. The request's headers are for ORIGIN_URL, which may be another than facts.url: a blob
+ * lies in several places, and a URL's signature gets old. */
+enum { DIGEST = 2, RESPONSE_HEADERS = 3, REQUEST_HEADERS = 6, CONTENT = 7, FILTER = 8, ORIGIN_URL = 9 };
+
+/* task.c */
+int task_reserve_piece(struct dtr_task *task, uint32_t number, struct dtr_error *err);
+/* Keeps a copy in task->strings[index]; false: out of memory, nothing changed. */
+bool task_keep(struct dtr_task *task, size_t index, const char *text);
+/* A closing table goes with its last task. */
+void task_forget(struct dtr_task *task);
+/* Opens the copy when it is needed, closes it when nobody uses it any more. */
+void task_settle(struct dtr_task *task);
+
+/* delete.c */
+/* The copy is closed and nobody uses the task: begins to evict it, when somebody wants that. */
+bool task_evict(struct dtr_task *task);
+/* No byte of it is there any more, for anybody here; the store's follow, once nobody holds them. */
+void task_spoil(struct dtr_task *task);
+/* Whoever waits for the end of the task waits in vain. */
+void task_undelete(struct dtr_task *task, int code, const char *why);
+
+/* pull.c */
+int pull_start(struct dtr_task *task, const struct dtr_reader *first, struct dtr_error *err);
+void pull_cancel(struct dtr_task *task);
+/* Everything is there and right: stores so. */
+void pull_note_finished(struct dtr_task *task);
+
+/* reader.c */
+void readers_wake(struct dtr_task *task);
+/* Of a spoilt task only those that have been told of its bytes: the others wait for better ones, unless the
+ * daemon stops. */
+void readers_fail(struct dtr_task *task, const struct dtr_error *err);
+
+#endif

@@ -1,0 +1,68 @@
+/* What the upload*.c files share. */
+#ifndef DTR_DAEMON_UPLOAD_INTERNAL_H
+#define DTR_DAEMON_UPLOAD_INTERNAL_H
+
+#include "core/base/list.h"
+#include "core/daemon/upload/upload.h"
+#include "core/net/stream_group.h"
+#include <stdatomic.h>
+
+struct dtr_service {
+    struct dtr_daemon *daemon;
+};
+
+/* The connections of one data thread; its own, but for `msg` while that travels. */
+struct upload_site {
+    struct upload *upload;
+    struct dtr_loop *loop;
+    struct dtr_stream_group streams;
+    struct dtr_msg msg; /* the end: to data and back */
+};
+
+struct upload {
+    struct dtr_daemon *daemon;
+    struct dtr_listener *listener;
+    struct upload_site *sites;
+    size_t site_count, next_site;
+    bool closing;
+    size_t open_sites; /* while it stops */
+    uint64_t limit_ms;
+    void (*stopped)(void *context);
+    void *stopped_context;
+    struct dtr_service service;
+    struct dtr_list questions; /* struct dtr_question, waiting for a piece */
+    struct dtr_list syncs;     /* struct sync, SyncPieces streams */
+
+    struct dtr_list orders; /* struct order, DownloadTask streams */
+    struct dtr_msg end;
+    void (*ended)(void *context); /* NULL until upload_end() */
+    void *ended_context;
+
+    _Atomic uint64_t sent_bytes; /* to other peers; data threads add */
+    struct dtr_list host_syncs;  /* struct host_sync, SyncHost streams */
+    struct dtr_timer *sampling;  /* NULL before the first of them */
+    uint64_t sampled_ms, sampled_bytes;
+    uint64_t tx; /* bits/s */
+};
+
+/* upload_sync.c: handlers, and what they hear of pieces (NULL: the pull has ended) and of the end. */
+void sync_pieces(void *service, struct dtr_rpc_call *call, const struct dtr_rpc_message *request);
+void sync_host(void *service, struct dtr_rpc_call *call, const struct dtr_rpc_message *request);
+void syncs_piece(struct upload *upload, const struct dtr_task *task, const struct dtr_piece *piece);
+void syncs_stop(struct upload *upload);
+
+/* upload_stat.c: handlers. */
+void stat_task(void *service, struct dtr_rpc_call *call, const struct dtr_rpc_message *request);
+void delete_task(void *service, struct dtr_rpc_call *call, const struct dtr_rpc_message *request);
+void delete_local_task(void *service, struct dtr_rpc_call *call, const struct dtr_rpc_message *request);
+void stat_local_task(void *service, struct dtr_rpc_call *call, const struct dtr_rpc_message *request);
+void list_local_tasks(void *service, struct dtr_rpc_call *call, const struct dtr_rpc_message *request);
+
+/* upload_download.c: the handler for both services, and what its streams hear of: a piece, or the
+ * end of a pull. */
+void download_task(void *service, struct dtr_rpc_call *call, const struct dtr_rpc_message *request);
+void orders_piece(struct upload *upload, const struct dtr_task *task);
+/* Posts upload->end when the last of them is gone and somebody waits for that. */
+void orders_wait(struct upload *upload);
+
+#endif

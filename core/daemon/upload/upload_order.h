@@ -1,0 +1,54 @@
+/* A DownloadTask stream: what upload_download.c (its life) and upload_tell.c (its messages) share. Control
+ * thread. */
+#ifndef DTR_DAEMON_UPLOAD_ORDER_H
+#define DTR_DAEMON_UPLOAD_ORDER_H
+
+#include "core/daemon/upload/upload_content.h"
+#include "core/daemon/upload/upload_internal.h"
+#include "core/daemon/upload/upload_output.h"
+#include "core/daemon/upload/upload_request.h"
+
+/* It waits for pieces in any order and ends when each piece of the range was told. */
+struct order {
+    struct dtr_list link; /* in upload->orders */
+    struct upload *upload;
+    struct dtr_rpc_call *call; /* NULL: gone */
+    struct download download;
+    char peer_id[DTR_HOST_ID_SIZE];
+    struct dtr_loop *data; /* where its bytes are read */
+    struct dtr_timer *deadline;
+    struct dtr_reader *reader;
+    bool ended;     /* the reader has nothing more to say */
+    bool over;      /* the call was given its status */
+    uint8_t *local; /* bit per piece: was here before the order came; NULL: none */
+    uint32_t local_count;
+
+    /* From the start on: the length of the object is known. */
+    bool started;
+    uint64_t content_length, offset, length; /* bytes of the range */
+    uint32_t first, count;                   /* pieces of the range */
+    uint32_t low, left; /* none before `low` is to be told; how many are (numbers from `first` on) */
+    uint8_t *told;      /* bit per piece, from `first` on */
+
+    struct dtr_msg settle; /* all is told: ends it, once the pull has heard of its last piece as well */
+    bool settling;
+
+    /* Work on other threads that must come back before the reader may be closed. */
+    struct content *content;
+    uint32_t content_number;
+    struct output *output;
+    bool output_busy, output_written;
+};
+
+/* DownloadTaskStartedResponse. */
+void order_tell_start(struct order *order, const struct dtr_task *task);
+/* DownloadPieceFinishedResponse, without content. */
+void order_tell_piece(struct order *order, const struct dtr_piece *piece);
+/* The same with its content, which comes by order->content; `events` and context as for content_read(). */
+int order_read_piece(struct order *order, const struct dtr_piece *piece, const struct content_events *events,
+                     struct dtr_error *err);
+/* Ends the call with the error; one of the origin with its status in grpc-status-details-bin (wire page 6).
+ */
+void order_tell_error(struct dtr_rpc_call *call, const struct dtr_error *err);
+
+#endif

@@ -1,0 +1,252 @@
+/* What other peers keep open while they take pieces from here: SyncPieces, which tells of each piece as it
+ * becomes available, and SyncHost, which tells how much of this host's sending is in use (wire page 3.6). */
+#include "core/base/clock.h"
+#include "core/base/str.h"
+#include "core/brain/geometry.h"
+#include "core/daemon/talk/talk.h"
+#include "core/daemon/tasks/counts.h"
+#include "core/daemon/upload/upload_internal.h"
+#include "core/obs/metric.h"
+#include "proto/dfdaemon.pb-c.h"
+#include <stdlib.h>
+
+enum {
+    PIECES_MOST = 1 << 18, /* numbers that a child may ask for while the object's length is not known */
+    SAMPLE_MS = 1000,
+    SAMPLE_OLD_MS = 5000, /* nobody has looked for so long: what was sent before says nothing of now */
+    HOST_QUEUE_MOST =
+        4 << 10, /* bytes; a child that does not read hears of the next change it has room for */
+};
+
+/* --- SyncPieces --------------------------------------------------------------------------------- */
+
+struct sync {
+    struct dtr_list link;
+    struct upload *upload;
+    struct dtr_rpc_call *call;
+    char task_id[DTR_TASK_ID_LENGTH + 1];
+    uint32_t *wanted; /* numbers not told yet */
+    size_t count;
+    struct dtr_series *gauge;
+};
+
+static void tell(struct sync *sync, const struct dtr_piece *piece)
+{
+    struct dtr_daemon *daemon = sync->upload->daemon;
+    Dfdaemon__V2__SyncPiecesResponse response = DFDAEMON__V2__SYNC_PIECES_RESPONSE__INIT;
+    response.number = piece->number;
+    response.offset = piece->offset;
+    response.length = piece->length;
+    response.ip = daemon->ip;
+    response.has_tcp_port_case = DFDAEMON__V2__SYNC_PIECES_RESPONSE__HAS_TCP_PORT_TCP_PORT;
+    response.tcp_port = (int32_t)daemon->ports.pieces;
+    (void)dtr_rpc_call_send(sync->call, &response.base, NULL);
+}
+
+/* Tells what is there by now; ends when nothing is missing or nothing more will come. */
+static void advance(struct sync *sync, const struct dtr_task *task, bool last)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < sync->count; i++) {
+        const struct dtr_piece *piece = dtr_task_piece(task, sync->wanted[i]);
+        if (piece)
+            tell(sync, piece);
+        else
+            sync->wanted[kept++] = sync->wanted[i];
+    }
+    sync->count = kept;
+    if (kept == 0 || last) {
+        dtr_list_remove(&sync->link);
+        dtr_rpc_call_finish(sync->call, DTR_RPC_OK, NULL);
+    }
+}
+
+void syncs_piece(struct upload *upload, const struct dtr_task *task, const struct dtr_piece *piece)
+{
+    dtr_list_each_safe (node, &upload->syncs) {
+        struct sync *sync = dtr_container(node, struct sync, link);
+        if (strcmp(sync->task_id, dtr_task_id_of(task)) == 0)
+            advance(sync, task, !piece);
+    }
+}
+
+static void on_sync_closed(void *context, struct dtr_rpc_call *call, const struct dtr_rpc_status *status)
+{
+    struct sync *sync = context;
+    (void)call;
+    (void)status;
+    dtr_list_remove(&sync->link);
+    dtr_series_add(sync->gauge, -1);
+    free(sync->wanted);
+    free(sync);
+}
+
+/* How many numbers are too many: each is kept, and looked at for every piece that comes. */
+static uint64_t most_pieces(const struct dtr_task *task)
+{
+    const struct dtr_task_facts *facts = dtr_task_facts(task);
+    bool known = facts->content_length != DTR_LENGTH_UNKNOWN && facts->piece_length > 0;
+    return known ? dtr_piece_count(facts->content_length, facts->piece_length) : PIECES_MOST;
+}
+
+static void refuse_sync(struct dtr_rpc_call *call, enum dtr_rpc_code code, const char *text)
+{
+    (void)upload_begins(NULL);
+    dtr_rpc_call_finish(call, code, text);
+}
+
+void sync_pieces(void *service, struct dtr_rpc_call *call, const struct dtr_rpc_message *request)
+{
+    static const struct dtr_rpc_events events = {.closed = on_sync_closed};
+    struct dtr_daemon *daemon = service;
+    const Dfdaemon__V2__SyncPiecesRequest *message = (const void *)request->message;
+    struct dtr_task *task = daemon->upload->closing ? NULL : dtr_tasks_find(daemon->tasks, message->task_id);
+    struct sync *sync = NULL;
+    if (!task || message->n_interested_piece_numbers == 0) {
+        refuse_sync(call, DTR_RPC_INTERNAL, task ? "no piece is asked for" : "this task is not here");
+        return;
+    }
+    if (message->n_interested_piece_numbers > most_pieces(task)) {
+        refuse_sync(call, DTR_RPC_INVALID_ARGUMENT,
+                    "interested_piece_numbers: there are more of them than the task has pieces");
+        return;
+    }
+    sync = calloc(1, sizeof(*sync));
+    if (sync)
+        sync->wanted = calloc(message->n_interested_piece_numbers, sizeof(*sync->wanted));
+    if (!sync || !sync->wanted) {
+        free(sync);
+        refuse_sync(call, DTR_RPC_RESOURCE_EXHAUSTED, "out of memory for a list of pieces");
+        return;
+    }
+    sync->upload = daemon->upload;
+    sync->gauge = upload_begins(task);
+    sync->call = call;
+    sync->count = message->n_interested_piece_numbers;
+    memcpy(sync->wanted, message->interested_piece_numbers, sync->count * sizeof(*sync->wanted));
+    (void)dtr_copy_text(sync->task_id, sizeof(sync->task_id), message->task_id);
+    dtr_list_add_tail(&daemon->upload->syncs, &sync->link);
+    dtr_rpc_call_adopt(call, &events, sync);
+    dtr_rpc_call_headers(call); /* at once: the child waits 10 s for them (wire page 3.6) */
+    advance(sync, task, !dtr_task_pulling(task));
+}
+
+/* --- SyncHost ----------------------------------------------------------------------------------- */
+
+struct host_sync {
+    struct dtr_list link;
+    struct upload *upload;
+    struct dtr_rpc_call *call;
+    uint64_t told; /* bits/s */
+};
+
+/* Only what a child looks at: this host's sending, all of it and in use. */
+static void tell_host(struct host_sync *sync, uint64_t max_tx)
+{
+    Common__V2__Host host = COMMON__V2__HOST__INIT;
+    Common__V2__Network network = COMMON__V2__NETWORK__INIT;
+    network.max_tx_bandwidth = max_tx;
+    network.has_tx_bandwidth_case = COMMON__V2__NETWORK__HAS_TX_BANDWIDTH_TX_BANDWIDTH;
+    network.tx_bandwidth = sync->told = sync->upload->tx;
+    host.network = &network;
+    (void)dtr_rpc_call_send(sync->call, &host.base, NULL);
+}
+
+static uint64_t max_tx(const struct upload *upload)
+{
+    struct host_facts facts;
+    talk_fill_host(upload->daemon, &facts);
+    return facts.network.max_tx_bandwidth;
+}
+
+/* Bits per second given to peers since the last look, half of it from the looks before: pieces are counted
+ * when they begin to be sent, so that a single look sees bursts. */
+static void sample(struct upload *upload, uint64_t limit)
+{
+    uint64_t now = dtr_now_ms(), bytes = atomic_load(&upload->sent_bytes);
+    uint64_t passed = now - upload->sampled_ms, bits = (bytes - upload->sampled_bytes) * 8;
+    if (passed > SAMPLE_OLD_MS)
+        upload->tx = 0;
+    else if (passed > 0)
+        upload->tx = (upload->tx + bits * 1000 / passed) / 2;
+    if (upload->tx < 1000)
+        upload->tx = 0;
+    if (upload->tx > limit)
+        upload->tx = limit;
+    upload->sampled_ms = now;
+    upload->sampled_bytes = bytes;
+}
+
+static void on_sample(void *context)
+{
+    struct upload *upload = context;
+    if (dtr_list_empty(&upload->host_syncs))
+        return; /* the next one starts it again */
+    uint64_t limit = max_tx(upload);
+    sample(upload, limit);
+    dtr_list_each (node, &upload->host_syncs) {
+        struct host_sync *sync = dtr_container(node, struct host_sync, link);
+        if (sync->told != upload->tx && dtr_rpc_call_queued(sync->call) < HOST_QUEUE_MOST)
+            tell_host(sync, limit);
+    }
+    dtr_timer_set(upload->sampling, SAMPLE_MS);
+}
+
+static void on_host_closed(void *context, struct dtr_rpc_call *call, const struct dtr_rpc_status *status)
+{
+    struct host_sync *sync = context;
+    (void)call;
+    (void)status;
+    dtr_list_remove(&sync->link);
+    free(sync);
+}
+
+static int begin_sampling(struct upload *upload, struct dtr_error *err)
+{
+    int rc = DTR_OK;
+    if (!dtr_list_empty(&upload->host_syncs))
+        return DTR_OK;
+    if (!upload->sampling)
+        rc = dtr_timer_open(upload->daemon->parts.control, on_sample, upload, &upload->sampling, err);
+    if (rc == DTR_OK)
+        dtr_timer_set(upload->sampling, SAMPLE_MS);
+    return rc;
+}
+
+void sync_host(void *service, struct dtr_rpc_call *call, const struct dtr_rpc_message *request)
+{
+    static const struct dtr_rpc_events events = {.closed = on_host_closed};
+    struct upload *upload = ((struct dtr_daemon *)service)->upload;
+    struct host_sync *sync = upload->closing ? NULL : calloc(1, sizeof(*sync));
+    struct dtr_error err = {.code = upload->closing ? DTR_EUNAVAILABLE : DTR_ENOMEM,
+                            .text = "this daemon takes no more children now"};
+    (void)request;
+    if (!sync || begin_sampling(upload, &err) != DTR_OK) {
+        free(sync);
+        dtr_rpc_call_fail(call, &err);
+        return;
+    }
+    *sync = (struct host_sync){.upload = upload, .call = call};
+    if (dtr_list_empty(&upload->host_syncs))
+        sample(upload, UINT64_MAX);
+    dtr_list_add_tail(&upload->host_syncs, &sync->link);
+    dtr_rpc_call_adopt(call, &events, sync);
+    dtr_rpc_call_headers(call);
+    tell_host(sync, max_tx(upload));
+}
+
+void syncs_stop(struct upload *upload)
+{
+    dtr_timer_close(upload->sampling);
+    upload->sampling = NULL;
+    dtr_list_each_safe (node, &upload->syncs) {
+        struct sync *sync = dtr_container(node, struct sync, link);
+        dtr_list_remove(&sync->link);
+        dtr_rpc_call_finish(sync->call, DTR_RPC_UNAVAILABLE, "the daemon stops");
+    }
+    dtr_list_each_safe (node, &upload->host_syncs) {
+        struct host_sync *sync = dtr_container(node, struct host_sync, link);
+        dtr_list_remove(&sync->link);
+        dtr_rpc_call_finish(sync->call, DTR_RPC_OK, NULL);
+    }
+}
