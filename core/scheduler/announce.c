@@ -168,12 +168,11 @@ static void on_message(void *context, struct dtr_rpc_call *call, const struct dt
         dispatch(announce, request, message);
 }
 
-/* The client ended its side or went away before a terminal request: the peer is gone. */
-static void gone(struct announce *announce)
+/* The stream is over, whoever ended it: the swarm must not name it any more. Before a terminal request its
+ * peer is gone. */
+static void leave(struct announce *announce)
 {
     struct dtr_scheduler *scheduler = announce->scheduler;
-    if (announce->over)
-        return;
     announce->over = true;
     if (!announce->peer_id || scheduler->closing)
         return;
@@ -186,7 +185,7 @@ static void on_end(void *context, struct dtr_rpc_call *call)
     struct announce *announce = context;
     if (announce->over)
         return;
-    gone(announce);
+    leave(announce);
     dtr_rpc_call_finish(call, DTR_RPC_OK, NULL);
 }
 
@@ -196,7 +195,7 @@ static void on_closed(void *context, struct dtr_rpc_call *call, const struct dtr
     (void)call;
     if (status->code != DTR_RPC_OK)
         dtr_metric_add(DTR_SCHEDULER_ANNOUNCE_PEER_FAILURE, NULL, 1);
-    gone(announce);
+    leave(announce);
     free(announce->peer_id);
     free(announce);
 }

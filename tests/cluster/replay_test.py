@@ -20,7 +20,8 @@ ANNOUNCE_PEER = "/scheduler.v2.Scheduler/AnnouncePeer"
 DOWNLOAD_TASK = "/dfdaemon.v2.DfdaemonUpload/DownloadTask"
 SYNC_PIECES, SYNC_HOST = "/dfdaemon.v2.DfdaemonUpload/SyncPieces", "/dfdaemon.v2.DfdaemonUpload/SyncHost"
 REGISTER, STARTED, SOURCE_STARTED, FINISHED, SOURCE_FINISHED = 4, 5, 6, 8, 9  # of AnnouncePeerRequest
-PIECE, SOURCE_PIECE = 12, 13
+RESCHEDULE, PIECE, SOURCE_PIECE = 7, 12, 13
+TERMINAL = (FINISHED, SOURCE_FINISHED, 10, 11)
 NORMAL_TASK, NEED_BACK_TO_SOURCE = 2, 3  # of AnnouncePeerResponse
 # Of a Download: the parameters that an URL without query does not have, headers of the client, its address, and that
 # digests name blobs, which this is none of.
@@ -271,12 +272,10 @@ class Parents:
     """Dragonfly's seed and node p1 as a child of theirs saw them: SyncPieces, SyncHost, Vortex."""
 
     def __init__(self, test, name, number):
-        self.replies = {}
+        self.test = test
+        self.replies = {}  # by piece
         for call in read(f"{name}-vortex")[0]:
-            request, reply = bytes.fromhex(call.one("request")), bytes.fromhex(call.one("reply"))
-            self.replies[request[6:]] = reply
-        self.gone = threading.Event()
-        test.addCleanup(self.gone.set)
+            self.replies[bytes.fromhex(call.one("request"))[70:]] = bytes.fromhex(call.one("reply"))
         self.served = set()
         self.calls = [call for call in read(f"{name}-daemon")[0] if call.client == f"{NETWORK}.{number}"]
         for ip in sorted({call.server for call in self.calls}):
@@ -287,12 +286,13 @@ class Parents:
         sync_pieces = next(call for call in self.calls if call.server == ip and call.method == SYNC_PIECES)
 
         def on_sync_pieces(requests, _):
-            test.assertEqual(sorted(fields(next(requests))), sorted(fields(sync_pieces.messages(">")[0])))
-            yield from sync_pieces.messages("<")
+            return self.sync_pieces(sync_pieces, next(requests))
 
         def on_sync_host(_, context):
+            over = threading.Event()
             context.send_initial_metadata(())
-            self.gone.wait()
+            if context.add_callback(over.set):
+                over.wait()
             yield from ()
 
         test.addCleanup(Server(f"{ip}:4000", {SYNC_PIECES: on_sync_pieces, SYNC_HOST: on_sync_host}).close)
@@ -309,13 +309,25 @@ class Parents:
                 return
             threading.Thread(target=self.give, args=(connection, ip), daemon=True).start()
 
+    def sync_pieces(self, call, request):
+        """What is answered to a child."""
+        self.test.assertEqual(sorted(fields(request)), sorted(fields(call.messages(">")[0])))
+        yield from call.messages("<")
+
+    def piece(self, request):
+        """Head and bytes of a piece."""
+        reply = self.replies[request[70:]]
+        offset, length = (int.from_bytes(reply[at : at + 8], "big") for at in (14, 22))
+        return reply, OBJECT[offset : offset + length]
+
     def give(self, connection, ip):
         with connection, connection.makefile("rb") as incoming:
             request = incoming.read(74)
-            reply = self.replies[request[6:]]
-            offset, length = (int.from_bytes(reply[at : at + 8], "big") for at in (14, 22))
-            connection.sendall(reply + OBJECT[offset : offset + length])
-            self.served.add((ip, int.from_bytes(request[70:74], "big")))
+            try:
+                connection.sendall(b"".join(self.piece(request)))
+            except OSError:
+                return  # the child has changed its mind
+            self.served.add((ip, int.from_bytes(request[70:], "big")))
 
 
 class OurNode(RecordedOthers):
