@@ -6,6 +6,7 @@
 
 #include <darter/module.h>
 #include <darter/runtime.h>
+#include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +28,7 @@ struct plan {
     size_t capacity;
     const char *config_path;
     struct config_edit edit;
+    char note[400];
 };
 
 static const char *const programs[] = {"/usr/bin/containerd", "/usr/local/bin/containerd", "/bin/containerd"};
@@ -217,6 +219,49 @@ static int plan_registry(struct plan *plan, const char *proxy, const struct dtr_
     return rc ? rc : plan_hosts(plan, registry->host, &wish, err);
 }
 
+static bool is_planned(const struct plan *plan, const char *path)
+{
+    for (size_t i = 0; i < plan->plan.change_count; i++) {
+        if (strcmp(plan->plan.changes[i].path, path) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Whether containerd asks somebody else for this registry, whatever _default says. */
+static bool goes_elsewhere(const struct plan *plan, const char *name, const char *proxy)
+{
+    char path[CONTAINERD_PATH], *text = NULL;
+    if (name[0] == '.' || strcmp(name, "_default") == 0 ||
+        hosts_path(plan->edit.folder, name, path, NULL) != DTR_OK || is_planned(plan, path) ||
+        read_text(path, &text, NULL) != DTR_OK || !text)
+        return false;
+    bool elsewhere = strstr(text, proxy) == NULL;
+    free(text);
+    return elsewhere;
+}
+
+/* A registry with a hosts.toml of its own does not see _default. */
+static void note_others(struct plan *plan, const char *proxy)
+{
+    DIR *folder = opendir(plan->edit.folder);
+    size_t length = 0;
+    for (struct dirent *entry; folder && (entry = readdir(folder)) != NULL;) {
+        if (goes_elsewhere(plan, entry->d_name, proxy) && length + strlen(entry->d_name) < 200)
+            length += (size_t)snprintf(plan->note + length, sizeof(plan->note) - length, "%s%s",
+                                       length ? ", " : "", entry->d_name);
+    }
+    if (folder)
+        (void)closedir(folder);
+    if (length == 0)
+        return;
+    (void)snprintf(
+        plan->note + length, sizeof(plan->note) - length,
+        ": a hosts.toml of its own goes before _default, so images from there do not pass through the "
+        "daemon; list it in dfinit.yaml to change that");
+    plan->plan.note = plan->note;
+}
+
 static int plan_files(struct plan *plan, const struct containerd_options *options,
                       const struct dtr_runtime_request *request, struct dtr_error *err)
 {
@@ -229,6 +274,8 @@ static int plan_files(struct plan *plan, const struct containerd_options *option
     }
     for (size_t i = 0; rc == DTR_OK && i < request->registry_count; i++)
         rc = plan_registry(plan, request->proxy_url, &request->registries[i], err);
+    if (rc == DTR_OK && request->all_registries)
+        note_others(plan, request->proxy_url);
     if (rc == DTR_OK && plan->edit.cri_disabled)
         plan->plan.note = "disabled_plugins switches the CRI plugin off: Kubernetes and crictl cannot pull "
                           "through containerd until it is removed there";

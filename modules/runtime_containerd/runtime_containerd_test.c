@@ -286,6 +286,40 @@ static void test_plan_no_restart(void **state)
     ops->plan_free(plan);
 }
 
+static void put_hosts(const char *registry, const char *text)
+{
+    char folder[160], path[200];
+    (void)snprintf(folder, sizeof(folder), "%s/certs.d/%s", root, registry);
+    (void)snprintf(path, sizeof(path), "%s/hosts.toml", folder);
+    assert_int_equal(mkdir(folder, 0755), 0);
+    put(path, text);
+}
+
+/* _default is for registries without a file only. */
+static void test_plan_names_who_goes_elsewhere(void **state)
+{
+    struct dtr_runtime_request request = {.proxy_url = "http://127.0.0.1:4001", .all_registries = true};
+    char folder[160];
+    (void)state;
+    (void)snprintf(folder, sizeof(folder), "%s/certs.d", root);
+    assert_int_equal(mkdir(folder, 0755), 0);
+    struct dtr_runtime_plan *plan = plan_ok(&request);
+    assert_null(plan->note);
+    ops->plan_free(plan);
+    put_hosts("_default", "[host.\"https://old\"]\n");
+    put_hosts("ours.test", "[host.\"http://127.0.0.1:4001\"]\n");
+    put_hosts("quay.io", "[host.\"https://mirror\"]\n");
+    plan = plan_ok(&request);
+    assert_non_null(plan->note);
+    assert_int_equal(strncmp(plan->note, "quay.io: a hosts.toml of its own", 32), 0);
+    ops->plan_free(plan);
+    request.registries = &(struct dtr_runtime_registry){.host = "quay.io"};
+    request.registry_count = 1;
+    plan = plan_ok(&request);
+    assert_null(plan->note);
+    ops->plan_free(plan);
+}
+
 static void test_plan_refused(void **state)
 {
     struct dtr_runtime_registry bad = {.host = "../../root"};
@@ -320,19 +354,13 @@ int main(void)
 {
 #define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_config_fresh),
-        cmocka_unit_test(test_config_no_registry),
-        cmocka_unit_test(test_config_registry),
-        cmocka_unit_test(test_config_disguise),
-        cmocka_unit_test(test_config_set),
-        cmocka_unit_test(test_config_refused),
-        cmocka_unit_test(test_hosts),
-        cmocka_unit_test(test_hosts_existing),
-        cmocka_unit_test(test_hosts_refused),
-        IN_FOLDER(test_plan_fresh),
-        IN_FOLDER(test_plan_no_restart),
-        IN_FOLDER(test_plan_refused),
-        IN_FOLDER(test_detect),
+        cmocka_unit_test(test_config_fresh),    cmocka_unit_test(test_config_no_registry),
+        cmocka_unit_test(test_config_registry), cmocka_unit_test(test_config_disguise),
+        cmocka_unit_test(test_config_set),      cmocka_unit_test(test_config_refused),
+        cmocka_unit_test(test_hosts),           cmocka_unit_test(test_hosts_existing),
+        cmocka_unit_test(test_hosts_refused),   IN_FOLDER(test_plan_fresh),
+        IN_FOLDER(test_plan_no_restart),        IN_FOLDER(test_plan_names_who_goes_elsewhere),
+        IN_FOLDER(test_plan_refused),           IN_FOLDER(test_detect),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
