@@ -114,22 +114,31 @@ static void unary(void *service, struct dtr_rpc_call *call, const struct dtr_rpc
     }
 }
 
+/* One server stream's answer: several may be open at once. */
+struct parts {
+    struct echo *echo;
+    size_t left;
+    char *text;
+};
+
 static void send_parts(void *context, struct dtr_rpc_call *call)
 {
-    struct echo *echo = context;
-    while (echo->parts_left > 0 && dtr_rpc_call_queued(call) < DTR_RPC_HIGH_WATER) {
-        (void)echo_send(call, echo->part);
-        echo->parts_left--;
+    struct parts *parts = context;
+    while (parts->left > 0 && dtr_rpc_call_queued(call) < DTR_RPC_HIGH_WATER) {
+        (void)echo_send(call, parts->text);
+        parts->left--;
     }
-    if (echo->parts_left == 0)
+    parts->echo->parts_left = parts->left;
+    if (parts->left == 0)
         dtr_rpc_call_finish(call, DTR_RPC_OK, NULL);
 }
 
 static void parts_closed(void *context, struct dtr_rpc_call *call, const struct dtr_rpc_status *status)
 {
-    struct echo *echo = context;
-    free(echo->part);
-    echo->part = NULL;
+    struct parts *parts = context;
+    struct echo *echo = parts->echo;
+    free(parts->text);
+    free(parts);
     on_closed(&echo->server, call, status);
 }
 
@@ -145,11 +154,14 @@ static void server_stream(void *service, struct dtr_rpc_call *call, const struct
         return;
     }
     echo->server = (struct record){.call = call};
-    echo->parts_left = strtoul(text_of(request), &end, 10);
-    echo->part_size = strtoul(end, NULL, 10);
-    echo->part = echo_text(echo->part_size);
-    dtr_rpc_call_adopt(call, &events, echo);
-    send_parts(echo, call);
+    struct parts *parts = calloc(1, sizeof(*parts));
+    if (!parts)
+        abort();
+    parts->echo = echo;
+    parts->left = strtoul(text_of(request), &end, 10);
+    parts->text = echo_text(strtoul(end, NULL, 10));
+    dtr_rpc_call_adopt(call, &events, parts);
+    send_parts(parts, call);
 }
 
 static void stream_open(void *service, struct dtr_rpc_call *call, const struct dtr_rpc_events *events)

@@ -31,9 +31,7 @@ struct echo {
     bool slow;         /* streaming calls start without credit */
     bool mute;         /* streaming calls are not echoed */
     bool early;        /* streaming calls get headers at once */
-    size_t parts_left; /* of a server stream that waits to be writable */
-    size_t part_size;
-    char *part;
+    size_t parts_left; /* of the server stream that sent last and waits to be writable */
 };
 
 /* Unary: echoes. "fail": NOT_FOUND with details. "empty": an empty message. "hold": keeps it in
