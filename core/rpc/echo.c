@@ -114,6 +114,8 @@ static void unary(void *service, struct dtr_rpc_call *call, const struct dtr_rpc
     }
 }
 
+enum { PART_MAX = 1 << 20 }; /* what a stranger may ask for */
+
 /* One server stream's answer: several may be open at once. */
 struct parts {
     struct echo *echo;
@@ -159,7 +161,8 @@ static void server_stream(void *service, struct dtr_rpc_call *call, const struct
         abort();
     parts->echo = echo;
     parts->left = strtoul(text_of(request), &end, 10);
-    parts->text = echo_text(strtoul(end, NULL, 10));
+    size_t size = strtoul(end, NULL, 10);
+    parts->text = echo_text(size < PART_MAX ? size : PART_MAX);
     dtr_rpc_call_adopt(call, &events, parts);
     send_parts(parts, call);
 }
