@@ -4,6 +4,7 @@ Every test also ends with the checks of ClusterTest: all that still runs stops w
 """
 
 import os
+import threading
 
 from fixture import MIB, STALL_SECONDS, ClusterTest, deadline, flip_bytes, until
 from lab.darter import STORE
@@ -146,6 +147,19 @@ class OriginFails(ClusterTest):
         self.origin.misbehave(Fault(status=500))
         self.expect_error(self.start_download("node1", self.file), self.file, 20, statuses=[500, 502, 503])
         self.expect_recovery()
+
+    @deadline(60)
+    def test_takes_its_time_to_begin(self):
+        """Longer than bytes may be apart: the head of an answer has twice that."""
+        self.add_daemon("patient", 31, extra={"download": {"stallTimeout": "2s"}})
+        fault = self.origin.misbehave(Fault(late=True))
+        download = self.start_download("patient", self.file)
+        self.assertTrue(fault.met.wait(10))
+        threading.Timer(3, fault.release).start()
+        self.expect_right(download, self.file, 20)
+        asked = [(request["ip"], request["range"]) for request in self.origin.requests]
+        self.assertEqual(len(asked), len(set(asked)), f"something was asked for twice: {asked}")
+        self.expect_idle()
 
     @deadline(60)
     def test_closes_in_the_middle_once(self):

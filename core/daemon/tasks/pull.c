@@ -7,6 +7,8 @@
 #include "core/obs/log.h"
 #include <stdlib.h>
 
+enum { ORIGIN_STALLS = 4 };
+
 /* --- what transfers report ---------------------------------------------------------------------------------
  */
 
@@ -131,6 +133,8 @@ static int start_transfer(struct dtr_task *task, const struct dtr_plan_action *a
         request.peer = task->parents[action->parent];
         request.piece_number = action->piece;
     } else {
+        /* The planner gives an origin up, which has longer for its head; this is for one that it forgets. */
+        request.stall_ms *= ORIGIN_STALLS;
         request.origin = options->origin;
         request.origin_instance = options->origin_instance;
         request.url = task->strings[ORIGIN_URL];

@@ -29,14 +29,18 @@ class Fault:
     """What goes wrong, for the next `times` GETs (None: for all) of whichever file.
 
     status   answer with this status and a short body
+    late     send nothing at all until release() is called
     close    close the connection after this many bytes of the body
     stall    stop sending after this many bytes until release() is called
     flip     send this byte of the file wrong
     ignore_range   answer 200 with everything whatever range was asked for
     """
 
-    def __init__(self, status=None, close=None, stall=None, flip=None, ignore_range=False, times=None):
+    def __init__(
+        self, status=None, late=False, close=None, stall=None, flip=None, ignore_range=False, times=None
+    ):
         self.status = status
+        self.late = late
         self.close = close
         self.stall = stall
         self.flip = flip
@@ -150,6 +154,9 @@ class _Handler(BaseHTTPRequestHandler):
         record["headers"] = self.headers
         record["authorization"] = self.headers.get("Authorization")
         self.server_origin.requests.append(record)
+        if fault and fault.late:
+            fault.met.set()
+            fault.released.wait()
         file = self.server_origin.files.get(self.path.partition("?")[0])
         status = fault.status if fault and fault.status else 200 if file else 404
         if status != 200:
