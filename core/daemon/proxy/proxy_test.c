@@ -361,6 +361,10 @@ static void ranges_are_answered_by_their_part(void **state)
     assert_part(&client, "HTTP/1.1 206 ", 4194000, RIG_SIZE - 4194000);
     ask(&client, "GET " BLOB "Range: bytes=100-199\r\nIf-Range: \"another\"\r\n\r\n");
     assert_part(&client, "HTTP/1.1 200 ", 0, RIG_SIZE);
+    ask(&client,
+        "GET /v2/a/blobs/far" OTHER "Range: bytes=18446744073709551614-18446744073709551615\r\n\r\n");
+    assert_says(&client, "HTTP/1.1 416 ");
+    dtr_str_free(&client.answer);
     ask(&client, "GET " BLOB "Range: bytes=7000000-\r\n\r\n");
     assert_says(&client, "HTTP/1.1 416 ");
     assert_says(&client, "Content-Range: bytes */6291456");

@@ -9,8 +9,7 @@ static uint64_t content_length(const struct dtr_task *task)
     return task->facts.content_length;
 }
 
-/* The end of what a reader wants; DTR_LENGTH_UNKNOWN while the object's length is not known. */
-static uint64_t wanted_end(const struct dtr_reader *reader)
+uint64_t reader_end(const struct dtr_reader *reader)
 {
     uint64_t total = content_length(reader->task), end = DTR_LENGTH_UNKNOWN;
     if (reader->length != DTR_LENGTH_UNKNOWN && reader->offset + reader->length >= reader->offset)
@@ -36,7 +35,7 @@ static bool hides_the_last(const struct dtr_reader *reader, uint64_t end)
 static void tell(struct dtr_reader *reader)
 {
     struct dtr_task *task = reader->task;
-    uint64_t until = dtr_ranges_run(&task->readable, reader->told), end = wanted_end(reader);
+    uint64_t until = dtr_ranges_run(&task->readable, reader->told), end = reader_end(reader);
     bool hidden = hides_the_last(reader, end);
     if (task->spoilt)
         return;

@@ -337,10 +337,7 @@ static struct dtr_reader *hungry(const struct dtr_task *task)
 {
     dtr_list_each (node, &task->readers) {
         struct dtr_reader *reader = dtr_container(node, struct dtr_reader, link);
-        uint64_t end =
-            reader->length == DTR_LENGTH_UNKNOWN ? DTR_LENGTH_UNKNOWN : reader->offset + reader->length;
-        if (end > task->facts.content_length)
-            end = task->facts.content_length;
+        uint64_t end = reader_end(reader);
         bool there = end != DTR_LENGTH_UNKNOWN && dtr_ranges_has(&task->readable, reader->offset, end);
         if (reader->announce && !reader->failed && !reader->local_only) {
             reader->announce = false; /* once */

@@ -120,6 +120,8 @@ void pull_cancel(struct dtr_task *task);
 void pull_note_finished(struct dtr_task *task);
 
 /* reader.c */
+/* The end of what a reader wants; DTR_LENGTH_UNKNOWN while the object's length is not known. */
+uint64_t reader_end(const struct dtr_reader *reader);
 void readers_wake(struct dtr_task *task);
 /* Of a spoilt task only those that have been told of its bytes: the others wait for better ones, unless the
  * daemon stops. */
