@@ -365,6 +365,9 @@ static void ranges_are_answered_by_their_part(void **state)
         "GET /v2/a/blobs/far" OTHER "Range: bytes=18446744073709551614-18446744073709551615\r\n\r\n");
     assert_says(&client, "HTTP/1.1 416 ");
     dtr_str_free(&client.answer);
+    ask(&client, "GET /v2/a/blobs/farther" OTHER "Range: bytes=18446744073709551615-\r\n\r\n");
+    assert_says(&client, "HTTP/1.1 416 ");
+    dtr_str_free(&client.answer);
     ask(&client, "GET " BLOB "Range: bytes=7000000-\r\n\r\n");
     assert_says(&client, "HTTP/1.1 416 ");
     assert_says(&client, "Content-Range: bytes */6291456");

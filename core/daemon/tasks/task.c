@@ -487,6 +487,15 @@ static int take_digest(struct dtr_task *task, const char *digest, struct dtr_err
     return DTR_OK;
 }
 
+/* An object has fewer bytes than that, so the last of them has a smaller number. */
+static int no_such_byte(struct dtr_error *err)
+{
+    int rc = dtr_error_set(err, DTR_EINVALID, DTR_RETRY_NEVER, "the range lies behind the end of any object");
+    if (err)
+        err->status = 416;
+    return rc;
+}
+
 int dtr_tasks_read(struct dtr_tasks *tasks, const struct dtr_read_request *request,
                    const struct dtr_reader_events *events, void *context, struct dtr_reader **ret_reader,
                    struct dtr_error *err)
@@ -497,6 +506,8 @@ int dtr_tasks_read(struct dtr_tasks *tasks, const struct dtr_read_request *reque
     if (strlen(request->task_id) != DTR_TASK_ID_LENGTH)
         return dtr_error_set(err, DTR_EINVALID, DTR_RETRY_NEVER, "a task id has %d characters",
                              DTR_TASK_ID_LENGTH);
+    if (request->offset == DTR_LENGTH_UNKNOWN)
+        return no_such_byte(err);
     struct dtr_reader *reader = calloc(1, sizeof(*reader));
     if (!reader)
         return dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for a reader");
