@@ -313,7 +313,8 @@ void dtr_planner_piece_done(struct dtr_planner *p, uint64_t now_ms, uint32_t id,
     state->crc32 = piece->crc32;
     state->has_crc32 = piece->has_crc32;
     state->cost_ns = piece->cost_ns;
-    p->quiet_since = now_ms;
+    p->quiet_since = p->dry_since = now_ms;
+    p->anew_at = 0;
     p->unreported++;
     if (t->parent)
         t->parent->strikes = 0;

@@ -123,8 +123,10 @@ struct dtr_planner {
     uint32_t answers;
     uint64_t schedule_until; /* the scheduler is not asked after it */
     uint64_t stat_until;     /* 0: no STAT_TASK under way */
-    uint64_t quiet_since;
-    uint64_t linger_until; /* after DONE: how long an answer is waited for; 0: not */
+    uint64_t quiet_since;    /* bytes, an answer, the end of a transfer: something happened last */
+    uint64_t dry_since;      /* a piece was verified last */
+    uint64_t anew_at;        /* planned anew for a dry spell; 0: not in this one */
+    uint64_t linger_until;   /* after DONE: how long an answer is waited for; 0: not */
 
     struct dtr_error why;        /* the last trouble, for descriptions and the final error */
     struct dtr_error origin_why; /* what made the origin fail */

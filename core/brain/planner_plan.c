@@ -130,6 +130,7 @@ void dtr_plan_decide(struct dtr_planner *p)
     if (dtr_plan_complete(p))
         return;
     p->source_small = small;
+    p->dry_since = p->now_ms;
     if (!dtr_plan_can_register(p) || (small && !p->config.disable_back_to_source)) {
         dtr_plan_open_source(p, "there is no scheduler");
         return;
@@ -168,6 +169,21 @@ static bool quiet_too_long(const struct dtr_planner *p)
     return p->now_ms >= p->quiet_since + p->config.stall_timeout_ms;
 }
 
+/* No piece was verified for a stall time after the plan was made anew for that: answers of the scheduler and
+ * parents that fail in new ways must not put the origin off. */
+static bool dried_up(const struct dtr_planner *p)
+{
+    return p->anew_at && p->now_ms >= p->anew_at + p->config.stall_timeout_ms && !p->source_dead &&
+           !p->config.disable_back_to_source;
+}
+
+static void plan_anew(struct dtr_planner *p)
+{
+    if (!p->anew_at && p->now_ms >= p->dry_since + p->config.stall_timeout_ms)
+        p->anew_at = p->now_ms;
+    dtr_plan_reschedule(p, p->why.code ? p->why.text : "no parent has the missing pieces");
+}
+
 /* Bytes are missing and nothing brings any. True: something was done about it, look again. */
 static bool seek_more(struct dtr_planner *p)
 {
@@ -181,8 +197,10 @@ static bool seek_more(struct dtr_planner *p)
     p->quiet_since = p->now_ms;
     if (p->talk == TALK_ASKED)
         dtr_plan_open_source(p, "the scheduler does not answer");
+    else if (dried_up(p))
+        dtr_plan_open_source(p, "the peers bring nothing");
     else if (dtr_plan_can_reschedule(p))
-        dtr_plan_reschedule(p, p->why.code ? p->why.text : "no parent has the missing pieces");
+        plan_anew(p);
     else if (dtr_plan_can_register(p) && !p->source_small)
         dtr_plan_register(p);
     else

@@ -205,6 +205,57 @@ static void parent_with_nothing_to_give_is_waited_for_a_stall_time(void **state)
     scene_end(&s);
 }
 
+/* The scheduler keeps naming parents, none of which brings anything. */
+static void second_stall_in_a_row_means_origin(void **state)
+{
+    struct scene s;
+    (void)state;
+    scene_with_parents(&s, 8 * MIB, "A");
+    scene_pass(&s, 5000);
+    assert_string_equal(s.said, "reschedule");
+    scene_pass(&s, 100);
+    scene_parents(&s, "AB");
+    expect(&s, "started; parent_open B");
+    scene_pass(&s, 5000);
+    assert_string_equal(s.said, "back_to_source_started; origin 1: 0 rest");
+    scene_end(&s);
+}
+
+static void parents_that_fall_silent_one_after_the_other_mean_origin(void **state)
+{
+    struct scene s;
+    (void)state;
+    scene_with_parents(&s, 8 * MIB, "A");
+    scene_seen(&s, A, 0, 1);
+    (void)scene_drain(&s);
+    scene_pass(&s, 5000);
+    assert_int_equal(scene_count(&s, "reschedule"), 1);
+    scene_parents(&s, "B");
+    scene_seen(&s, B, 0, 1);
+    (void)scene_drain(&s);
+    scene_pass(&s, 5000);
+    assert_int_equal(scene_count(&s, "back_to_source_started"), 1);
+    scene_end(&s);
+}
+
+static void verified_piece_ends_a_dry_spell(void **state)
+{
+    struct scene s;
+    (void)state;
+    scene_with_parents(&s, 12 * MIB, "A");
+    for (uint32_t n = 0; n < 3; n++) {
+        (void)scene_drain(&s);
+        scene_pass(&s, 5000);
+        assert_string_equal(s.said, "reschedule");
+        scene_parents(&s, "A");
+        scene_seen(&s, A, n, n);
+        (void)scene_drain(&s);
+        scene_piece(&s, n + 1);
+    }
+    expect(&s, "parent_close A; piece_finished 2 from A; done; finished");
+    scene_end(&s);
+}
+
 static void crawling_parent_does_not_hold_a_piece_for_ever(void **state)
 {
     struct scene s;
@@ -313,6 +364,9 @@ int main(void)
         cmocka_unit_test(scheduler_that_is_back_is_asked_when_parents_do_not_suffice),
         cmocka_unit_test(list_that_fails_is_opened_once_more),
         cmocka_unit_test(parent_with_nothing_to_give_is_waited_for_a_stall_time),
+        cmocka_unit_test(second_stall_in_a_row_means_origin),
+        cmocka_unit_test(parents_that_fall_silent_one_after_the_other_mean_origin),
+        cmocka_unit_test(verified_piece_ends_a_dry_spell),
         cmocka_unit_test(crawling_parent_does_not_hold_a_piece_for_ever),
         cmocka_unit_test(piece_timeout_ends_what_crawls_sooner),
         cmocka_unit_test(peers_of_another_version_are_not_used),

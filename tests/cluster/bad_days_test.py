@@ -98,6 +98,19 @@ class ParentFails(ClusterTest):
         self.expect_idle()
 
     @deadline(60)
+    def test_parents_frozen_before_a_pull(self):
+        """The scheduler names them again, as long as it does not know: a new plan, then the origin."""
+        self.add_daemon("node3", 23)
+        self.wait_announced(3)
+        self.pull("node3", self.file)
+        for name in ("node1", "node3"):
+            self.daemons[name].process.freeze()
+        self.pull("node2", self.file, seconds=3 + 2 * STALL_SECONDS)
+        for name in ("node1", "node3"):
+            self.daemons[name].process.thaw()
+        self.expect_idle()
+
+    @deadline(60)
     def test_parent_loses_its_network(self):
         download = self.pull_until_part()
         self.daemons["node1"].node.enter("ip", "link", "set", "eth0", "down")
