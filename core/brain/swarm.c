@@ -67,9 +67,9 @@ char *dtr_swarm_texts(const char *const *texts, size_t count, const char **ret_t
 static void init_lists(struct dtr_swarm *swarm)
 {
     struct dtr_list *const heads[] = {
-        &swarm->hosts,  &swarm->seeds,   &swarm->tasks,  &swarm->crowded, &swarm->empty_tasks,
-        &swarm->ready,  &swarm->leaving, &swarm->probes, &swarm->patient, &swarm->late,
-        &swarm->active, &swarm->idle,    &swarm->ended,
+        &swarm->hosts, &swarm->seeds,   &swarm->tasks,  &swarm->crowded, &swarm->empty_tasks,
+        &swarm->ready, &swarm->leaving, &swarm->probes, &swarm->patient, &swarm->late,
+        &swarm->more,  &swarm->active,  &swarm->idle,   &swarm->ended,
     };
     for (size_t i = 0; i < sizeof(heads) / sizeof(heads[0]); i++)
         dtr_list_init(heads[i]);
@@ -111,6 +111,8 @@ void dtr_swarm_configure(struct dtr_swarm *swarm, const struct dtr_swarm_config 
     if (!own->policy.keep)
         own->policy.keep = own->candidate_parent_limit;
     cut(&own->policy.keep, 1, DTR_SWARM_KEEP_MAX);
+    if (own->policy.acyclic || own->policy.newcomers >= own->policy.keep)
+        own->policy.newcomers = own->policy.acyclic ? 0 : own->policy.keep - 1;
     cut(&own->policy.sample, own->policy.keep, DTR_SWARM_SAMPLE_MAX);
 }
 
@@ -191,7 +193,8 @@ bool dtr_swarm_next(struct dtr_swarm *swarm, struct dtr_swarm_action *ret_action
 {
     release_lent(swarm);
     return take_reply(swarm, ret_action) || take_leaving(swarm, ret_action) ||
-           take_probe(swarm, ret_action) || dtr_swarm_answer(swarm, ret_action);
+           take_probe(swarm, ret_action) || dtr_swarm_answer(swarm, ret_action) ||
+           dtr_swarm_more_take(swarm, ret_action);
 }
 
 void dtr_swarm_time(struct dtr_swarm *swarm, uint64_t now_ms)

@@ -29,6 +29,7 @@ struct swarm_task {
     struct dtr_map_node node;
     struct dtr_list link;       /* in swarm.tasks, in swarm.crowded or in swarm.empty_tasks */
     struct dtr_list peers;      /* oldest first */
+    struct dtr_list roomy;      /* peers that may be given more parents; some have no room any more */
     struct dtr_list waiting;    /* peers whose question nobody can answer at present */
     struct swarm_peer **offers; /* peers that may be parents now, in no order; room for all peers */
     uint32_t offer_capacity;
@@ -50,6 +51,7 @@ struct swarm_edge {
     struct swarm_peer *parent, *child;
     uint64_t tx, bytes;
     uint32_t pieces;
+    bool told; /* the child knows of it */
 };
 
 /* Piece costs, ms: mean and spread of all but the last one. */
@@ -67,6 +69,7 @@ struct swarm_peer {
     struct dtr_list host_link, task_link;
     struct dtr_list queue; /* in swarm.ready, task.waiting or, removed, swarm.leaving */
     struct dtr_list clock; /* in swarm.patient or swarm.late while it waits */
+    struct dtr_list room;  /* in task.roomy or, when it was given parents, in swarm.more */
     struct dtr_list age;   /* in swarm.active, swarm.idle or swarm.ended */
     struct dtr_list children;
     struct swarm_edge *parents;
@@ -87,6 +90,7 @@ struct swarm_peer {
     bool at_source;          /* counted in task.source_count */
     bool disable_back_to_source;
     bool metadata_only;
+    bool takes_more;
     char id[];
 };
 
@@ -111,6 +115,7 @@ struct dtr_swarm {
     struct dtr_list ready;   /* peers whose question is to be tried */
     struct dtr_list leaving; /* removed peers whose stream is to be rejected */
     struct dtr_list probes;  /* seeds to be probed */
+    struct dtr_list more;    /* peers that are to be told of more parents */
     struct dtr_list patient; /* waiting peers, oldest question first */
     struct dtr_list late;    /* the same past the back-to-source limit */
     struct dtr_list active, idle,
@@ -208,6 +213,19 @@ void dtr_swarm_mark_descendants(struct dtr_swarm *swarm, struct swarm_peer *peer
  * somebody was left out only because it is slow at present. */
 uint32_t dtr_swarm_pick(struct dtr_swarm *swarm, struct swarm_peer *child,
                         const struct dtr_swarm_peer **ret_parents, bool *ret_slow);
+
+/* Whether this parent is one for this child. *slow: it would be, were it not slow at present. The child's
+ * descendants are marked. */
+bool dtr_swarm_suits(const struct dtr_swarm *swarm, const struct swarm_peer *child,
+                     const struct swarm_peer *parent, bool *slow);
+
+/* --- swarm_more.c --- */
+/* To be called when a peer may have come to have room for parents. */
+void dtr_swarm_more_room(struct dtr_swarm *swarm, struct swarm_peer *peer);
+/* A peer is on offer from now on: some of those who have room get it. */
+void dtr_swarm_more_newcomer(struct dtr_swarm *swarm, struct swarm_peer *newcomer);
+/* The next peer that is to be told of more parents. */
+bool dtr_swarm_more_take(struct dtr_swarm *swarm, struct dtr_swarm_action *ret_action);
 
 /* --- swarm_answer.c --- */
 /* Tries ready questions until one yields an action. */

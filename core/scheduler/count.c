@@ -137,6 +137,7 @@ void count_action(const struct dtr_swarm_action *action)
     case DTR_SWARM_REJECT:
         count_refused(announce);
         break;
+    case DTR_SWARM_MORE_PARENTS:
     case DTR_SWARM_CLOSE:
     case DTR_SWARM_TRIGGER_SEED:
     case DTR_SWARM_PROBE_SEED:

@@ -13,7 +13,7 @@
 enum { LOOK_MS = 1000 };
 
 /* What stands behind "default", and behind Dragonfly's values that there is nothing for. */
-static const char *const usual = "dragonfly";
+static const char *const usual = "mesh";
 static const char *const old_values[] = {"plugin", "ml", "nt"};
 
 static bool is_old(const char *algorithm)
@@ -60,6 +60,7 @@ struct dtr_swarm_config policy_config(struct dtr_scheduler *scheduler)
                                                   .acyclic = settings->acyclic,
                                                   .sample = settings->sample,
                                                   .keep = settings->keep,
+                                                  .newcomers = settings->newcomers,
                                                   .late_offers = settings->late_offers};
     }
     return config;

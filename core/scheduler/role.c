@@ -26,6 +26,7 @@ static void perform(struct dtr_scheduler *scheduler, const struct dtr_swarm_acti
     tell_action(action);
     switch (action->kind) {
     case DTR_SWARM_ANSWER_PARENTS:
+    case DTR_SWARM_MORE_PARENTS:
         answer_parents(scheduler, action->stream, action);
         break;
     case DTR_SWARM_ANSWER_SOURCE:

@@ -39,6 +39,7 @@ struct announce {
     struct dtr_rpc_call *call;
     char *peer_id; /* of its first message */
     bool over;     /* the swarm has forgotten it */
+    bool takes_more;
     struct {       /* count.c: the last request */
         enum dtr_swarm_message_kind request;
         bool open; /* it may still be refused */

@@ -263,6 +263,11 @@ const struct dtr_piece *dtr_task_piece(const struct dtr_task *task, uint32_t num
     return number < task->piece_room && task->pieces[number].length > 0 ? &task->pieces[number] : NULL;
 }
 
+uint32_t dtr_task_piece_limit(const struct dtr_task *task)
+{
+    return task->piece_room;
+}
+
 /* --- the copy, open while somebody uses it ------------------------------------------------------------- */
 
 /* What is stored cannot be used: it goes, and the readers get the object anew. */

@@ -142,5 +142,7 @@ int dtr_task_parent_at(struct dtr_task *task, uint32_t parent, const struct dtr_
                        struct dtr_error *err);
 /* A piece that is there and checked, NULL when it is not. */
 const struct dtr_piece *dtr_task_piece(const struct dtr_task *task, uint32_t number);
+/* No piece from this number on is there. */
+uint32_t dtr_task_piece_limit(const struct dtr_task *task);
 
 #endif
