@@ -66,7 +66,7 @@ static const struct dtr_conf_row rows[] = {
      .initial = "3s", POSITIVE, SHED_LATER, .help = "Between two looks at CPU and memory"},
     /* download */
     {DTR_STRING("download.server.socketPath", download.server.socket_path),
-     .initial = "/var/run/dragonfly/dfdaemon.sock", .check = dtr_value_check_absolute,
+     .initial = "/var/run/dragonfly/dfdaemon.sock", .check = dtr_value_check_socket,
      .help = "Unix socket for dfget and other local tools"},
     {DTR_INT("download.server.requestRateLimit", download.server.request_rate_limit), .initial = "400",
      .unit = "requests/s", POSITIVE, RATE_LATER, .help = "Requests on the unix socket"},

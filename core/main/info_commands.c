@@ -1,6 +1,7 @@
 /* darter module, darter config: what is there and what it says. */
 #include "core/conf/conf.h"
 #include "core/main/command.h"
+#include "core/main/judge.h"
 #include "core/module/module.h"
 #include <string.h>
 
@@ -67,8 +68,8 @@ int config_command(int argc, char **argv)
         return 0;
     }
     if (argc == 3 && strcmp(argv[1], "check") == 0)
-        return dtr_conf_check(NULL, argv[2], stdout) == DTR_OK ? 0 : 1;
+        return dtr_conf_check(NULL, argv[2], judge, stdout) == DTR_OK ? 0 : 1;
     if (argc == 5 && strcmp(argv[1], "check") == 0 && strcmp(argv[2], "--role") == 0)
-        return dtr_conf_check(argv[3], argv[4], stdout) == DTR_OK ? 0 : 1;
+        return dtr_conf_check(argv[3], argv[4], judge, stdout) == DTR_OK ? 0 : 1;
     return usage("config");
 }

@@ -1,9 +1,9 @@
 /* darter init: points the container runtimes of this machine at the daemon, by core/tools/init.h. */
 #include "core/base/str.h"
 #include "core/conf/conf.h"
+#include "core/main/chosen.h"
 #include "core/main/command.h"
 #include "core/main/options.h"
-#include "core/module/module.h"
 #include "core/tools/init.h"
 #include <getopt.h>
 #include <stdlib.h>
@@ -91,7 +91,7 @@ static int run_with(struct dtr_init_options *init, const struct dtr_init_config 
     struct dtr_offer offer;
     struct dtr_init_runtime runtime;
     struct dtr_option_text options[OPTIONS_OF_MODULE];
-    size_t count = options_of_module(&config->modules.options, "runtime_containerd", options, 0);
+    size_t count = chosen_add_options(&config->modules.options, "runtime", "containerd", options, 0);
     int rc = dtr_modules_new(NULL, &modules, err);
     if (rc == DTR_OK)
         rc = dtr_modules_require(modules, "runtime", "containerd", options, count, err);

@@ -55,11 +55,11 @@ struct serve_pages {
     size_t count;
 };
 /* GET and DELETE /metrics of these groups at an address; before serve_pages_open(). */
-int serve_metrics(struct serve_pages *pages, const char *ip, uint16_t port, unsigned groups,
+int serve_metrics(struct serve_pages *pages, const struct dtr_addr *addr, unsigned groups,
                   struct dtr_error *err);
 /* GET /healthy: 200 while `healthy` (any thread) says so, else 503. */
-int serve_health(struct serve_pages *pages, const char *ip, uint16_t port,
-                 bool (*healthy)(const void *context), const void *context, struct dtr_error *err);
+int serve_health(struct serve_pages *pages, const struct dtr_addr *addr, bool (*healthy)(const void *context),
+                 const void *context, struct dtr_error *err);
 /* Listens, on `loop`. `pages` stays where it is until serve_pages_close(). */
 int serve_pages_open(struct serve_pages *pages, struct dtr_loop *loop, struct dtr_error *err);
 /* On that loop. */
