@@ -10,6 +10,41 @@ int chosen_folders(const struct dtr_daemon_config *config, struct dtr_modules **
     return dtr_modules_new(command_file_there(folder) ? folder : NULL, ret_modules, err);
 }
 
+int chosen_machine_folders(struct dtr_modules **ret_modules, struct dtr_error *err)
+{
+    const char *path = "/etc/dragonfly/dfdaemon.yaml";
+    struct dtr_conf *conf = NULL;
+    int rc = command_file_there(path) ? dtr_conf_load(DTR_ROLE_DAEMON, path, &conf, NULL, err)
+                                      : dtr_conf_defaults(DTR_ROLE_DAEMON, &conf, err);
+    if (rc == DTR_OK)
+        rc = chosen_folders(dtr_conf_daemon(conf), ret_modules, err);
+    dtr_conf_free(conf);
+    return rc;
+}
+
+bool chosen_section(const struct dtr_init_config *config, struct chosen_module *ret_chosen,
+                    const char **ret_path)
+{
+    const struct {
+        bool given;
+        const char *key, *name, *path;
+    } sections[] = {
+        {config->containerd.given, "containerRuntime.containerd", "containerd",
+         config->containerd.config_path},
+        {config->docker.given, "containerRuntime.docker", "docker", config->docker.config_path},
+        {config->crio.given, "containerRuntime.crio", "crio", config->crio.config_path},
+        {config->podman.given, "containerRuntime.podman", "podman", config->podman.config_path},
+    };
+    for (size_t i = 0; i < sizeof(sections) / sizeof(sections[0]); i++) {
+        if (sections[i].given) {
+            *ret_chosen = (struct chosen_module){sections[i].key, "runtime", sections[i].name};
+            *ret_path = sections[i].path;
+            return true;
+        }
+    }
+    return false;
+}
+
 bool chosen_next(const struct dtr_daemon_config *config, size_t *position, struct chosen_module *ret_chosen)
 {
     const char *storage = config->modules.storage, *transport = "vortex", *origin = "http";

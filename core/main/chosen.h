@@ -11,6 +11,11 @@ struct chosen_module {
     const char *kind, *name;
 };
 
+/* Where the modules of this machine are searched: as its dfdaemon.yaml says, if it has one. */
+int chosen_machine_folders(struct dtr_modules **ret_modules, struct dtr_error *err);
+/* The runtime that a dfinit.yaml has a section for, and the file of it to change; false when it has none. */
+bool chosen_section(const struct dtr_init_config *config, struct chosen_module *ret_chosen,
+                    const char **ret_path);
 /* Where the daemon's modules are searched: server.pluginDir first, when there is such a folder. */
 int chosen_folders(const struct dtr_daemon_config *config, struct dtr_modules **ret_modules,
                    struct dtr_error *err);

@@ -40,6 +40,13 @@ static void judge_module(struct dtr_conf *conf, const struct dtr_modules *module
     }
 }
 
+/* Nobody else looks at the options of a module that is not loaded. */
+static void warn_of_options(struct dtr_conf *conf, const struct dtr_conf_module *entry)
+{
+    dtr_conf_remark(conf, DTR_CONF_WARNING, entry->line,
+                    "modules.options: %.60s is not loaded, its options do nothing", entry->name);
+}
+
 static bool is_chosen(const struct dtr_daemon_config *config, const struct dtr_conf_module *entry)
 {
     struct chosen_module chosen;
@@ -49,17 +56,6 @@ static bool is_chosen(const struct dtr_daemon_config *config, const struct dtr_c
             return true;
     }
     return false;
-}
-
-/* Nobody else looks at the options of a module that is not loaded. */
-static void warn_of_options(struct dtr_conf *conf, const struct dtr_daemon_config *config)
-{
-    for (size_t i = 0; i < config->modules.options.count; i++) {
-        const struct dtr_conf_module *entry = &config->modules.options.items[i];
-        if (!is_chosen(config, entry))
-            dtr_conf_remark(conf, DTR_CONF_WARNING, entry->line,
-                            "modules.options: %.60s is not loaded, its options do nothing", entry->name);
-    }
 }
 
 static void judge_modules(struct dtr_conf *conf, const struct dtr_daemon_config *config)
@@ -75,7 +71,45 @@ static void judge_modules(struct dtr_conf *conf, const struct dtr_daemon_config 
     while (chosen_next(config, &position, &chosen))
         judge_module(conf, modules, &config->modules.options, &chosen);
     dtr_modules_free(modules);
-    warn_of_options(conf, config);
+    for (size_t i = 0; i < config->modules.options.count; i++) {
+        if (!is_chosen(config, &config->modules.options.items[i]))
+            warn_of_options(conf, &config->modules.options.items[i]);
+    }
+}
+
+/* Of runtimes that nobody named, one that is refused is left out. */
+static void judge_any_runtime(struct dtr_conf *conf, const struct dtr_modules *modules, const char *name)
+{
+    const struct chosen_module chosen = {.kind = "runtime", .name = name};
+    const struct dtr_module *module;
+    struct dtr_error err;
+    if (dtr_modules_look(modules, "runtime", name, &module, &err) == DTR_OK)
+        judge_module(conf, modules, &dtr_conf_init(conf)->modules.options, &chosen);
+    else
+        dtr_conf_remark(conf, DTR_CONF_WARNING, 0, "runtime %s is left out: %s", name, err.text);
+}
+
+static void judge_runtimes(struct dtr_conf *conf, const struct dtr_init_config *config,
+                           const struct dtr_modules *modules)
+{
+    const struct dtr_conf_modules *options = &config->modules.options;
+    struct dtr_module_names names = {0};
+    struct chosen_module section;
+    const char *path;
+    bool named = chosen_section(config, &section, &path);
+    if (named)
+        judge_module(conf, modules, options, &section);
+    else
+        dtr_modules_of_kind(modules, "runtime", &names);
+    for (size_t i = 0; i < names.count; i++)
+        judge_any_runtime(conf, modules, names.list[i]);
+    for (size_t i = 0; i < options->count; i++) {
+        bool loaded = named && chosen_is(&options->items[i], "runtime", section.name);
+        for (size_t j = 0; j < names.count && !loaded; j++)
+            loaded = chosen_is(&options->items[i], "runtime", names.list[j]);
+        if (!loaded)
+            warn_of_options(conf, &options->items[i]);
+    }
 }
 
 /* --- listeners -------------------------------------------------------------------------------------------
@@ -165,10 +199,23 @@ static void judge_scheduler(struct dtr_conf *conf, const struct dtr_scheduler_co
         dtr_conf_blame(conf, &err);
 }
 
+static void judge_init(struct dtr_conf *conf, const struct dtr_init_config *config)
+{
+    struct dtr_modules *modules = NULL;
+    struct dtr_error err;
+    if (chosen_machine_folders(&modules, &err) == DTR_OK)
+        judge_runtimes(conf, config, modules);
+    else
+        dtr_conf_remark(conf, DTR_CONF_ERROR, 0, "%s", err.text);
+    dtr_modules_free(modules);
+}
+
 void judge(struct dtr_conf *conf)
 {
     if (dtr_conf_daemon(conf))
         judge_daemon(conf, dtr_conf_daemon(conf));
     if (dtr_conf_scheduler(conf))
         judge_scheduler(conf, dtr_conf_scheduler(conf));
+    if (dtr_conf_init(conf))
+        judge_init(conf, dtr_conf_init(conf));
 }

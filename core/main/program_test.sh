@@ -68,7 +68,9 @@ expect 2 "is not a role" "$darter" config describe nonsense
 expect 2 "darter config --help" "$darter" config
 
 echo "containerRuntime: {docker: {configPath: /nowhere}}" >"$work/docker.yaml"
-expect 1 "containerRuntime.docker is not there yet" "$darter" init --dry-run --config "$work/docker.yaml"
+no_docker='containerRuntime.docker names "docker": no module runtime_docker; there are runtime_containerd'
+expect 1 "docker.yaml:1: $no_docker" "$darter" init --dry-run --config "$work/docker.yaml"
+expect 1 "docker.yaml:1: error: $no_docker" "$darter" config check --role init "$work/docker.yaml"
 
 printf 'host: {ip: 127.0.0.1}\nmodules:\n  options:\n    storage_file:\n      keeep: true\n' >"$work/option.yaml"
 expect 1 "option.yaml:5: modules.options: module storage_file has no option keeep; did you mean keep?" \
@@ -143,6 +145,30 @@ expect 1 "dynconfig.yaml:1: scheduler.addrs" \
 expect 1 "/nowhere.yaml cannot be opened" env SCHEDULER_CONFIG=/nowhere.yaml "$darter" scheduler
 expect 1 "scheduler.yaml:1: scheduler.retryLimit" \
     env SCHEDULER_CONFIG=/nowhere.yaml "$darter" scheduler --config "$work/bad-scheduler.yaml"
+
+# --- init --------------------------------------------------------------------------------------------------------
+
+# A tree of its own with two modules for runtimes; that of the tests is not on this machine when its flag says so.
+mkdir -p "$work/tree/modules" "$work/certs.d"
+cp "$darter" "$work/tree/darter"
+cp "$(dirname "$darter")"/{modules/runtime_containerd,tests/modules/runtime_good}.so "$work/tree/modules"
+printf 'modules:\n  options:\n    runtime_containerd:\n      configPath: %s/config.toml\n' "$work" >"$work/init.yaml"
+printf '      certsPath: %s/certs.d\n      socketPath: %s/config.toml\n' "$work" "$work" >>"$work/init.yaml"
+printf '    runtime_good: {flag: false}\n' >>"$work/init.yaml"
+echo "version = 2" >"$work/config.toml"
+init=("$work/tree/darter" init --dry-run --config "$work/init.yaml" --journal "$work/journal")
+expect 0 "containerd: 2 files to change" "${init[@]}"
+expect 0 "good: not on this machine" "${init[@]}"
+expect 0 "containerd: 2 files to change" "${init[@]}" --runtime containerd
+expect 1 "no container runtime found on this machine" "${init[@]}" --runtime good
+expect 1 "no module runtime_none; there are runtime_containerd, runtime_good" "${init[@]}" --runtime none
+rm "$work/tree/modules/runtime_good.so"
+echo "no module" >"$work/tree/modules/runtime_good.so"
+expect 0 "runtime good is left out: $work/tree/modules/runtime_good.so: not an ELF file" "${init[@]}"
+expect 1 "runtime_good.so: not an ELF file" "${init[@]}" --runtime good
+printf 'containerRuntime:\n  containerd: {configPath: %s/config.toml}\n' "$work" >"$work/init.yaml"
+expect 0 "containerd: 2 files to change" "${init[@]}"
+expect 1 "--runtime good: the configuration file is for containerd" "${init[@]}" --runtime good
 
 # --- modules -----------------------------------------------------------------------------------------------------
 
