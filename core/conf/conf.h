@@ -65,6 +65,8 @@ struct dtr_conf_report {
 
 /* One line each: "dfdaemon.yaml:12: error: download.protocol is "udp"; allowed are tcp, quic". */
 void dtr_conf_report_print(const struct dtr_conf_report *report, FILE *out);
+/* Forgets what is of this severity. */
+void dtr_conf_report_drop(struct dtr_conf_report *report, enum dtr_conf_severity severity);
 void dtr_conf_report_free(struct dtr_conf_report *report);
 
 /* --- loading ------------------------------------------------------------------------------------------- */

@@ -373,6 +373,10 @@ static void judges_name_the_lines(void **state)
     assert_string_equal(report.list[2].text, "proxy.rules[1].redirect is none");
     assert_int_equal(report.list[3].line, 7);
     assert_int_equal(report.list[3].severity, DTR_CONF_WARNING);
+    dtr_conf_report_drop(&report, DTR_CONF_ERROR);
+    assert_int_equal(report.count, 1);
+    assert_int_equal(report.counts[DTR_CONF_ERROR], 0);
+    assert_string_equal(report.list[0].text, "line 7");
     dtr_conf_report_free(&report);
     assert_int_equal(dtr_conf_judge(conf, complain_of_all, NULL, &err), DTR_EINVALID);
     dtr_conf_free(conf);

@@ -200,8 +200,14 @@ const char *options_dynconfig(const struct options *options)
 
 int options_check_dynconfig(const struct options *options, struct dtr_error *err)
 {
+    const char *path = options_dynconfig(options);
+    struct dtr_conf_report report = {0};
     struct dtr_conf *conf = NULL;
-    int rc = options_load(DTR_ROLE_DYNCONFIG, NULL, options_dynconfig(options), NULL, &conf, err);
+    int rc = command_file_there(path) ? dtr_conf_load(DTR_ROLE_DYNCONFIG, path, &conf, &report, err) : DTR_OK;
+    if (rc == DTR_OK) /* who follows the file logs these */
+        dtr_conf_report_drop(&report, DTR_CONF_WARNING);
+    dtr_conf_report_print(&report, stderr);
+    dtr_conf_report_free(&report);
     dtr_conf_free(conf);
     return rc;
 }

@@ -46,7 +46,7 @@ int options_judge(struct dtr_conf *conf, struct dtr_error *err);
 /* Path of the local dynconfig file, which need not be there. */
 const char *options_dynconfig(const struct options *options);
 /* An error when it is there and bad: a program that begins with it has the user's eye. Findings are printed
- * to stderr. */
+ * to stderr, but for the warnings about a good file: those come from who follows it. */
 int options_check_dynconfig(const struct options *options, struct dtr_error *err);
 
 #endif
