@@ -1,5 +1,6 @@
 /* What the scheduler counts of AnnouncePeer conversations, under Dragonfly's label values. */
 #include "core/base/clock.h"
+#include "core/obs/build.h"
 #include "core/obs/metric.h"
 #include "core/scheduler/role.h"
 
@@ -150,7 +151,7 @@ void count_version(void)
     char platform[DTR_METRIC_PLATFORM], major[12] = "", minor[12] = "";
     (void)sscanf(DTR_VERSION, "%11[0-9].%11[0-9]", major, minor);
     dtr_metric_set(DTR_SCHEDULER_VERSION,
-                   DTR_LABELS(major, minor, DTR_VERSION, "unknown", dtr_metric_platform(platform), "unknown",
-                              "", "", ""),
+                   DTR_LABELS(major, minor, DTR_VERSION, dtr_build_commit(), dtr_metric_platform(platform),
+                              dtr_build_time(), "", "", ""),
                    1);
 }
