@@ -311,7 +311,8 @@ uint64_t dtr_swarm_wake_ms(const struct dtr_swarm *swarm);
     X(REJECT, "end the stream with gRPC status `code` and `text`")                                           \
     X(CLOSE, "end the stream with OK, then RST_STREAM(NO_ERROR) (wire page 3.1 rule 7)")                     \
     X(TRIGGER_SEED, "DownloadTask on `host`: `download`, need_back_to_source, no output_path; seed_done()")  \
-    X(PROBE_SEED, "health check of `host`, then seed_probed()")
+    X(PROBE_SEED, "health check of `host`, then seed_probed()")                                              \
+    X(HOST_GONE, "tell that `host` was removed, as it was silent for `silent_ms`")
 
 enum dtr_swarm_action_kind {
 #define DTR_SWARM_ACTION_ENUM(name, text) DTR_SWARM_##name,
@@ -338,7 +339,8 @@ struct dtr_swarm_action {
     uint32_t parent_count;
     enum dtr_swarm_refusal code;       /* REJECT */
     const char *text;                  /* REJECT, ANSWER_SOURCE: why; a constant */
-    const struct dtr_swarm_host *host; /* TRIGGER_SEED, PROBE_SEED */
+    const struct dtr_swarm_host *host; /* TRIGGER_SEED, PROBE_SEED, HOST_GONE */
+    uint64_t silent_ms;                /* HOST_GONE */
     const struct dtr_swarm_task *task; /* TRIGGER_SEED */
     struct dtr_buf *download;          /* TRIGGER_SEED: hold it to keep it */
 };

@@ -178,6 +178,9 @@ static void obey(struct model *m, const struct dtr_swarm_action *action)
     case DTR_SWARM_MORE_PARENTS:
         check_more_parents(m, action);
         break;
+    case DTR_SWARM_HOST_GONE:
+        check(m, action->host->facts.ip && !dtr_swarm_find_host(m->swarm, action->host->facts.id));
+        break;
     case DTR_SWARM_REJECT:
         check(m, action->text && action->code);
         end_stream(m, stream);

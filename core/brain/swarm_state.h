@@ -18,6 +18,7 @@ struct swarm_host {
     struct dtr_list peers;
     char *texts; /* the memory of the strings in facts */
     uint64_t seen_ms;
+    uint64_t silent_ms; /* of one in swarm.gone */
     uint64_t probe_due_ms;
     uint64_t probe_wait_ms; /* until the next one after a failure */
     uint64_t hash;          /* of the id, the same in every process */
@@ -116,6 +117,7 @@ struct dtr_swarm {
     struct dtr_list leaving; /* removed peers whose stream is to be rejected */
     struct dtr_list probes;  /* seeds to be probed */
     struct dtr_list more;    /* peers that are to be told of more parents */
+    struct dtr_list gone;    /* removed hosts that are to be told of */
     struct dtr_list patient; /* waiting peers, oldest question first */
     struct dtr_list late;    /* the same past the back-to-source limit */
     struct dtr_list active, idle,
@@ -126,6 +128,7 @@ struct dtr_swarm {
     uint64_t mark;                 /* of the latest walk */
     struct dtr_swarm_action reply; /* to the stream of the event itself; stream NULL: none */
     struct swarm_peer *lent_peer;  /* removed peer that the last action names */
+    struct swarm_host *lent_host;  /* the same of a host */
     struct dtr_buf *lent_download; /* of the last action */
     const struct dtr_swarm_peer *parents[DTR_SWARM_KEEP_MAX];
     struct swarm_columns columns;
@@ -149,6 +152,10 @@ char *dtr_swarm_texts(const char *const *texts, size_t count, const char **ret_t
 struct swarm_host *dtr_swarm_host_of(struct dtr_swarm *swarm, const char *host_id);
 /* Removes a host; its peers leave first. */
 void dtr_swarm_host_remove(struct dtr_swarm *swarm, struct swarm_host *host);
+/* The same of one that fell silent: a HOST_GONE follows if it was announced. */
+void dtr_swarm_host_expire(struct dtr_swarm *swarm, struct swarm_host *host);
+/* Frees a host that was removed. NULL is fine. */
+void dtr_swarm_host_free(struct swarm_host *host);
 /* The healthy seed that the task's id points to (rendezvous hashing), or NULL. */
 struct swarm_host *dtr_swarm_choose_seed(struct dtr_swarm *swarm, const struct swarm_task *task);
 /* Asks for the probes that are due. */

@@ -142,6 +142,7 @@ void count_action(const struct dtr_swarm_action *action)
     case DTR_SWARM_CLOSE:
     case DTR_SWARM_TRIGGER_SEED:
     case DTR_SWARM_PROBE_SEED:
+    case DTR_SWARM_HOST_GONE:
         break;
     }
 }

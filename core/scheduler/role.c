@@ -50,6 +50,9 @@ static void perform(struct dtr_scheduler *scheduler, const struct dtr_swarm_acti
     case DTR_SWARM_PROBE_SEED:
         seeds_probe(scheduler, action->host);
         break;
+    case DTR_SWARM_HOST_GONE:
+        tell_host_gone(action->host, action->silent_ms);
+        break;
     }
 }
 

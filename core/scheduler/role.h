@@ -79,6 +79,7 @@ void tell_message(const struct dtr_swarm_message *event);
 void tell_action(const struct dtr_swarm_action *action);
 void tell_host_came(const struct dtr_swarm_announce *facts);
 void tell_host_left(const char *host_id);
+void tell_host_gone(const struct dtr_swarm_host *host, uint64_t silent_ms);
 
 /* hosts.c: the unary calls. */
 void hosts_announce(void *service, struct dtr_rpc_call *call, const struct dtr_rpc_message *request);

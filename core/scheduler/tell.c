@@ -95,6 +95,7 @@ void tell_action(const struct dtr_swarm_action *action)
         break;
     case DTR_SWARM_CLOSE:
     case DTR_SWARM_PROBE_SEED:
+    case DTR_SWARM_HOST_GONE:
         break;
     }
 }
@@ -108,4 +109,11 @@ void tell_host_came(const struct dtr_swarm_announce *facts)
 void tell_host_left(const char *host_id)
 {
     dtr_log(DTR_LOG_INFO, NULL, "host %s has left", host_id);
+}
+
+void tell_host_gone(const struct dtr_swarm_host *host, uint64_t silent_ms)
+{
+    const struct dtr_swarm_announce *facts = &host->facts;
+    dtr_log(DTR_LOG_INFO, NULL, "host %s (%s at %s) is removed: it was silent for %.1f s", facts->id,
+            facts->hostname, facts->ip, (double)silent_ms / 1000);
 }
