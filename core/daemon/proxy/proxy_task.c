@@ -423,6 +423,7 @@ void proxy_task(struct proxy_site *site, struct dtr_http_exchange *exchange,
     }
     proxy_hold(site);
     reading->exchange = exchange;
+    dtr_addr_ip_text(dtr_http_client(exchange), reading->client_ip);
     reading->asked = request;
     reading->to_control.run = on_control;
     reading->to_data.run = on_data;

@@ -466,11 +466,13 @@ static int task_for(struct dtr_tasks *tasks, const struct dtr_read_request *requ
 static int take_wish(struct dtr_task *task, const struct dtr_read_request *request, struct dtr_error *err)
 {
     if (!task_keep(task, CONTENT, request->content ? request->content : "") ||
-        !task_keep(task, FILTER, request->filter ? request->filter : ""))
+        !task_keep(task, FILTER, request->filter ? request->filter : "") ||
+        !task_keep(task, REMOTE_IP, request->remote_ip ? request->remote_ip : ""))
         return dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for a task");
     task->wish = (struct dtr_read_request){.piece_length = request->piece_length,
                                            .content = task->strings[CONTENT],
                                            .filter = request->filter ? task->strings[FILTER] : NULL,
+                                           .remote_ip = task->strings[REMOTE_IP],
                                            .priority = request->priority,
                                            .need_back_to_source = request->need_back_to_source,
                                            .disable_back_to_source = request->disable_back_to_source};

@@ -402,6 +402,8 @@ static int prepare(struct order *order, const Common__V2__Download *message, boo
     char uuid[37];
     dtr_uuid(uuid);
     int rc = download_take(&order->download, message, err);
+    if (rc == DTR_OK && local && !order->download.read.remote_ip[0])
+        order->download.read.remote_ip = daemon->ip; /* on the socket everybody is here */
     if (rc == DTR_OK)
         rc = check_output(order, local, err);
     if (rc == DTR_OK)
