@@ -156,6 +156,13 @@ class OriginFails(ClusterTest):
         self.expect_recovery()
 
     @deadline(60)
+    def test_redirects_to_nowhere(self):
+        for location in ("ftp://10.89.0.9/x", "http://a b:c/"):
+            self.origin.misbehave(Fault(status=302, location=location))
+            self.expect_error(self.start_download("node1", self.file), self.file, 10, statuses=[502])
+        self.expect_recovery()
+
+    @deadline(60)
     def test_500(self):
         self.origin.misbehave(Fault(status=500))
         self.expect_error(self.start_download("node1", self.file), self.file, 20, statuses=[500, 502, 503])
