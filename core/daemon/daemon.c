@@ -201,10 +201,21 @@ static int open_rpc(struct dtr_daemon *daemon, struct dtr_error *err)
     return rc;
 }
 
+static int check_hostname(const char *name, struct dtr_error *err)
+{
+    size_t most = sizeof(((struct dtr_daemon *)NULL)->hostname) - 1, length = name ? strlen(name) : 0;
+    if (length <= most)
+        return DTR_OK;
+    return dtr_error_set(err, DTR_EINVALID, DTR_RETRY_NEVER,
+                         "host.hostname has %zu bytes; allowed are at most %zu", length, most);
+}
+
 static int prepare(const struct dtr_daemon_config *config, struct dtr_mirror **ret_mirror,
                    struct dtr_error *err)
 {
-    int rc = make_mirror(config, ret_mirror, err);
+    int rc = check_hostname(config->host.hostname, err);
+    if (rc == DTR_OK)
+        rc = make_mirror(config, ret_mirror, err);
     return rc == DTR_OK ? check_authorities(config->proxy.registry_mirror.cert, err) : rc;
 }
 
@@ -227,9 +238,9 @@ int dtr_daemon_new(const struct dtr_daemon_parts *parts, struct dtr_daemon **ret
     dtr_host_serve(upload_ask, upload_cancel);
     int rc = take_offers(daemon, err);
     if (rc == DTR_OK)
-        rc = name_host(daemon, err);
-    if (rc == DTR_OK)
         rc = prepare(daemon->config, &daemon->mirror, err);
+    if (rc == DTR_OK)
+        rc = name_host(daemon, err);
     if (rc == DTR_OK)
         rc = prepare_origins(daemon, err);
     if (rc == DTR_OK)

@@ -28,7 +28,7 @@ struct dtr_daemon_parts {
 };
 
 /* Whether a configuration can be carried out, as far as dtr_daemon_new() looks at it before it touches
- * anything: rules, registry, authorities. The error begins with the key. Any thread. */
+ * anything: the host's name, rules, registry, authorities. The error begins with the key. Any thread. */
 int dtr_daemon_check(const struct dtr_daemon_config *config, struct dtr_error *err);
 /* Before the loops run, on the main thread: scans the store, binds the ports. */
 int dtr_daemon_new(const struct dtr_daemon_parts *parts, struct dtr_daemon **ret_daemon,

@@ -112,6 +112,8 @@ printf 'proxy:\n  rules:\n    - regex: a\n      redirect: "a b"\n' >"$work/judge
 refused daemon judged.yaml:2 'proxy.rules[0].redirect is neither a host nor host:port' "$work/judged.yaml"
 printf 'proxy:\n  registryMirror:\n    cert: /nowhere.pem\n' >"$work/judged.yaml"
 refused daemon judged.yaml:3 'proxy.registryMirror.cert: /nowhere.pem: No such file' "$work/judged.yaml"
+printf 'host:\n  hostname: %0256d\n' 0 >"$work/judged.yaml"
+refused daemon judged.yaml:2 'host.hostname has 256 bytes; allowed are at most 255' "$work/judged.yaml"
 printf 'proxy:\n  server:\n    port: 4005\n' >"$work/judged.yaml"
 refused daemon judged.yaml:3 \
     'proxy.server.port leads to port 4005, which storage.server.tcpPort has already; one needs another' \
