@@ -7,6 +7,7 @@
 #include <darter/origin.h>
 
 enum {
+    PROXY_LOOKUP_MS = 10000, /* a silent name server costs glibc 5 s, then the next one is asked */
     PROXY_CONNECT_MS = 10000,
     PROXY_STALL_MS = 60000,
     PROXY_TUNNEL_IDLE_MS = 600000,
@@ -29,7 +30,8 @@ struct proxy {
     struct dtr_listener *listener; /* control loop */
     struct proxy_site *sites;
     size_t site_count, next_site;
-    size_t open_sites; /* control loop, while closing */
+    uint64_t lookup_ms; /* that a tunnel's name may take */
+    size_t open_sites;  /* control loop, while closing */
     void (*closed)(void *context);
     void *closed_context;
 };
