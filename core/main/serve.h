@@ -16,7 +16,8 @@ struct serve_process {
     const char *log_file;   /* NULL: none */
     bool console;           /* to standard error also when there is a file */
 };
-/* Starts the log and the outbound guard; before anything else of a serving command. The signals below wait
+/* Starts the log and the outbound guard, and raises the soft limit of open files to the hard one; before
+ * anything else of a serving command. The signals below wait
  * from here on until serve_signals_start(): who reads in the log that a role is ready may end it in order. */
 int serve_begin(const struct serve_process *process, struct dtr_error *err);
 /* More that the guard lets through, as configured (security.outbound.allow); before the loops run. */
