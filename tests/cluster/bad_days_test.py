@@ -365,3 +365,7 @@ class StoreIsFull(ClusterTest):
             self.pull("node1", file)
         self.pull("seed", file)
         self.expect_idle()
+        until(10, "the parts that found no room are gone", lambda: not daemon.stored_files())
+        said = daemon.process.log_text()
+        self.assertIn(f"the store failed: no space left in the store's folder {STORE}", said)
+        self.assertNotIn("the origin failed", said)

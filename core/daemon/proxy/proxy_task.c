@@ -153,10 +153,12 @@ static void pass_instead(struct reading *reading)
 {
     struct dtr_mirror_plan plan;
     struct dtr_error err = {0};
-    if (dtr_mirror_decide(reading->site->proxy->daemon->mirror, reading->asked, &plan, &err) == DTR_OK)
+    if (dtr_mirror_decide(reading->site->proxy->daemon->mirror, reading->asked, &plan, &err) == DTR_OK) {
+        dtr_mirror_plan_pass(reading->asked, &plan);
         proxy_pass(reading->site, reading->exchange, reading->asked, &plan);
-    else
+    } else {
         proxy_fail(reading->exchange, 500, NULL, &err);
+    }
     dtr_mirror_plan_free(&plan);
 }
 

@@ -456,9 +456,29 @@ static int write_while_room(struct dtr_stored *stored, uint64_t offset, const vo
     return rig_storage.write(stored, offset, bytes, length, err);
 }
 
+/* The same origin, asked by header lines for what it is asked for otherwise. */
+static int exchange_by_reading(void *instance, struct dtr_loop *loop,
+                               const struct dtr_origin_request *request, const struct dtr_origin_sink *sink,
+                               void *context, struct dtr_origin_call **ret, struct dtr_error *err)
+{
+    struct dtr_origin_request reading = *request;
+    unsigned long long first, last;
+    for (size_t i = 0; i < request->header_count; i++) {
+        if (dtr_casecmp(request->headers[i].name, "Range") == 0 &&
+            sscanf(request->headers[i].value, "bytes=%llu-%llu", &first, &last) == 2) {
+            reading.offset = first;
+            reading.length = last - first + 1;
+        }
+    }
+    return rig_origin.read(instance, loop, &reading, sink, context, ret, err);
+}
+
 static void begin_with_room(uint64_t room)
 {
-    static const struct dtr_feature feature = {.ops = &rig_origin};
+    static struct dtr_origin_ops ops;
+    static const struct dtr_feature feature = {.ops = &ops};
+    ops = rig_origin;
+    ops.exchange = exchange_by_reading;
     begin();
     node.origin = (struct dtr_offer){.feature = &feature, .instance = &script};
     store.write = write_while_room;

@@ -57,7 +57,7 @@ struct dtr_task {
     struct dtr_read_request wish; /* see dtr_task_wish(); strings are ours */
     bool acting;
     bool checkable; /* facts.digest is one that can be checked */
-    bool spoilt;    /* what the store holds is wrong: it is removed once nobody holds it */
+    bool spoilt;    /* what the store holds is wrong, or too much: it is removed once nobody holds it */
     bool reopened;  /* it could not be opened, and was removed for that; not twice in a row */
     struct check *check;
     struct suspects *suspects;
