@@ -3,6 +3,7 @@
 #ifndef DTR_DAEMON_PROXY_INTERNAL_H
 #define DTR_DAEMON_PROXY_INTERNAL_H
 
+#include "core/daemon/bypass.h"
 #include "core/daemon/proxy/proxy.h"
 #include <darter/origin.h>
 
@@ -50,17 +51,10 @@ int proxy_status(const struct dtr_error *err);
 /* A failure after the head was sent: counts it and breaks the connection. */
 void proxy_break(struct dtr_http_exchange *exchange);
 
-/* What is left of a task's answer; texts are used during the call only. */
-struct proxy_rest {
-    const char *url;
-    const char *headers; /* for the origin, "Name: value\n" lines */
-    const char *version; /* strong entity tag or date that the client was told; NULL: none */
-    bool trusted;
-    uint64_t offset, end; /* in the object; end DTR_LENGTH_UNKNOWN: where it ends */
-};
 /* Goes on with an answer that has begun: the rest passes from the origin to the client and is kept nowhere.
  * Takes over the exchange. */
-void proxy_rescue(struct proxy_site *site, struct dtr_http_exchange *exchange, const struct proxy_rest *rest);
+void proxy_rescue(struct proxy_site *site, struct dtr_http_exchange *exchange,
+                  const struct bypass_request *rest);
 
 /* The three things that a request can be. Each takes over the exchange; the plan stays the caller's and is
  * used during the call only. */

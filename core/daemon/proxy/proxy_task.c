@@ -12,7 +12,6 @@
 
 #include "core/base/list.h"
 #include "core/daemon/tasks/counts.h"
-#include "core/obs/log.h"
 #include "core/obs/metric.h"
 #include <stdlib.h>
 
@@ -146,7 +145,7 @@ static void over(struct reading *reading)
 /* Our store's trouble is not the client's: the origin has the bytes. */
 static bool may_go_on(const struct reading *reading, const struct dtr_error *err)
 {
-    return (err->code == DTR_ENO_SPACE || err->code == DTR_EIO) && !reading->request.disable_back_to_source;
+    return bypass_helps(err) && !reading->request.disable_back_to_source;
 }
 
 static void pass_instead(struct reading *reading)
@@ -164,14 +163,13 @@ static void pass_instead(struct reading *reading)
 
 static void go_on(struct reading *reading, const struct dtr_error *err)
 {
-    const struct proxy_rest rest = {.url = reading->url,
-                                    .headers = dtr_str_text(&reading->headers),
-                                    .version = reading->version,
-                                    .trusted = reading->request.trusted,
-                                    .offset = reading->sent,
-                                    .end = reading->end};
-    dtr_log(DTR_LOG_WARN, NULL, "%s goes on from the origin without being stored: %s", reading->url,
-            err->text);
+    const struct bypass_request rest = {.url = reading->url,
+                                        .headers = dtr_str_text(&reading->headers),
+                                        .version = reading->version,
+                                        .trusted = reading->request.trusted,
+                                        .offset = reading->sent,
+                                        .end = reading->end};
+    bypass_log(reading->url, err);
     if (reading->responded)
         proxy_rescue(reading->site, reading->exchange, &rest);
     else

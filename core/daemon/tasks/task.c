@@ -238,6 +238,11 @@ const char *dtr_task_request_headers(const struct dtr_task *task)
     return task->strings[REQUEST_HEADERS];
 }
 
+const char *dtr_task_version(const struct dtr_task *task)
+{
+    return task->version;
+}
+
 const struct dtr_read_request *dtr_task_wish(const struct dtr_task *task)
 {
     return &task->wish;

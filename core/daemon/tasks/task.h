@@ -124,6 +124,8 @@ const struct dtr_task_facts *dtr_task_facts(const struct dtr_task *task);
  * newest reader. */
 const char *dtr_task_url(const struct dtr_task *task);
 const char *dtr_task_request_headers(const struct dtr_task *task);
+/* Which version of its origin's object it is: a strong entity tag or a date; "" when there is none. */
+const char *dtr_task_version(const struct dtr_task *task);
 /* What the newest reader asked for: piece_length, content ("" for none), filter, remote_ip ("" for
  * none), priority and the switches of back-to-source; nothing else is set. */
 const struct dtr_read_request *dtr_task_wish(const struct dtr_task *task);
