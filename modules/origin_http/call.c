@@ -325,6 +325,12 @@ static bool has_header(const struct dtr_origin_request *request, const char *nam
     return false;
 }
 
+/* Of these methods a server may insist on being told that there is no body. */
+static bool may_have_body(const char *method)
+{
+    return strcmp(method, "POST") == 0 || strcmp(method, "PUT") == 0 || strcmp(method, "PATCH") == 0;
+}
+
 static int add_headers(struct dtr_origin_call *call, const struct dtr_origin_request *request)
 {
     char range[64];
@@ -344,6 +350,8 @@ static int add_headers(struct dtr_origin_call *call, const struct dtr_origin_req
         rc = append_line(call, "Expect:"); /* without it libcurl waits for a 100 of its own accord */
     if (rc == DTR_OK && request->has_body && request->body_length == DTR_LENGTH_UNKNOWN)
         rc = add_header(call, "Transfer-Encoding", "chunked");
+    if (rc == DTR_OK && !call->is_read && !request->has_body && may_have_body(request->method))
+        rc = add_header(call, "Content-Length", "0");
     if (!call->is_read || rc != DTR_OK)
         return rc;
     if (request->length != DTR_LENGTH_UNKNOWN)

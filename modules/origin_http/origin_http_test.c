@@ -551,6 +551,13 @@ static void exchanges_pass_things_through(void **state)
     assert_null(strstr(server.last_request, "Expect"));
 
     request = request_for("/push", url);
+    request.method = "POST";
+    run(&request, false);
+    assert_int_equal(seen.status, 201);
+    assert_non_null(strstr(server.last_request, "POST /push"));
+    assert_non_null(strstr(server.last_request, "Content-Length: 0\r\n"));
+
+    request = request_for("/push", url);
     request.method = "PATCH";
     request.has_body = true;
     request.body_length = DTR_LENGTH_UNKNOWN;
