@@ -1,10 +1,7 @@
 """Configuration keys that have their effect only between real processes."""
 
-import os
-
 from fixture import MIB, ClusterTest, deadline
-from lab.lab import run
-from lab.origin import Origin
+from lab.origin import Origin, signed_certificate
 
 SIZE = 24 * MIB + 99
 
@@ -22,17 +19,10 @@ class Keys(ClusterTest):
 
     def tls_origin(self):
         """An origin whose certificate only this test's own authority has signed; returns that one's file."""
-        folder = os.path.join(self.lab.folder, "tls")
-        os.makedirs(folder)
-        path = lambda name: os.path.join(folder, name)  # noqa: E731  pylint: disable=unnecessary-lambda-assignment
-        new = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]
-        run(*new, "-keyout", path("ca.key"), "-out", path("ca.pem"), "-subj", "/CN=authority")
-        signed = ["-CA", path("ca.pem"), "-CAkey", path("ca.key"), "-addext", "basicConstraints=critical,CA:false"]
-        name = ["-subj", "/CN=tls.test", "-addext", "subjectAltName=DNS:tls.test"]
-        run(*new, *signed, *name, "-keyout", path("key.pem"), "-out", path("cert.pem"))
+        authority, certificate, key = signed_certificate(self.lab, "tls.test")
         self.origin.close()
-        self.origin = Origin(self.lab, self.origin.node, "tls.test", (path("cert.pem"), path("key.pem")))
-        return path("ca.pem")
+        self.origin = Origin(self.lab, self.origin.node, "tls.test", (certificate, key))
+        return authority
 
     @deadline(60)
     def test_origins_may_be_signed_by_an_authority_of_ours(self):

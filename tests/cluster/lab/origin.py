@@ -5,15 +5,33 @@ number, so the right bytes are known without keeping them.
 """
 
 import hashlib
+import os
 import random
 import re
 import ssl
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from .lab import run
+
 PORT, TLS_PORT = 80, 443
 CHUNK = 64 << 10
 RANGE = re.compile(r"bytes=(\d+)-(\d*)$")
+
+
+def signed_certificate(lab, name):
+    """Files of an authority of the test's own, of the certificate for `name` that it signed, and of its key."""
+    folder = os.path.join(lab.folder, "tls")
+    os.makedirs(folder)
+    authority, authority_key, certificate, key = (
+        os.path.join(folder, file) for file in ("ca.pem", "ca.key", "cert.pem", "key.pem")
+    )
+    new = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]
+    run(*new, "-keyout", authority_key, "-out", authority, "-subj", "/CN=authority")
+    signed = ["-CA", authority, "-CAkey", authority_key, "-addext", "basicConstraints=critical,CA:false"]
+    subject = ["-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name}"]
+    run(*new, *signed, *subject, "-keyout", key, "-out", certificate)
+    return authority, certificate, key
 
 
 class File:
