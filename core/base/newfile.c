@@ -5,8 +5,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/openat2.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 enum { HIDDEN = NAME_MAX + 1 };
@@ -35,8 +37,40 @@ int dtr_newfile_error(struct dtr_error *err, const char *what, const char *path,
     return dtr_error_set(err, code, DTR_RETRY_NEVER, "cannot %s %.150s: %s", what, path, strerror(number));
 }
 
+static int not_below(struct dtr_error *err, const char *path, const char *root)
+{
+    return dtr_error_set(err, DTR_EDENIED, DTR_RETRY_NEVER, "%.120s does not lie below %.120s", path, root);
+}
+
+/* What comes after the root and its '/', NULL when it is another place. */
+static const char *part_below(const char *root, const char *path)
+{
+    size_t length = strlen(root);
+    while (length > 0 && root[length - 1] == '/')
+        length--;
+    return strncmp(path, root, length) == 0 && path[length] == '/' ? path + length + 1 : NULL;
+}
+
+/* The kernel follows no link, and no "..", that leads out of the root. */
+static int open_below(const char *root, const char *folder, int *ret_fd, struct dtr_error *err)
+{
+    struct open_how how = {.flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
+                           .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS};
+    const char *part = part_below(root, folder);
+    int top = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (top < 0)
+        return dtr_newfile_error(err, "write into folder", root, errno);
+    *ret_fd = (int)syscall(SYS_openat2, top, part && *part ? part : ".", &how, sizeof(how));
+    int number = errno;
+    (void)close(top);
+    if (*ret_fd >= 0)
+        return DTR_OK;
+    return number == EXDEV ? not_below(err, folder, root)
+                           : dtr_newfile_error(err, "write into folder", folder, number);
+}
+
 /* "/a/b/c" is c in /a/b, "c" is c in the present folder. */
-static int open_folder(struct dtr_newfile *file, struct dtr_error *err)
+static int open_folder(struct dtr_newfile *file, const char *root, struct dtr_error *err)
 {
     char *slash = strrchr(file->path, '/');
     const char *folder = !slash ? "." : slash == file->path ? "/" : file->path;
@@ -45,8 +79,11 @@ static int open_folder(struct dtr_newfile *file, struct dtr_error *err)
         return dtr_error_set(err, DTR_EINVALID, DTR_RETRY_NEVER, "\"%.150s\" names no file", file->path);
     if (slash && slash != file->path)
         *slash = '\0';
-    file->folder = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    int rc = file->folder >= 0 ? DTR_OK : dtr_newfile_error(err, "write into folder", folder, errno);
+    int rc = DTR_OK;
+    if (root)
+        rc = open_below(root, folder, &file->folder, err);
+    else if ((file->folder = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC)) < 0)
+        rc = dtr_newfile_error(err, "write into folder", folder, errno);
     if (slash)
         *slash = '/';
     return rc;
@@ -96,7 +133,8 @@ static int open_bytes(struct dtr_newfile *file, struct dtr_error *err)
     return dtr_newfile_error(err, "write", file->path, errno);
 }
 
-int dtr_newfile_open(const char *path, bool overwrite, struct dtr_newfile **ret_file, struct dtr_error *err)
+static int open_file(const char *root, const char *path, bool overwrite, struct dtr_newfile **ret_file,
+                     struct dtr_error *err)
 {
     struct dtr_newfile *file = calloc(1, sizeof(*file));
     if (file)
@@ -107,7 +145,7 @@ int dtr_newfile_open(const char *path, bool overwrite, struct dtr_newfile **ret_
     }
     file->folder = file->fd = -1;
     file->overwrite = overwrite;
-    int rc = open_folder(file, err);
+    int rc = open_folder(file, root, err);
     if (rc == DTR_OK)
         rc = look(file, err);
     if (rc == DTR_OK)
@@ -118,6 +156,18 @@ int dtr_newfile_open(const char *path, bool overwrite, struct dtr_newfile **ret_
     }
     *ret_file = file;
     return DTR_OK;
+}
+
+int dtr_newfile_open(const char *path, bool overwrite, struct dtr_newfile **ret_file, struct dtr_error *err)
+{
+    return open_file(NULL, path, overwrite, ret_file, err);
+}
+
+int dtr_newfile_open_below(const char *root, const char *path, bool overwrite, struct dtr_newfile **ret_file,
+                           struct dtr_error *err)
+{
+    return part_below(root, path) ? open_file(root, path, overwrite, ret_file, err)
+                                  : not_below(err, path, root);
 }
 
 int dtr_newfile_fd(const struct dtr_newfile *file)

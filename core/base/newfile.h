@@ -13,6 +13,10 @@ struct dtr_newfile;
 /* Errors name the path and what to do. DTR_EEXISTS: `path` is there and not to be overwritten. DTR_EDENIED:
  * its folder is not writable. DTR_EINVALID: it is there and no ordinary file, or names none. */
 int dtr_newfile_open(const char *path, bool overwrite, struct dtr_newfile **ret_file, struct dtr_error *err);
+/* The same for a path below the folder `root`, without following a link that leads out of that
+ * (DTR_EDENIED). */
+int dtr_newfile_open_below(const char *root, const char *path, bool overwrite, struct dtr_newfile **ret_file,
+                           struct dtr_error *err);
 /* Open for reading and writing. */
 int dtr_newfile_fd(const struct dtr_newfile *file);
 /* Makes sure of room for `length` bytes, where the file system can. DTR_ENO_SPACE. */

@@ -239,6 +239,50 @@ static int tear_down(void **state)
     return rmdir(folder);
 }
 
+/* `folder` has a folder "in" with a file, and in that links that lead out of it. */
+static void below_a_folder_nothing_leads_out(void **state)
+{
+    (void)state;
+    char root[128], place[200];
+    static const struct {
+        const char *below;
+        int code;
+    } cases[] = {{"/new", DTR_OK},
+                 {"/./new", DTR_OK},
+                 {"//new", DTR_OK},
+                 {"/../new", DTR_EDENIED},
+                 {"/out/new", DTR_EDENIED},
+                 {"/up/new", DTR_EDENIED},
+                 {"/gone/new", DTR_ENOT_FOUND},
+                 {"/there", DTR_EEXISTS},
+                 {"side/new", DTR_EDENIED},
+                 {"/", DTR_EINVALID},
+                 {"/..", DTR_EINVALID},
+                 {"", DTR_EDENIED}};
+    (void)snprintf(root, sizeof(root), "%s/in", folder);
+    assert_int_equal(mkdir(root, 0700), 0);
+    (void)snprintf(place, sizeof(place), "%s/out", root);
+    assert_int_equal(symlink("/tmp", place), 0);
+    (void)snprintf(place, sizeof(place), "%s/up", root);
+    assert_int_equal(symlink("..", place), 0);
+    (void)snprintf(place, sizeof(place), "%s/there", root);
+    put(place, "x");
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct dtr_newfile *file = NULL;
+        struct dtr_error err = {0};
+        (void)snprintf(place, sizeof(place), "%s%s", root, cases[i].below);
+        int code = dtr_newfile_open_below(root, place, false, &file, &err);
+        if (code != cases[i].code)
+            fail_msg("%s: %d, %s", cases[i].below, code, err.text);
+        dtr_newfile_drop(code == DTR_OK ? file : NULL);
+    }
+    for (size_t i = 0; i < 3; i++) {
+        static const char *const names[] = {"out", "up", "there"};
+        (void)snprintf(place, sizeof(place), "%s/%s", root, names[i]);
+        assert_int_equal(unlink(place), 0);
+    }
+}
+
 #define FILE_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -250,6 +294,7 @@ int main(void)
         FILE_TEST(what_appeared_meanwhile_is_kept),
         FILE_TEST(a_hard_link_takes_the_name),
         FILE_TEST(places_that_cannot_be_written_are_named),
+        FILE_TEST(below_a_folder_nothing_leads_out),
         cmocka_unit_test(digests_that_bytes_should_have),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -212,8 +212,7 @@ static const struct dtr_conf_row rows[] = {
     {DTR_SIZE("proxy.readBufferSize", proxy.read_buffer_size), .initial = "512KiB", BUFFERS_NEVER,
      .help = "Buffer towards the client"},
     {DTR_STRING("proxy.outputDir", proxy.output_dir), .unset = "nowhere", .check = dtr_value_check_absolute,
-     .ours = true, DTR_LATER("X-Dragonfly-Output-Path is not honoured"),
-     .help = "Folder below which X-Dragonfly-Output-Path may write, from loopback only"},
+     .ours = true, .help = "Folder below which X-Dragonfly-Output-Path may write, from loopback only"},
     /* the rest */
     {DTR_BOOL("security.enable", security.enable), .initial = "false",
      DTR_NEVER("certificates are named where they are used"), .help = "Left over from older files"},

@@ -211,7 +211,10 @@ static int decide_upstream(const struct dtr_mirror *mirror, const struct dtr_htt
                            struct dtr_mirror_base *base, struct dtr_mirror_plan *plan, struct dtr_error *err)
 {
     bool drop_ns = request->form == DTR_HTTP_ORIGIN;
-    const char *forced = dtr_http_header(request, DTR_H_USE_P2P);
+    bool forced = false;
+    int code = may_be_task(request) ? dtr_mirror_switch(request, DTR_H_USE_P2P, &forced, err) : DTR_OK;
+    if (code != DTR_OK)
+        return code;
     plan->memory = make_url(base, request, drop_ns);
     if (!plan->memory)
         return out_of_memory(err);
@@ -224,7 +227,7 @@ static int decide_upstream(const struct dtr_mirror *mirror, const struct dtr_htt
         if (!plan->memory)
             return out_of_memory(err);
     }
-    if (rule || (may_be_task(request) && forced && dtr_casecmp(forced, "true") == 0))
+    if (rule || forced)
         plan->kind = DTR_MIRROR_TASK;
     plan->url = plan->memory;
     plan->trusted = base->trusted;

@@ -28,6 +28,7 @@
 #define DTR_MIRROR_REGISTRY  "https://index.docker.io" /* proxy.registryMirror.addr by default */
 #define DTR_MIRROR_RULE      "blobs/sha256.*"          /* the rule when proxy.rules is not there */
 #define DTR_MIRROR_PIECE_MIN ((uint64_t)4 << 20)       /* least X-Dragonfly-Piece-Length, bytes */
+#define DTR_MIRROR_PIECE_MAX ((uint64_t)64 << 20)      /* and the most */
 
 /* One of proxy.rules. Strings are copied by dtr_mirror_new(). */
 struct dtr_mirror_rule {

@@ -45,6 +45,9 @@ int dtr_mirror_refuse(struct dtr_error *err, const char *what);
 /* Headers for upstream, and the options of a task. `filter` of the matching rule stands unless a header
  * replaces it. */
 void dtr_mirror_headers(const struct dtr_http_request *request, struct dtr_mirror_plan *plan);
+/* A header that is true or false sets *on, one that is not there leaves it; else it is refused. */
+int dtr_mirror_switch(const struct dtr_http_request *request, const char *name, bool *on,
+                      struct dtr_error *err);
 int dtr_mirror_options(const struct dtr_http_request *request, struct dtr_mirror_plan *plan,
                        struct dtr_error *err);
 

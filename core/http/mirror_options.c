@@ -3,6 +3,7 @@
 #include "core/http/fields.h"
 #include "core/http/mirror_internal.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -13,6 +14,14 @@ int dtr_mirror_refuse(struct dtr_error *err, const char *what)
     if (err)
         err->status = 400;
     return DTR_EINVALID;
+}
+
+/* "bad proxy request: X-Dragonfly-Priority is "9"; allowed are 0 to 6" */
+static int refuse_value(struct dtr_error *err, const char *name, const char *value, const char *allowed)
+{
+    char text[240];
+    (void)snprintf(text, sizeof(text), "%s is \"%.60s\"; %s", name, value, allowed);
+    return dtr_mirror_refuse(err, text);
 }
 
 /* --- headers ------------------------------------------------------------------------------------------ */
@@ -68,11 +77,6 @@ bool dtr_http_parse_size(const char *text, uint64_t *ret_bytes)
     return false;
 }
 
-static bool is_true(const char *value)
-{
-    return dtr_casecmp(value, "true") == 0;
-}
-
 /* "a, b,c": the list that replaces the rule's. One block holds the pointers and one the text. */
 static int read_filter(const char *value, struct dtr_mirror_plan *plan, struct dtr_error *err)
 {
@@ -100,23 +104,54 @@ static int read_numbers(const struct dtr_http_request *request, struct dtr_mirro
 {
     const char *priority = dtr_http_header(request, DTR_H_PRIORITY);
     const char *piece = dtr_http_header(request, DTR_H_PIECE_LENGTH);
+    uint64_t length = 0;
     plan->priority = 6;
-    if (priority) {
-        if (strlen(priority) != 1 || *priority < '0' || *priority > '6')
-            return dtr_mirror_refuse(err, DTR_H_PRIORITY " is not in 0..6");
+    if (priority && (strlen(priority) != 1 || *priority < '0' || *priority > '6'))
+        return refuse_value(err, DTR_H_PRIORITY, priority, "allowed are 0 to 6");
+    if (priority)
         plan->priority = *priority - '0';
-    }
-    if (piece &&
-        (!dtr_http_parse_size(piece, &plan->piece_length) || plan->piece_length < DTR_MIRROR_PIECE_MIN))
-        return dtr_mirror_refuse(err, DTR_H_PIECE_LENGTH " is not a size of at least 4 MiB");
+    if (piece && (!dtr_http_parse_size(piece, &length) || length < DTR_MIRROR_PIECE_MIN ||
+                  length > DTR_MIRROR_PIECE_MAX))
+        return refuse_value(err, DTR_H_PIECE_LENGTH, piece, "allowed are 4MiB to 64MiB");
+    plan->piece_length = length;
     return DTR_OK;
 }
 
-/* A header that switches, or what is configured. */
-static bool switched(const struct dtr_http_request *request, const char *name, bool configured)
+int dtr_mirror_switch(const struct dtr_http_request *request, const char *name, bool *on,
+                      struct dtr_error *err)
 {
     const char *value = dtr_http_header(request, name);
-    return value ? is_true(value) : configured;
+    if (!value)
+        return DTR_OK;
+    *on = dtr_casecmp(value, "true") == 0;
+    return *on || dtr_casecmp(value, "false") == 0
+               ? DTR_OK
+               : refuse_value(err, name, value, "allowed are true and false");
+}
+
+static int read_switches(const struct dtr_http_request *request, struct dtr_mirror_plan *plan,
+                         struct dtr_error *err)
+{
+    int code = dtr_mirror_switch(request, DTR_H_PREFETCH, &plan->prefetch, err);
+    if (code == DTR_OK)
+        code = dtr_mirror_switch(request, DTR_H_BLOB_DIGEST_ID, &plan->blob_digest_id, err);
+    if (code == DTR_OK)
+        code = dtr_mirror_switch(request, DTR_H_FORCE_HARD_LINK, &plan->force_hard_link, err);
+    return code;
+}
+
+/* Behind read_switches() and with the range known. */
+static int read_output(const struct dtr_http_request *request, struct dtr_mirror_plan *plan,
+                       struct dtr_error *err)
+{
+    plan->output_path = dtr_http_header(request, DTR_H_OUTPUT_PATH);
+    if (plan->output_path && plan->output_path[0] != '/')
+        return refuse_value(err, DTR_H_OUTPUT_PATH, plan->output_path, "allowed are absolute paths");
+    if (plan->force_hard_link && !plan->output_path)
+        return refuse_value(err, DTR_H_FORCE_HARD_LINK, "true", "it needs " DTR_H_OUTPUT_PATH);
+    if (plan->force_hard_link && plan->range.kind != DTR_RANGE_NONE)
+        return refuse_value(err, DTR_H_FORCE_HARD_LINK, "true", "a part of an object cannot be linked");
+    return DTR_OK;
 }
 
 int dtr_mirror_options(const struct dtr_http_request *request, struct dtr_mirror_plan *plan,
@@ -129,14 +164,12 @@ int dtr_mirror_options(const struct dtr_http_request *request, struct dtr_mirror
     plan->tag = tag ? tag : "";
     plan->application = application ? application : "";
     plan->content_for_task_id = content && *content ? content : NULL;
-    plan->prefetch = switched(request, DTR_H_PREFETCH, plan->prefetch);
-    plan->blob_digest_id = switched(request, DTR_H_BLOB_DIGEST_ID, plan->blob_digest_id);
-    plan->force_hard_link = switched(request, DTR_H_FORCE_HARD_LINK, false);
-    plan->output_path = dtr_http_header(request, DTR_H_OUTPUT_PATH);
     plan->range = dtr_http_range_parse(dtr_http_header(request, "Range"));
     plan->if_range = dtr_http_header(request, "If-Range");
-    if (plan->output_path && plan->output_path[0] != '/')
-        return dtr_mirror_refuse(err, DTR_H_OUTPUT_PATH " is not an absolute path");
-    int code = read_numbers(request, plan, err);
+    int code = read_switches(request, plan, err);
+    if (code == DTR_OK)
+        code = read_output(request, plan, err);
+    if (code == DTR_OK)
+        code = read_numbers(request, plan, err);
     return code == DTR_OK && filter ? read_filter(filter, plan, err) : code;
 }

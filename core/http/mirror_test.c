@@ -106,7 +106,7 @@ static void requests_find_their_upstream(void **state)
         {"GET http://o.example/x?secret=1", "", PASS, "http://o.example/x?secret=1", false},
         {"GET http://o.example/x", "X-Dragonfly-Use-P2P: true", TASK, "http://o.example/x", false},
         {"POST http://o.example/x", "X-Dragonfly-Use-P2P: true", PASS, "http://o.example/x", false},
-        {"GET http://o.example/x", "X-Dragonfly-Use-P2P: yes", PASS, "http://o.example/x", false},
+        {"GET http://o.example/x", "X-Dragonfly-Use-P2P: FALSE", PASS, "http://o.example/x", false},
         {"GET /v2/a/blobs/sha256:00?ns=quay.io", "X-Dragonfly-Use-P2P: false", TASK,
          "https://quay.io/v2/a/blobs/sha256:00", false},
         {"GET http://mirror.example:5000/x", "", PASS, "http://mirror.example:5000/x", true},
@@ -133,27 +133,39 @@ static void requests_find_their_upstream(void **state)
     dtr_mirror_free(mirror);
 }
 
+#define OF_TASK "GET /blobs/sha256"
+
 static void nonsense_is_refused(void **state)
 {
     (void)state;
     static const struct {
-        const char *line, *header;
+        const char *line, *header, *says;
     } cases[] = {
-        {"GET /v2/?ns=a/b", ""},
-        {"GET /v2/?ns=%zz", ""},
-        {"GET /v2/?ns=a%2", ""},
-        {"GET /v2/?ns=a%00", ""},
-        {"GET /v2/?ns=user@host", ""},
-        {"GET /v2/", "X-Dragonfly-Registry: ghcr.io"},
-        {"GET /v2/", "X-Dragonfly-Registry: ftp://ghcr.io"},
-        {"GET /v2/", "X-Dragonfly-Registry: https://u:p@ghcr.io"},
-        {"GET /v2/", "X-Dragonfly-Registry: https://ghcr.io/?a"},
-        {"GET /blobs/sha256", "X-Dragonfly-Priority: 7"},
-        {"GET /blobs/sha256", "X-Dragonfly-Priority: high"},
-        {"GET /blobs/sha256", "X-Dragonfly-Piece-Length: 1MiB"},
-        {"GET /blobs/sha256", "X-Dragonfly-Piece-Length: lots"},
-        {"GET /blobs/sha256", "X-Dragonfly-Output-Path: etc/passwd"},
-        {"OPTIONS *", ""},
+        {"GET /v2/?ns=a/b", "", "ns"},
+        {"GET /v2/?ns=%zz", "", "ns"},
+        {"GET /v2/?ns=a%2", "", "ns"},
+        {"GET /v2/?ns=a%00", "", "ns"},
+        {"GET /v2/?ns=user@host", "", "ns"},
+        {"GET /v2/", "X-Dragonfly-Registry: ghcr.io", "X-Dragonfly-Registry is not of the form https://"},
+        {"GET /v2/", "X-Dragonfly-Registry: ftp://ghcr.io", "X-Dragonfly-Registry is not of the form"},
+        {"GET /v2/", "X-Dragonfly-Registry: https://u:p@ghcr.io", "X-Dragonfly-Registry is not of the form"},
+        {"GET /v2/", "X-Dragonfly-Registry: https://ghcr.io/?a", "X-Dragonfly-Registry is not of the form"},
+        {"GET /v2/", "X-Dragonfly-Use-P2P: 1", "X-Dragonfly-Use-P2P is \"1\"; allowed are true and false"},
+        {OF_TASK, "X-Dragonfly-Priority: 7", "X-Dragonfly-Priority is \"7\"; allowed are 0 to 6"},
+        {OF_TASK, "X-Dragonfly-Priority: high", "X-Dragonfly-Priority is \"high\"; allowed are 0 to 6"},
+        {OF_TASK, "X-Dragonfly-Piece-Length: 1MiB", "is \"1MiB\"; allowed are 4MiB to 64MiB"},
+        {OF_TASK, "X-Dragonfly-Piece-Length: 65MiB", "is \"65MiB\"; allowed are 4MiB to 64MiB"},
+        {OF_TASK, "X-Dragonfly-Piece-Length: lots", "X-Dragonfly-Piece-Length is \"lots\"; allowed"},
+        {OF_TASK, "X-Dragonfly-Prefetch: maybe", "X-Dragonfly-Prefetch is \"maybe\"; allowed are true and"},
+        {OF_TASK, "X-Dragonfly-Enable-Task-ID-Based-Blob-Digest: 0",
+         "-Digest is \"0\"; allowed are true and"},
+        {OF_TASK, "X-Dragonfly-Output-Path: etc/passwd",
+         "X-Dragonfly-Output-Path is \"etc/passwd\"; allowed"},
+        {OF_TASK, "X-Dragonfly-Force-Hard-Link: yes", "X-Dragonfly-Force-Hard-Link is \"yes\"; allowed are"},
+        {OF_TASK, "X-Dragonfly-Force-Hard-Link: true", "it needs X-Dragonfly-Output-Path"},
+        {OF_TASK, "X-Dragonfly-Force-Hard-Link: true\r\nX-Dragonfly-Output-Path: /x\r\nRange: bytes=1-2",
+         "a part of an object cannot be linked"},
+        {"OPTIONS *", "", "OPTIONS"},
     };
     struct dtr_mirror *mirror = new_mirror(&config);
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -164,6 +176,8 @@ static void nonsense_is_refused(void **state)
         if (dtr_mirror_decide(mirror, &head.request, &plan, &err) == DTR_OK)
             fail_msg("%s %s was accepted", cases[i].line, cases[i].header);
         assert_int_equal(err.status, 400);
+        if (!strstr(err.text, cases[i].says))
+            fail_msg("%s says: %s", cases[i].header, err.text);
         dtr_mirror_plan_free(&plan);
         dtr_http_head_free(&head);
     }

@@ -1,8 +1,12 @@
 /* What a request says of its task, copied so that control may read it; see proxy_reading.h. */
 #include "core/daemon/proxy/proxy_reading.h"
 
+#include "core/brain/geometry.h"
 #include "core/brain/url.h"
 #include <stdlib.h>
+
+_Static_assert(DTR_MIRROR_PIECE_MIN == DTR_PIECE_LENGTH_MIN && DTR_MIRROR_PIECE_MAX == DTR_PIECE_LENGTH_MAX,
+               "headers may ask for the pieces that there can be");
 
 void reading_free(struct reading *reading)
 {
@@ -14,6 +18,7 @@ void reading_free(struct reading *reading)
     free(reading->content);
     free(reading->if_range);
     free(reading->version);
+    free(reading->output_path);
     dtr_str_free(&reading->headers);
     dtr_str_free(&reading->filter);
     (void)pthread_mutex_destroy(&reading->lock);
@@ -47,8 +52,11 @@ static bool copy_texts(struct reading *reading, const struct dtr_mirror_plan *pl
     reading->application = strdup(plan->application ? plan->application : "");
     reading->content = strdup(plan->content_for_task_id ? plan->content_for_task_id : "");
     reading->if_range = plan->if_range ? strdup(plan->if_range) : NULL;
+    reading->output_path = plan->output_path ? strdup(plan->output_path) : NULL;
+    reading->force_hard_link = plan->force_hard_link;
     return dtr_str_ok(&reading->headers) && dtr_str_ok(&reading->filter) && reading->url && reading->digest &&
-           reading->tag && reading->application && reading->content && (reading->if_range || !plan->if_range);
+           reading->tag && reading->application && reading->content &&
+           (reading->if_range || !plan->if_range) && (reading->output_path || !plan->output_path);
 }
 
 static void fill_request(struct reading *reading, const struct dtr_mirror_plan *plan)

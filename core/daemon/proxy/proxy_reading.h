@@ -4,6 +4,7 @@
 
 #include "core/base/str.h"
 #include "core/brain/task_id.h"
+#include "core/daemon/output.h"
 #include "core/daemon/proxy/proxy_internal.h"
 #include "core/daemon/tasks/task.h"
 #include "core/http/mirror.h"
@@ -20,10 +21,14 @@ struct mail {
     uint64_t until, here; /* see dtr_reader_here() */
     bool ended, gone;
     struct dtr_error err;
+    bool saved; /* the file of output_path has its name, or will not have it */
+    struct dtr_error save_err;
     /* To control. */
     uint32_t wanted; /* number of the reader that the data thread wants */
     uint64_t offset, length, at;
     bool over;
+    bool save; /* the file is to get these bytes, which are all there */
+    uint64_t save_offset, save_length;
     /* Messages on their way. */
     bool to_control, to_data;
 };
@@ -38,17 +43,21 @@ struct reading {
     struct dtr_reader *reader;
     uint32_t opened;
     uint64_t at;
+    struct output *output; /* NULL: none yet; see proxy_output.c */
+    bool output_busy;      /* its done() is due */
+    bool output_filled;    /* it was given its bytes */
 
     /* Data thread. */
     struct dtr_http_exchange *exchange;   /* NULL when over */
     const struct dtr_http_request *asked; /* lives as long as the exchange */
     struct dtr_http_range range;
-    uint32_t number;              /* of the reader wanted */
-    uint64_t offset, length;      /* what it was asked for */
-    uint64_t sent, end, reported; /* offsets in the object; end DTR_LENGTH_UNKNOWN: where it ends */
-    const struct dtr_copy *copy;  /* NULL until the head of this reader */
+    uint32_t number;                     /* of the reader wanted */
+    uint64_t offset, length;             /* what it was asked for */
+    uint64_t first, sent, end, reported; /* offsets in the object; end DTR_LENGTH_UNKNOWN: where it ends */
+    const struct dtr_copy *copy;         /* NULL until the head of this reader */
     uint64_t until, here;
     bool responded, ended;
+    bool save_asked, saved; /* the file of output_path; see there */
     char *version; /* what the client was told that the object is: entity tag or date; NULL: nothing */
     struct dtr_error err;
 
@@ -57,12 +66,27 @@ struct reading {
     char task_id[DTR_TASK_ID_SIZE];
     char client_ip[DTR_ADDR_TEXT];
     char *url, *digest, *tag, *application, *content, *if_range;
+    char *output_path; /* NULL: no file is wanted */
+    bool force_hard_link;
     struct dtr_str headers, filter;
 };
+
+/* proxy_task.c: tells control that there is mail, after the lock was taken; lets go of the lock. */
+void reading_unlock_and_tell_control(struct reading *reading);
 
 /* What the plan says of the task, copied. Without an exchange yet; the messages have no `run`. */
 int reading_new(struct proxy_site *site, const struct dtr_mirror_plan *plan, struct reading **ret_reading,
                 struct dtr_error *err);
 void reading_free(struct reading *reading);
+
+/* proxy_output.c. Whether a file may be written for this client, on the data thread; DTR_EDENIED names what
+ * stands against it. */
+int output_allowed(const struct proxy_site *site, const struct dtr_http_exchange *exchange,
+                   const struct dtr_mirror_plan *plan, struct dtr_error *err);
+/* On the control thread, at each look at the mail: does what the file needs next. True: the rest waits for
+ * that. */
+bool output_advance(struct reading *reading, const struct mail *mail);
+/* The HTTP status for a file that could not be made. */
+int output_status(const struct dtr_error *err);
 
 #endif

@@ -12,6 +12,7 @@
 
 #include "core/base/list.h"
 #include "core/daemon/tasks/counts.h"
+#include "core/obs/log.h"
 #include "core/obs/metric.h"
 #include <stdlib.h>
 
@@ -26,7 +27,7 @@ static void on_control(struct dtr_msg *msg);
 static void on_data(struct dtr_msg *msg);
 
 /* Ends what a change of the mailbox began. */
-static void unlock_and_tell_control(struct reading *reading)
+void reading_unlock_and_tell_control(struct reading *reading)
 {
     bool post = !reading->mail.to_control;
     reading->mail.to_control = true;
@@ -59,7 +60,7 @@ static void on_head(void *context, uint64_t content_length, const char *headers)
     reading->mail.content_length = content_length;
     reading->mail.copy = dtr_reader_copy(reading->reader);
     reading->mail.head = true;
-    unlock_and_tell_control(reading);
+    reading_unlock_and_tell_control(reading);
 }
 
 static void on_readable(void *context, uint64_t until)
@@ -67,7 +68,7 @@ static void on_readable(void *context, uint64_t until)
     struct reading *reading = context;
     (void)pthread_mutex_lock(&reading->lock);
     reading->mail.until = until;
-    unlock_and_tell_control(reading);
+    reading_unlock_and_tell_control(reading);
 }
 
 static void on_ended(void *context, const struct dtr_error *err)
@@ -76,7 +77,7 @@ static void on_ended(void *context, const struct dtr_error *err)
     (void)pthread_mutex_lock(&reading->lock);
     reading->mail.ended = true;
     reading->mail.err = *err;
-    unlock_and_tell_control(reading);
+    reading_unlock_and_tell_control(reading);
 }
 
 static const struct dtr_reader_events reader_events = {
@@ -114,10 +115,14 @@ static void on_control(struct dtr_msg *msg)
     reading->mail.to_control = false;
     struct mail mail = reading->mail;
     (void)pthread_mutex_unlock(&reading->lock);
+    if (output_advance(reading, &mail))
+        return;
     if (mail.over) {
         if (reading->reader)
             dtr_reader_close(reading->reader);
         reading->reader = NULL;
+    } else if (mail.saved) {
+        /* whatever became of the file, nothing more is to be read */
     } else if (mail.wanted != reading->opened) {
         open_reader(reading, &mail);
     } else if (reading->reader && mail.at > reading->at && !mail.ended) {
@@ -139,13 +144,13 @@ static void over(struct reading *reading)
     reading->copy = NULL;
     (void)pthread_mutex_lock(&reading->lock);
     reading->mail.over = true;
-    unlock_and_tell_control(reading);
+    reading_unlock_and_tell_control(reading);
 }
 
-/* Our store's trouble is not the client's: the origin has the bytes. */
+/* Our store's trouble is not the client's: the origin has the bytes. But a file is made from the store's. */
 static bool may_go_on(const struct reading *reading, const struct dtr_error *err)
 {
-    return bypass_helps(err) && !reading->request.disable_back_to_source;
+    return bypass_helps(err) && !reading->request.disable_back_to_source && !reading->output_path;
 }
 
 static void pass_instead(struct reading *reading)
@@ -198,7 +203,7 @@ static void ask_control(struct reading *reading, uint64_t offset, uint64_t lengt
     reading->mail.wanted = ++reading->number;
     reading->mail.offset = reading->mail.at = offset;
     reading->mail.length = length;
-    unlock_and_tell_control(reading);
+    reading_unlock_and_tell_control(reading);
 }
 
 /* The header lines to repeat, cut up in place. */
@@ -273,7 +278,7 @@ static void answer(struct reading *reading, uint64_t total, char *lines)
         offset = 0;
         length = DTR_LENGTH_UNKNOWN;
     }
-    reading->sent = offset;
+    reading->sent = reading->first = offset;
     reading->end = end_of(offset, length);
     bool fits = offset == reading->offset && reading->end <= end_of(reading->offset, reading->length);
     if (status == 206) {
@@ -302,7 +307,7 @@ static void report(struct reading *reading)
     reading->reported = reading->sent;
     (void)pthread_mutex_lock(&reading->lock);
     reading->mail.at = reading->sent;
-    unlock_and_tell_control(reading);
+    reading_unlock_and_tell_control(reading);
 }
 
 /* Sends the next extent. False: it failed, and the reading is over. */
@@ -323,15 +328,53 @@ static bool send_some(struct reading *reading, uint64_t until)
     return true;
 }
 
+static bool owes_file(const struct reading *reading)
+{
+    return reading->output_path && !reading->saved;
+}
+
+/* Up to where bytes may be sent. The file has its name before the client has the last one. */
+static uint64_t send_until(const struct reading *reading)
+{
+    uint64_t until = reading->until < reading->end ? reading->until : reading->end;
+    bool last = reading->end != DTR_LENGTH_UNKNOWN && until == reading->end && until > reading->sent;
+    return last && owes_file(reading) ? until - 1 : until;
+}
+
+/* All the bytes that the file is to have are in the store. */
+static bool may_save(const struct reading *reading)
+{
+    if (reading->end != DTR_LENGTH_UNKNOWN)
+        return reading->copy && reading->until >= reading->end;
+    return reading->ended && reading->err.code == DTR_OK;
+}
+
+static void save(struct reading *reading)
+{
+    if (reading->save_asked)
+        return;
+    uint64_t end = reading->end != DTR_LENGTH_UNKNOWN ? reading->end : reading->until;
+    reading->save_asked = true;
+    (void)pthread_mutex_lock(&reading->lock);
+    reading->mail.save = true;
+    reading->mail.save_offset = reading->first;
+    reading->mail.save_length = end - reading->first;
+    reading_unlock_and_tell_control(reading);
+}
+
 /* Sends what is there and fits, and ends the answer when that was all. */
 static void pump(struct reading *reading)
 {
-    uint64_t until = reading->until < reading->end ? reading->until : reading->end;
+    uint64_t until = send_until(reading);
     while (reading->copy && reading->sent < until && dtr_http_pending(reading->exchange) < PENDING) {
         if (!send_some(reading, until))
             return;
     }
     report(reading);
+    if (owes_file(reading) && may_save(reading) && reading->sent >= until) {
+        save(reading);
+        return;
+    }
     bool whole = reading->end != DTR_LENGTH_UNKNOWN && reading->sent >= reading->end;
     if (!whole && reading->ended && reading->sent >= until) {
         if (reading->err.code != DTR_OK || reading->end != DTR_LENGTH_UNKNOWN) {
@@ -348,8 +391,23 @@ static void pump(struct reading *reading)
 
 /* --- data thread: events ------------------------------------------------------------------------------ */
 
+static void take_saved(struct reading *reading, const struct dtr_error *err)
+{
+    reading->saved = true;
+    if (err->code == DTR_OK)
+        return;
+    dtr_log(DTR_LOG_WARN, NULL, DTR_H_OUTPUT_PATH ": %s", err->text);
+    if (reading->responded)
+        proxy_break(reading->exchange);
+    else
+        proxy_fail(reading->exchange, output_status(err), DTR_ERROR_TYPE_PROXY, err);
+    over(reading);
+}
+
 static void take_mail(struct reading *reading, const struct mail *mail)
 {
+    if (reading->exchange && mail->saved && !reading->saved)
+        take_saved(reading, &mail->save_err);
     if (!reading->exchange || mail->number != reading->number)
         return;
     reading->until = mail->until;
@@ -417,6 +475,10 @@ void proxy_task(struct proxy_site *site, struct dtr_http_exchange *exchange,
     struct dtr_error err = {0};
     uint64_t offset, length;
     dtr_metric_add(DTR_CLIENT_PROXY_REQUEST_VIA_DFDAEMON, NULL, 1);
+    if (output_allowed(site, exchange, plan, &err) != DTR_OK) {
+        proxy_fail(exchange, proxy_status(&err), DTR_ERROR_TYPE_PROXY, &err);
+        return;
+    }
     if (reading_new(site, plan, &reading, &err) != DTR_OK) {
         proxy_fail(exchange, proxy_status(&err), NULL, &err);
         return;

@@ -3,10 +3,10 @@
 #ifndef DTR_DAEMON_UPLOAD_ORDER_H
 #define DTR_DAEMON_UPLOAD_ORDER_H
 
+#include "core/daemon/output.h"
 #include "core/daemon/upload/upload_content.h"
 #include "core/daemon/upload/upload_detour.h"
 #include "core/daemon/upload/upload_internal.h"
-#include "core/daemon/upload/upload_output.h"
 #include "core/daemon/upload/upload_request.h"
 
 /* It waits for pieces in any order and ends when each piece of the range was told. */

@@ -1,10 +1,10 @@
-/* See upload_output.h. */
-#include "core/daemon/upload/upload_output.h"
+/* See output.h. */
+#include "core/daemon/output.h"
 
 #include "core/base/digest.h"
 #include "core/base/newfile.h"
 #include "core/base/str.h"
-#include "core/daemon/upload/act_as.h"
+#include "core/daemon/act_as.h"
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -140,7 +140,11 @@ static void run_open(struct dtr_job *job)
     struct acting acting;
     if (act_as(&output->request.cred, &acting, &output->result) != DTR_OK)
         return;
-    (void)dtr_newfile_open(output->path, output->request.overwrite, &output->file, &output->result);
+    if (output->request.below)
+        (void)dtr_newfile_open_below(output->request.below, output->path, output->request.overwrite,
+                                     &output->file, &output->result);
+    else
+        (void)dtr_newfile_open(output->path, output->request.overwrite, &output->file, &output->result);
     act_as_self(&acting);
 }
 

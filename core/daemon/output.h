@@ -1,12 +1,12 @@
-/* The file that a local caller wants a download in (output_path). It is made with the caller's credentials,
- * filled once the bytes are all in the store, or block by block past it, and appears whole or not at all. By
- * default it is a copy (a reflink where the file system has them): a hard link would let its user change the
- * store.
+/* The file that a local caller wants a download in (output_path, X-Dragonfly-Output-Path). It is made with
+ * the caller's credentials, filled once the bytes are all in the store, or block by block past it, and
+ * appears whole or not at all. By default it is a copy (a reflink where the file system has them): a hard
+ * link would let its user change the store.
  *
  * Opening, copying and naming run on worker threads; the store's bytes are leased on a data thread.
  * Everything here is called on the control loop. */
-#ifndef DTR_DAEMON_UPLOAD_OUTPUT_H
-#define DTR_DAEMON_UPLOAD_OUTPUT_H
+#ifndef DTR_DAEMON_OUTPUT_H
+#define DTR_DAEMON_OUTPUT_H
 
 #include "core/daemon/tasks/copy.h"
 #include "core/loop/pool.h"
@@ -18,7 +18,8 @@ struct output_request {
     struct dtr_pool *pool;
     struct dtr_loop *control, *data;
     struct dtr_cred cred;
-    const char *path; /* copied */
+    const char *path;  /* copied */
+    const char *below; /* a folder that it must lie in, NULL: anywhere; stays */
     bool overwrite;
     bool force_hard_link; /* nothing but a hard link to the store's file will do */
 };

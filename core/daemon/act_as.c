@@ -1,7 +1,7 @@
 /* See act_as.h. setfsuid() and setfsgid() are of a thread; glibc's setgroups() is of the process, so the
  * system call is made directly. With an fsuid that is not root's the kernel also takes away root's right to
  * pass over file permissions. */
-#include "core/daemon/upload/act_as.h"
+#include "core/daemon/act_as.h"
 
 #include <errno.h>
 #include <stdlib.h>
