@@ -120,7 +120,10 @@ int dtr_planner_new(const struct dtr_plan_config *config, const struct dtr_plan_
     dtr_list_init(&p->transfers);
     if (p->config.detached || p->config.need_back_to_source)
         p->base = (struct dtr_range){start->offset, range_end(start->offset, start->length)};
-    if (!set_reader(p, start->reader, start->offset, start->length)) {
+    if (start->whole)
+        p->base = (struct dtr_range){0, UINT64_MAX};
+    dtr_plan_rewant(p);
+    if (start->length && !set_reader(p, start->reader, start->offset, start->length)) {
         dtr_planner_free(p);
         return dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "no memory for a fetch planner");
     }
@@ -349,6 +352,16 @@ void dtr_planner_checked(struct dtr_planner *p, uint64_t now_ms, const struct dt
     dtr_plan_run(p);
 }
 
+/* More than `left` bytes may be wanted now. */
+static void want_more(struct dtr_planner *p, uint64_t left)
+{
+    if (p->source == SOURCE_OPEN && p->source_small && dtr_plan_can_register(p))
+        dtr_plan_decide(p);
+    if (dtr_plan_bytes_left(p) > left)
+        dtr_plan_parents_reopen(p, true);
+    dtr_plan_run(p);
+}
+
 bool dtr_planner_want(struct dtr_planner *p, uint64_t now_ms, uint32_t reader, uint64_t offset,
                       uint64_t length)
 {
@@ -360,11 +373,19 @@ bool dtr_planner_want(struct dtr_planner *p, uint64_t now_ms, uint32_t reader, u
         p->broken = true;
         return false;
     }
-    if (p->source == SOURCE_OPEN && p->source_small && dtr_plan_can_register(p))
-        dtr_plan_decide(p);
-    if (dtr_plan_bytes_left(p) > left)
-        dtr_plan_parents_reopen(p, true);
-    dtr_plan_run(p);
+    want_more(p, left);
+    return true;
+}
+
+bool dtr_planner_whole(struct dtr_planner *p, uint64_t now_ms)
+{
+    uint64_t left = dtr_plan_bytes_left(p);
+    p->now_ms = now_ms;
+    if (p->over)
+        return false;
+    p->base = (struct dtr_range){0, UINT64_MAX};
+    dtr_plan_rewant(p);
+    want_more(p, left);
     return true;
 }
 

@@ -66,7 +66,8 @@ void dtr_plan_config_default(struct dtr_plan_config *config);
 struct dtr_plan_start {
     uint32_t reader;         /* name of the first reader, see dtr_planner_want() */
     uint64_t offset;         /* first byte wanted */
-    uint64_t length;         /* bytes wanted; DTR_LENGTH_UNKNOWN: the rest */
+    uint64_t length;         /* bytes wanted; DTR_LENGTH_UNKNOWN: the rest; 0: there is no reader */
+    bool whole;              /* see dtr_planner_whole() */
     uint64_t content_length; /* of the object; DTR_LENGTH_UNKNOWN */
     const uint8_t *stored;   /* bit n % 8 of byte n / 8: piece n is verified in the store; NULL: none */
     uint32_t stored_count;   /* bits in it; only looked at when content_length is known */
@@ -227,9 +228,13 @@ void dtr_planner_checked(struct dtr_planner *planner, uint64_t now_ms, const str
  * `offset` on, in order. False: the planner is over, a new one is needed. */
 bool dtr_planner_want(struct dtr_planner *planner, uint64_t now_ms, uint32_t reader, uint64_t offset,
                       uint64_t length);
+/* All of the object is wanted besides, by nobody in particular: it comes after what readers wait for, and is
+ * wanted without readers too. False: the planner is over. */
+bool dtr_planner_whole(struct dtr_planner *planner, uint64_t now_ms);
 /* The byte that a reader needs next. Cheap, plans nothing. */
 void dtr_planner_reader_at(struct dtr_planner *planner, uint32_t reader, uint64_t offset);
-/* A reader left. With the last one everything is cancelled, unless the planner is detached or a seed's. */
+/* A reader left. With the last one everything is cancelled, unless the planner is detached, a seed's, or
+ * brings the whole. */
 void dtr_planner_unwant(struct dtr_planner *planner, uint64_t now_ms, uint32_t reader);
 
 #endif

@@ -135,6 +135,7 @@ void scene_set(struct scene *s, uint64_t content_length)
 void scene_start(struct scene *s, uint64_t offset, uint64_t length, bool known)
 {
     struct dtr_plan_start start = {.reader = 1,
+                                   .whole = s->whole,
                                    .offset = offset,
                                    .length = length,
                                    .content_length = known ? s->content_length : DTR_LENGTH_UNKNOWN};

@@ -29,6 +29,7 @@ struct scene_transfer {
 
 struct scene {
     struct dtr_plan_config config;
+    bool whole; /* of the start */
     struct dtr_planner *planner;
     uint64_t now, content_length, piece_length;
     struct scene_transfer transfers[600];

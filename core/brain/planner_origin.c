@@ -7,6 +7,7 @@
 #define SHARED_SPAN 8                     /* pieces asked for at once while parents bring others */
 #define PROGRESS    ((uint64_t)256 << 10) /* bytes that make a broken transfer a success so far */
 #define BACKOFF_MS  500                   /* doubling */
+#define NEAR_PIECES 2                     /* a stream that is so near to a reader's bytes goes on */
 #define HEAD_STALLS 2                     /* patience for the head, in stall times */
 
 void dtr_plan_origin_range(struct dtr_planner *p, uint64_t start, uint64_t end, bool probe)
@@ -37,6 +38,31 @@ static void leave_useless(struct dtr_planner *p)
         dtr_plan_cancel(p, t);
 }
 
+/* A reader waits for bytes that are not on their way, and `t` is about to bring none of those that readers
+ * wait for. */
+static bool passes_readers_by(const struct dtr_planner *p, const struct plan_transfer *t)
+{
+    bool waits = false;
+    for (uint32_t i = 0; i < p->reader_count; i++) {
+        uint64_t at = dtr_plan_next_needed(p, p->readers[i].at, p->readers[i].end);
+        if (at >= p->readers[i].end || p->pieces[dtr_plan_piece_at(p, at)].in_flight)
+            continue;
+        if (at >= t->at && at < t->end && at - t->at < NEAR_PIECES * p->piece_length)
+            return false;
+        waits = true;
+    }
+    return waits;
+}
+
+/* What is wanted by nobody in particular makes way for what readers wait for. */
+static void make_way(struct dtr_planner *p)
+{
+    struct plan_transfer *t = p->origin;
+    if (t && !t->held && t->headed && p->base.end && !p->no_ranges &&
+        p->content_length != DTR_LENGTH_UNKNOWN && passes_readers_by(p, t))
+        dtr_plan_cancel(p, t);
+}
+
 /* Once: an origin that does not say the length is then asked for the bytes. */
 static bool asks_length(struct dtr_planner *p)
 {
@@ -51,6 +77,7 @@ void dtr_plan_origin(struct dtr_planner *p)
 {
     struct dtr_range gap;
     leave_useless(p);
+    make_way(p);
     if (p->source == SOURCE_CLOSED || p->source_dead || p->origin || p->retry_at > p->now_ms ||
         p->active >= p->config.concurrent_pieces)
         return;

@@ -42,6 +42,76 @@ static void stalled_origin_is_asked_anew_then_fails(void **state)
     scene_end(&s);
 }
 
+static void the_whole_comes_after_what_a_reader_waits_for(void **state)
+{
+    struct scene s;
+    (void)state;
+    scene_set(&s, 32 * MIB);
+    s.config.have_scheduler = false;
+    s.whole = true;
+    scene_start(&s, 20 * MIB, MIB, true);
+    expect(&s, "length 32M/4M; origin 1: 20M rest");
+    scene_head(&s, 1);
+    scene_origin(&s, 1, 4 * MIB);
+    dtr_planner_unwant(s.planner, s.now, 1);
+    expect(&s, "");
+    scene_origin(&s, 1, 8 * MIB);
+    scene_ends(&s, 1, DTR_OK, DTR_RETRY_NEVER, 0);
+    expect(&s, "origin 2: 0 20M");
+    scene_head(&s, 2);
+    scene_origin(&s, 2, 20 * MIB);
+    expect(&s, "done");
+    scene_end(&s);
+}
+
+static void the_whole_makes_way_for_a_reader(void **state)
+{
+    struct scene s;
+    (void)state;
+    scene_set(&s, 64 * MIB);
+    s.config.have_scheduler = false;
+    s.whole = true;
+    scene_start(&s, 0, 0, true);
+    expect(&s, "length 64M/4M; origin 1: 0 rest");
+    scene_head(&s, 1);
+    scene_origin(&s, 1, 4 * MIB);
+    assert_true(dtr_planner_want(s.planner, s.now, 7, 8 * MIB, MIB));
+    expect(&s, ""); /* it is about to come */
+    assert_true(dtr_planner_want(s.planner, s.now, 8, 40 * MIB, MIB));
+    expect(&s, ""); /* one after the other */
+    scene_origin(&s, 1, 8 * MIB);
+    expect(&s, "cancel 1; origin 2: 40M rest");
+    scene_ends(&s, 1, DTR_ECANCELLED, DTR_RETRY_NEVER, 0);
+    scene_head(&s, 2);
+    scene_origin(&s, 2, 24 * MIB);
+    scene_ends(&s, 2, DTR_OK, DTR_RETRY_NEVER, 0);
+    expect(&s, "origin 3: 12M 28M");
+    scene_end(&s);
+}
+
+static void a_reader_of_unknown_length_comes_first_too(void **state)
+{
+    struct scene s;
+    (void)state;
+    scene_set(&s, 32 * MIB);
+    s.config.have_scheduler = false;
+    scene_start(&s, 20 * MIB, MIB, false);
+    expect(&s, "origin 1: 20M 1M");
+    assert_true(dtr_planner_whole(s.planner, s.now));
+    scene_head(&s, 1);
+    scene_origin(&s, 1, MIB);
+    scene_ends(&s, 1, DTR_OK, DTR_RETRY_NEVER, 0);
+    expect(&s, "length 32M/4M; origin 2: 21M rest");
+    scene_end(&s);
+    s.whole = true;
+    scene_set(&s, 32 * MIB);
+    s.config.have_scheduler = false;
+    s.whole = true;
+    scene_start(&s, 20 * MIB, MIB, false);
+    expect(&s, "origin 1: 20M rest");
+    scene_end(&s);
+}
+
 static void origin_404_fails_at_once(void **state)
 {
     struct scene s;
@@ -180,7 +250,7 @@ static void stored_pieces_are_not_fetched(void **state)
     (void)state;
     scene_set(&s, 16 * MIB);
     s.config.have_scheduler = false;
-    struct dtr_plan_start start = {1, 0, DTR_LENGTH_UNKNOWN, 16 * MIB, &first_and_third, 4};
+    struct dtr_plan_start start = {1, 0, DTR_LENGTH_UNKNOWN, false, 16 * MIB, &first_and_third, 4};
     assert_int_equal(dtr_planner_new(&s.config, &start, s.now, &s.planner, NULL), DTR_OK);
     expect(&s, "length 16M/4M; origin 1: 4M 4M");
     scene_head(&s, 1);
@@ -257,6 +327,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(origin_that_breaks_off_is_taken_up_where_it_stopped),
         cmocka_unit_test(stalled_origin_is_asked_anew_then_fails),
+        cmocka_unit_test(the_whole_comes_after_what_a_reader_waits_for),
+        cmocka_unit_test(the_whole_makes_way_for_a_reader),
+        cmocka_unit_test(a_reader_of_unknown_length_comes_first_too),
         cmocka_unit_test(origin_404_fails_at_once),
         cmocka_unit_test(origin_500_is_tried_four_times),
         cmocka_unit_test(an_empty_object_has_no_byte_that_tells_its_length),

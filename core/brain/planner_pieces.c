@@ -166,15 +166,37 @@ uint64_t dtr_plan_bytes_left(const struct dtr_planner *p)
     return bytes;
 }
 
+/* Of a length that is not known: from the first reader on, then what lies before. */
+static bool gap_anywhere(const struct dtr_planner *p, struct dtr_range *ret_gap)
+{
+    uint64_t from = p->reader_count ? p->readers[0].start : 0;
+    for (int turn = 0; turn < 2; turn++, from = 0) {
+        for (size_t i = 0; i < p->wanted.count; i++) {
+            const struct dtr_range *range = &p->wanted.list[i];
+            uint64_t start = range->start > from ? range->start : from;
+            if (start < range->end && dtr_ranges_gap(&p->arrived, start, range->end, ret_gap))
+                return true;
+        }
+    }
+    return false;
+}
+
+/* The first byte that a reader waits for; when none does, where the first one is: it will read on. */
+static uint64_t waited_for(const struct dtr_planner *p)
+{
+    for (uint32_t i = 0; i < p->reader_count; i++) {
+        uint64_t at = dtr_plan_next_needed(p, p->readers[i].at, p->readers[i].end);
+        if (at < p->readers[i].end)
+            return at;
+    }
+    return p->reader_count ? p->readers[0].at : 0;
+}
+
 bool dtr_plan_gap(const struct dtr_planner *p, uint32_t span, struct dtr_range *ret_gap)
 {
-    if (p->content_length == DTR_LENGTH_UNKNOWN) {
-        for (size_t i = 0; i < p->wanted.count; i++)
-            if (dtr_ranges_gap(&p->arrived, p->wanted.list[i].start, p->wanted.list[i].end, ret_gap))
-                return true;
-        return false;
-    }
-    uint32_t first = p->reader_count ? dtr_plan_piece_at(p, p->readers[0].at) : 0;
+    if (p->content_length == DTR_LENGTH_UNKNOWN)
+        return gap_anywhere(p, ret_gap);
+    uint32_t first = dtr_plan_piece_at(p, waited_for(p));
     for (uint32_t k = 0; k < p->piece_count; k++) {
         uint32_t n = (first + k) % p->piece_count, next = n + 1;
         if (!dtr_plan_unclaimed(p, n))

@@ -234,7 +234,7 @@ static void seed_with_everything_announces_it(void **state)
     scene_set(&s, 8 * MIB);
     s.config.need_back_to_source = true;
     s.talk.answers_max = 5;
-    struct dtr_plan_start start = {1, 0, DTR_LENGTH_UNKNOWN, 8 * MIB, &all, 2};
+    struct dtr_plan_start start = {1, 0, DTR_LENGTH_UNKNOWN, false, 8 * MIB, &all, 2};
     assert_int_equal(dtr_planner_new(&s.config, &start, s.now, &s.planner, NULL), DTR_OK);
     expect(&s, "length 8M/4M; done; register");
     scene_answer(&s, DTR_PLAN_ANSWER_METADATA_ONLY);

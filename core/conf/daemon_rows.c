@@ -205,7 +205,6 @@ static const struct dtr_conf_row rows[] = {
     {DTR_BOOL("proxy.disableBackToSource", proxy.disable_back_to_source), .initial = "false",
      .reloadable = true, .help = "Fail rather than fetch a task from the origin"},
     {DTR_BOOL("proxy.prefetch", proxy.prefetch), .initial = "true", .reloadable = true,
-     DTR_LATER("a ranged request fetches its range"),
      .help = "A ranged request starts fetching the whole task"},
     {DTR_SIZE("proxy.prefetchBandwidthLimit", proxy.prefetch_bandwidth_limit), .initial = "10GB",
      .unit = "per second", POSITIVE, .reloadable = true, RATE_LATER, .help = "Bytes that prefetching takes"},

@@ -65,6 +65,7 @@ static int make_mirror(const struct dtr_daemon_config *config, struct dtr_mirror
         .rule_count = count,
         .plain_hosts = config->proxy.registry_mirror.plain_hosts.items,
         .plain_host_count = config->proxy.registry_mirror.plain_hosts.count,
+        .prefetch = config->proxy.prefetch,
         .blob_digest_id = config->proxy.registry_mirror.enable_task_id_based_blob_digest,
     };
     int rc = dtr_mirror_new(&mirror, ret_mirror, err);

@@ -211,6 +211,7 @@ static void on_done(struct dtr_task *task)
         suspects_free(task);
         pull_note_finished(task);
     }
+    prefetch_over(task, &(struct dtr_error){0});
     readers_wake(task);
 }
 
@@ -225,6 +226,7 @@ static void on_fail(struct dtr_task *task, const struct dtr_error *err)
         task_spoil(task);
     }
     readers_fail(task, err);
+    prefetch_over(task, err);
     if (err->code == DTR_ENO_SPACE)
         task_spoil(task);
 }
@@ -324,9 +326,10 @@ static int new_planner(struct dtr_task *task, const struct dtr_reader *first, st
 {
     struct dtr_plan_config config = task->tasks->options.plan;
     uint8_t *bits = stored_bits(task);
-    struct dtr_plan_start start = {.reader = first->number,
-                                   .offset = first->offset,
-                                   .length = first->length,
+    struct dtr_plan_start start = {.reader = first ? first->number : 0,
+                                   .offset = first ? first->offset : 0,
+                                   .length = first ? first->length : 0,
+                                   .whole = task->prefetch == PREFETCH_RUNS,
                                    .content_length = task->facts.content_length,
                                    .stored = bits,
                                    .stored_count = task->piece_room};
@@ -370,6 +373,7 @@ void pull_cancel(struct dtr_task *task)
 {
     dtr_list_each (node, &task->transfers)
         dtr_transfer_cancel(dtr_container(node, struct running, link)->transfer);
+    prefetch_over(task, &(struct dtr_error){.code = DTR_ECANCELLED});
     if (!task->planner)
         return;
     pull_log_end(task);

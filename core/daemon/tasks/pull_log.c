@@ -38,6 +38,8 @@ const char *dtr_task_pull_id(const struct dtr_task *task)
 /* What a reader wants, as "bytes 100-199 of 5000". */
 static const char *part_text(const struct dtr_task *task, const struct dtr_reader *reader, char text[96])
 {
+    if (!reader)
+        return "all that is missing, ahead of readers";
     uint64_t total = task->facts.content_length, last = reader->offset + reader->length - 1;
     char object[40] = "an unknown length", end[24] = "";
     if (total != DTR_LENGTH_UNKNOWN)
@@ -61,7 +63,7 @@ void pull_log_begin(struct dtr_task *task, const struct dtr_reader *first)
     dtr_random(id, sizeof(id));
     dtr_hex(id, sizeof(id), log->id);
     log->began_ms = dtr_now_ms();
-    log->length = first->length;
+    log->length = first ? first->length : DTR_LENGTH_UNKNOWN;
     log->running = dtr_metric_series(DTR_CLIENT_CONCURRENT_DOWNLOAD_TASK, labels);
     task->log = log;
     dtr_metric_add(DTR_CLIENT_DOWNLOAD_TASK, labels, 1);

@@ -14,6 +14,7 @@ int dtr_tasks_new(const struct dtr_tasks_options *options, struct dtr_tasks **re
     if (!tasks)
         return dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for the tasks");
     tasks->options = *options;
+    dtr_list_init(&tasks->prefetch_waiting);
     *ret_tasks = tasks;
     return DTR_OK;
 }
@@ -27,6 +28,7 @@ static void free_task(struct dtr_task *task)
 {
     for (size_t i = 0; i < sizeof(task->strings) / sizeof(task->strings[0]); i++)
         free(task->strings[i]);
+    prefetch_unwait(task);
     dtr_planner_free(task->planner);
     dtr_timer_close(task->timer);
     dtr_ranges_free(&task->readable);
@@ -290,9 +292,10 @@ static void on_opened(struct dtr_msg *msg)
     task->state = task->copy ? COPY_OPEN : COPY_CLOSED;
     if (!task->copy && task->copy_error.code == DTR_ECORRUPT && !task->reopened)
         drop_damaged(task);
-    else if (!task->copy)
+    else if (!task->copy) {
         readers_fail(task, &task->copy_error);
-    else
+        prefetch_over(task, &task->copy_error);
+    } else
         task->reopened = false;
     check_advance(task);
     readers_wake(task);
@@ -365,7 +368,7 @@ static bool in_use(const struct dtr_task *task)
         if (!dtr_container(node, struct dtr_reader, link)->failed)
             return true;
     }
-    return task->planner || !dtr_list_empty(&task->transfers) || check_running(task);
+    return task->planner || !dtr_list_empty(&task->transfers) || check_running(task) || prefetch_lacks(task);
 }
 
 static void close_now(struct dtr_task *task)
@@ -391,9 +394,13 @@ static void settle_spoilt(struct dtr_task *task)
 static void begin_pull(struct dtr_task *task)
 {
     struct dtr_error err;
-    struct dtr_reader *first = task->planner || !dtr_list_empty(&task->transfers) ? NULL : hungry(task);
-    if (first && pull_start(task, first, &err) != DTR_OK)
+    if (task->planner || !dtr_list_empty(&task->transfers))
+        return;
+    struct dtr_reader *first = hungry(task);
+    if ((first || prefetch_lacks(task)) && pull_start(task, first, &err) != DTR_OK) {
         readers_fail(task, &err);
+        prefetch_over(task, &err);
+    }
 }
 
 void task_settle(struct dtr_task *task)
@@ -542,8 +549,12 @@ int dtr_tasks_read(struct dtr_tasks *tasks, const struct dtr_read_request *reque
                                   .told = request->offset,
                                   .here = dtr_ranges_run(&task->readable, request->offset),
                                   .announce = request->announce,
-                                  .local_only = request->local_only};
+                                  .local_only = request->local_only,
+                                  .is_prefetch = request->is_prefetch};
     dtr_list_add_tail(&task->readers, &reader->link);
+    task_note_waiting(task);
+    if (request->prefetch && !request->local_only)
+        prefetch_want(task);
     if (task->planner && !reader->local_only &&
         dtr_planner_want(task->planner, dtr_now_ms(), reader->number, reader->offset, reader->length)) {
         pull_log_join(task, reader);

@@ -89,8 +89,10 @@ struct dtr_read_request {
     const char *remote_ip; /* of whoever asked, as text; NULL or "": not known */
     uint32_t priority;     /* common.v2.Priority */
     bool need_back_to_source, disable_back_to_source;
-    bool announce;   /* tell the scheduler also when everything is here already */
-    bool local_only; /* take what is here or arrives for others; never begin or widen a pull */
+    bool announce;    /* tell the scheduler also when everything is here already */
+    bool prefetch;    /* the whole is to come too, after this part and without this reader */
+    bool is_prefetch; /* nobody waits for these bytes */
+    bool local_only;  /* take what is here or arrives for others; never begin or widen a pull */
 };
 
 struct dtr_reader_events {

@@ -8,6 +8,7 @@
 #include "core/daemon/tasks/pull_log.h"
 #include "core/daemon/tasks/task.h"
 #include "core/loop/loop.h"
+#include <stdatomic.h>
 
 struct check;    /* check.c */
 struct suspects; /* suspect.c */
@@ -23,9 +24,13 @@ struct dtr_tasks {
     struct dtr_msg msg;
     void (*closed)(void *context);
     void *closed_context;
+    struct dtr_list prefetch_waiting; /* struct dtr_task.prefetch_link; prefetch.c */
+    uint32_t prefetch_waiting_count, prefetch_running;
     char liars[TASKS_LIARS][DTR_ADDR_TEXT]; /* addresses of peers, oldest first */
     size_t liar_count;
 };
+
+enum prefetch_state { PREFETCH_NONE, PREFETCH_WAITS, PREFETCH_RUNS };
 
 enum copy_state { COPY_CLOSED, COPY_OPENING, COPY_OPEN, COPY_CLOSING, COPY_EVICTING };
 
@@ -55,6 +60,10 @@ struct dtr_task {
     char version[200];            /* of the origin's object, for If-Range */
     struct pull_log *log;         /* of the pull that runs; pull_log.c */
     struct dtr_read_request wish; /* see dtr_task_wish(); strings are ours */
+    enum prefetch_state prefetch;
+    struct dtr_list prefetch_link; /* while it waits */
+    uint64_t prefetch_failed_ms;   /* when; 0: it did not */
+    _Atomic bool in_background;    /* no reader waits for what is pulled; read by transfers */
     bool acting;
     bool checkable; /* facts.digest is one that can be checked */
     bool spoilt;    /* what the store holds is wrong, or too much: it is removed once nobody holds it */
@@ -75,8 +84,8 @@ struct dtr_reader {
     uint64_t told;           /* readable was told up to here */
     uint64_t here;           /* was readable up to here when it came */
     bool head_told, ended, closed;
-    bool announce, local_only; /* of its request */
-    struct dtr_msg msg;        /* events come later */
+    bool announce, local_only, is_prefetch; /* of its request */
+    struct dtr_msg msg;                     /* events come later */
     bool posted;
     bool failed; /* result is to be told */
     struct dtr_error result;
@@ -122,10 +131,23 @@ void task_spoil(struct dtr_task *task);
 void task_undelete(struct dtr_task *task, int code, const char *why);
 
 /* pull.c */
+/* `first` NULL: nobody waits, the whole is prefetched. */
 int pull_start(struct dtr_task *task, const struct dtr_reader *first, struct dtr_error *err);
 void pull_cancel(struct dtr_task *task);
 /* Everything is there and right: stores so. */
 void pull_note_finished(struct dtr_task *task);
+
+/* prefetch.c */
+/* A reader of a part asks for the whole besides. */
+void prefetch_want(struct dtr_task *task);
+/* It does not wait in line any more. */
+void prefetch_unwait(struct dtr_task *task);
+/* The pull was done, or failed. */
+void prefetch_over(struct dtr_task *task, const struct dtr_error *err);
+/* A pull is to bring the whole. */
+bool prefetch_lacks(const struct dtr_task *task);
+/* After a reader came, ended or left: says to the transfers whether one waits. */
+void task_note_waiting(struct dtr_task *task);
 
 /* reader.c */
 /* The end of what a reader wants; DTR_LENGTH_UNKNOWN while the object's length is not known. */

@@ -107,6 +107,8 @@ static int take_range(struct download *download, const Common__V2__Download *mes
     if (download->read.length != DTR_LENGTH_UNKNOWN &&
         download->read.offset > UINT64_MAX - download->read.length)
         return refuse(err, "range: it ends past 2^64 bytes");
+    download->read.prefetch = message->prefetch && download->ranged;
+    download->read.is_prefetch = message->is_prefetch;
     return DTR_OK;
 }
 

@@ -1,0 +1,107 @@
+/* Prefetch: who reads a part makes the rest come too, for the next part. Once per task; a bounded number of
+ * tasks at a time, and a bounded number in line. The pull itself orders the bytes: what readers wait for
+ * comes first (dtr_planner_whole()). Not for: rates (transfer.h). */
+#include "core/daemon/tasks/task_internal.h"
+
+#include "core/base/clock.h"
+#include "core/obs/log.h"
+#include "core/obs/metric.h"
+
+enum {
+    RUNNING = 8,      /* tasks that are prefetched at a time */
+    LINE = 64,        /* that wait for that */
+    AGAIN_MS = 60000, /* after a failure */
+};
+
+static bool is_here(const struct dtr_task *task)
+{
+    uint64_t total = task->facts.content_length;
+    return total != DTR_LENGTH_UNKNOWN && dtr_ranges_has(&task->readable, 0, total);
+}
+
+static void count(const struct dtr_task *task, enum dtr_metric_id metric)
+{
+    /* Standard tasks, and the usual priority. */
+    dtr_metric_add(metric, DTR_LABELS("0", task->facts.tag, task->facts.application, "0"), 1);
+}
+
+static void begin(struct dtr_task *task)
+{
+    task->prefetch = PREFETCH_RUNS;
+    task->tasks->prefetch_running++;
+    count(task, DTR_CLIENT_PREFETCH_TASK);
+    dtr_log(DTR_LOG_DEBUG, dtr_task_pull_id(task), "task %.8s is prefetched as a whole", task->facts.task_id);
+    /* A pull that is over takes no more; the next one begins with it. */
+    if (task->planner && dtr_planner_whole(task->planner, dtr_now_ms()))
+        dtr_task_act(task);
+    task_settle(task);
+}
+
+void prefetch_want(struct dtr_task *task)
+{
+    struct dtr_tasks *tasks = task->tasks;
+    bool failed = task->prefetch_failed_ms && dtr_now_ms() < task->prefetch_failed_ms + AGAIN_MS;
+    if (task->prefetch != PREFETCH_NONE || tasks->closing || failed || is_here(task))
+        return;
+    if (tasks->prefetch_running < RUNNING) {
+        begin(task);
+        return;
+    }
+    if (tasks->prefetch_waiting_count >= LINE) {
+        dtr_log(DTR_LOG_DEBUG, NULL, "task %.8s is not prefetched: %d others wait for that",
+                task->facts.task_id, LINE);
+        return;
+    }
+    task->prefetch = PREFETCH_WAITS;
+    tasks->prefetch_waiting_count++;
+    dtr_list_add_tail(&tasks->prefetch_waiting, &task->prefetch_link);
+}
+
+void prefetch_unwait(struct dtr_task *task)
+{
+    if (task->prefetch != PREFETCH_WAITS)
+        return;
+    task->prefetch = PREFETCH_NONE;
+    task->tasks->prefetch_waiting_count--;
+    dtr_list_remove(&task->prefetch_link);
+}
+
+/* The first in line that still lacks something. */
+static void begin_next(struct dtr_tasks *tasks)
+{
+    while (!tasks->closing && tasks->prefetch_running < RUNNING &&
+           !dtr_list_empty(&tasks->prefetch_waiting)) {
+        struct dtr_task *next = dtr_container(tasks->prefetch_waiting.next, struct dtr_task, prefetch_link);
+        prefetch_unwait(next);
+        if (!is_here(next))
+            begin(next);
+    }
+}
+
+void prefetch_over(struct dtr_task *task, const struct dtr_error *err)
+{
+    if (task->prefetch != PREFETCH_RUNS || (err->code == DTR_OK && !is_here(task)))
+        return;
+    task->prefetch = PREFETCH_NONE;
+    task->tasks->prefetch_running--;
+    if (err->code != DTR_OK && err->code != DTR_ECANCELLED) {
+        task->prefetch_failed_ms = dtr_now_ms();
+        count(task, DTR_CLIENT_PREFETCH_TASK_FAILURE);
+    }
+    begin_next(task->tasks);
+}
+
+bool prefetch_lacks(const struct dtr_task *task)
+{
+    return task->prefetch == PREFETCH_RUNS && !is_here(task);
+}
+
+void task_note_waiting(struct dtr_task *task)
+{
+    bool waits = false;
+    dtr_list_each (node, &task->readers) {
+        const struct dtr_reader *reader = dtr_container(node, struct dtr_reader, link);
+        waits = waits || (!reader->ended && !reader->failed && !reader->local_only && !reader->is_prefetch);
+    }
+    atomic_store(&task->in_background, !waits);
+}
