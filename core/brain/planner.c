@@ -280,6 +280,15 @@ void dtr_planner_progress(struct dtr_planner *p, uint64_t now_ms, uint32_t id, u
     dtr_plan_run(p);
 }
 
+void dtr_planner_transfer_waits(struct dtr_planner *p, uint64_t now_ms, uint32_t id)
+{
+    struct plan_transfer *t = dtr_plan_transfer(p, id);
+    p->now_ms = now_ms;
+    if (t)
+        t->moved_at = p->quiet_since = now_ms;
+    dtr_plan_run(p);
+}
+
 /* The other transfers of a piece that is there now are not needed. */
 static void cancel_twins(struct dtr_planner *p, const struct plan_transfer *t, uint32_t number)
 {

@@ -210,6 +210,8 @@ void dtr_planner_origin_head(struct dtr_planner *planner, uint64_t now_ms, uint3
 /* Bytes [offset, offset + length) arrived; those of the origin can be read from the store now. */
 void dtr_planner_progress(struct dtr_planner *planner, uint64_t now_ms, uint32_t id, uint64_t offset,
                           uint64_t length);
+/* Nothing of it comes for now because of a limit of ours: nobody is to blame. */
+void dtr_planner_transfer_waits(struct dtr_planner *planner, uint64_t now_ms, uint32_t id);
 /* A piece is complete, its checksum held, it is in the store. */
 void dtr_planner_piece_done(struct dtr_planner *planner, uint64_t now_ms, uint32_t id,
                             const struct dtr_piece *piece);

@@ -134,10 +134,9 @@ static void check_tells_the_role_and_all_findings(void **state)
 {
     (void)state;
     char line[200];
-    write_file("seedPeer: {enable: true}\nupload:\n  bandwidthLimit: 1GB\nstorage: {kep: 1}\n");
+    write_file("seedPeer: {enable: true}\nmodules:\n  transport: [vortex]\nstorage: {kep: 1}\n");
     assert_int_equal(check(NULL, path), DTR_OK);
-    (void)snprintf(line, sizeof(line),
-                   "%s:3: note: upload.bandwidthLimit has only a part of its effect: ", path);
+    (void)snprintf(line, sizeof(line), "%s:3: note: modules.transport has only a part of its effect: ", path);
     assert_printed(line);
     (void)snprintf(line, sizeof(line), "%s:4: warning: storage.kep is not a known key", path);
     assert_printed(line);

@@ -8,7 +8,6 @@ enum { HEADERS_MAX = 32 }; /* of backend.requestHeader */
 
 #define TLS_LATER       DTR_LATER("gRPC is spoken without TLS")
 #define RATE_LATER      DTR_LATER("rates are not limited")
-#define ANNOUNCED_ONLY  DTR_PARTLY("schedulers are told of it, but the bytes are not limited")
 #define GC_LATER        DTR_LATER("the store is not cleaned by age or disk use")
 #define MANAGER_LATER   DTR_LATER("the daemon does not talk to a manager; dynconfig.yaml names the schedulers")
 #define TRACING_LATER   DTR_LATER("no traces are sent")
@@ -75,9 +74,9 @@ static const struct dtr_conf_row rows[] = {
     {DTR_STRING("download.protocol", download.protocol), .initial = "tcp", .words = "tcp|quic",
      DTR_LATER("pieces go over TCP, whatever is set"), .help = "How pieces travel between peers"},
     {DTR_SIZE("download.bandwidthLimit", download.bandwidth_limit), .initial = "50GB", .unit = "per second",
-     POSITIVE, .reloadable = true, ANNOUNCED_ONLY, .help = "Bytes that come in, from peers and origins"},
+     POSITIVE, .reloadable = true, .help = "Bytes that come in, from peers and origins"},
     {DTR_SIZE("download.backToSourceBandwidthLimit", download.back_to_source_bandwidth_limit),
-     .initial = "50GB", .unit = "per second", POSITIVE, .reloadable = true, RATE_LATER,
+     .initial = "50GB", .unit = "per second", POSITIVE, .reloadable = true,
      .help = "Bytes that come in from origins"},
     {DTR_DURATION("download.pieceTimeout", download.piece_timeout_ms), .initial = "360s", POSITIVE,
      .reloadable = true,
@@ -109,7 +108,7 @@ static const struct dtr_conf_row rows[] = {
     {DTR_BOOL("upload.disableShared", upload.disable_shared), .initial = "false",
      .help = "Download only: schedulers are told to name this host to no other peer"},
     {DTR_SIZE("upload.bandwidthLimit", upload.bandwidth_limit), .initial = "50GB", .unit = "per second",
-     POSITIVE, .reloadable = true, ANNOUNCED_ONLY, .help = "Bytes that go out to peers"},
+     POSITIVE, .reloadable = true, .help = "Bytes that go out to peers"},
     /* manager and scheduler */
     {DTR_STRING("manager.addr", manager.addr), .aliases = "manager.addrs", .check = dtr_value_check_url,
      MANAGER_LATER, .help = "URL of the manager, as in http://manager:65003"},
@@ -189,7 +188,7 @@ static const struct dtr_conf_row rows[] = {
     {DTR_STRING("proxy.server.basicAuth.password", proxy.server.password), .secret = true,
      DTR_LATER("the proxy asks nobody for a password"), .help = "Password that the proxy asks for"},
     {DTR_INT("proxy.server.requestRateLimit", proxy.server.request_rate_limit), .initial = "4000",
-     .unit = "requests/s", POSITIVE, RATE_LATER, .help = "Requests to the proxy"},
+     .unit = "requests/s", POSITIVE, .help = "Requests to the proxy"},
     {DTR_LIST("proxy.rules", proxy.rules, &rule_schema), .initial = "[{regex: 'blobs/sha256.*'}]",
      .reloadable = true, .help = "Which URLs become tasks; an empty list: none"},
     {DTR_STRING("proxy.registryMirror.addr", proxy.registry_mirror.addr),
@@ -207,7 +206,7 @@ static const struct dtr_conf_row rows[] = {
     {DTR_BOOL("proxy.prefetch", proxy.prefetch), .initial = "true", .reloadable = true,
      .help = "A ranged request starts fetching the whole task"},
     {DTR_SIZE("proxy.prefetchBandwidthLimit", proxy.prefetch_bandwidth_limit), .initial = "10GB",
-     .unit = "per second", POSITIVE, .reloadable = true, RATE_LATER, .help = "Bytes that prefetching takes"},
+     .unit = "per second", POSITIVE, .reloadable = true, .help = "Bytes that prefetching takes"},
     {DTR_SIZE("proxy.readBufferSize", proxy.read_buffer_size), .initial = "512KiB", BUFFERS_NEVER,
      .help = "Buffer towards the client"},
     {DTR_STRING("proxy.outputDir", proxy.output_dir), .unset = "nowhere", .check = dtr_value_check_absolute,

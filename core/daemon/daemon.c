@@ -102,6 +102,20 @@ static int prepare_origins(struct dtr_daemon *daemon, struct dtr_error *err)
                : dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for backend.requestHeader");
 }
 
+/* Bytes may come in bursts of some 100 ms, requests in those of a second. */
+static void set_limits(struct dtr_daemon *daemon)
+{
+    const struct dtr_daemon_config *config = daemon->config;
+    struct dtr_limits *limits = &daemon->limits;
+    dtr_pace_init(&limits->download, config->download.bandwidth_limit, DTR_PACE_BURST_NS);
+    dtr_pace_init(&limits->back_to_source, config->download.back_to_source_bandwidth_limit,
+                  DTR_PACE_BURST_NS);
+    dtr_pace_init(&limits->prefetch, config->proxy.prefetch_bandwidth_limit, DTR_PACE_BURST_NS);
+    dtr_pace_init(&limits->upload, config->upload.bandwidth_limit, DTR_PACE_BURST_NS);
+    dtr_pace_init(&limits->proxy_requests, (uint64_t)config->proxy.server.request_rate_limit, 1000000000);
+    dtr_host_pace(&limits->download);
+}
+
 static int make_tasks(struct dtr_daemon *daemon, struct dtr_error *err)
 {
     const struct dtr_daemon_config *config = daemon->config;
@@ -122,6 +136,9 @@ static int make_tasks(struct dtr_daemon *daemon, struct dtr_error *err)
         .origin_headers = daemon->origin_headers,
         .origin_ca_file = config->proxy.registry_mirror.cert,
         .pool = daemon->parts.pool,
+        .limits = {.download = &daemon->limits.download,
+                   .back_to_source = &daemon->limits.back_to_source,
+                   .prefetch = &daemon->limits.prefetch},
     };
     dtr_plan_config_default(&options.plan);
     options.plan.p2p_threshold = config->download.p2p_threshold;
@@ -236,6 +253,7 @@ int dtr_daemon_new(const struct dtr_daemon_parts *parts, struct dtr_daemon **ret
         return dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for the daemon");
     daemon->parts = *parts;
     daemon->config = parts->config;
+    set_limits(daemon);
     dtr_host_serve(upload_ask, upload_cancel);
     int rc = take_offers(daemon, err);
     if (rc == DTR_OK)
@@ -336,6 +354,7 @@ void dtr_daemon_free(struct dtr_daemon *daemon)
 {
     if (!daemon)
         return;
+    dtr_host_pace(NULL);
     dtr_mirror_free(daemon->mirror);
     upload_free(daemon->upload);
     free(daemon->origin_headers);

@@ -9,6 +9,7 @@
 #include "core/http/mirror.h"
 #include "core/http/server.h"
 #include "core/net/listen.h"
+#include "core/net/pace.h"
 #include "core/rpc/rpc.h"
 
 struct gauges;    /* counts.h */
@@ -16,6 +17,15 @@ struct proxy;     /* proxy.h */
 struct upload;    /* upload.c: pieces for other peers */
 struct talk;      /* talk.c: schedulers and parents */
 struct dynconfig; /* dynconfig.h */
+
+/* Rates that all of the daemon shares; any thread. */
+struct dtr_limits {
+    struct dtr_pace download;       /* bytes in, from peers and origins */
+    struct dtr_pace back_to_source; /* those from origins */
+    struct dtr_pace prefetch;       /* those that nobody waits for */
+    struct dtr_pace upload;         /* bytes out to peers */
+    struct dtr_pace proxy_requests;
+};
 
 struct dtr_daemon {
     struct dtr_daemon_parts parts;
@@ -32,6 +42,7 @@ struct dtr_daemon {
     struct dtr_rpc_table *peers, *local;
     struct dtr_rpc_health *health;
     struct dtr_daemon_ports ports;
+    struct dtr_limits limits;
     char *origin_headers; /* backend.requestHeader as "Name: value\n" lines */
     char ip[DTR_ADDR_TEXT], hostname[256];
     char host_id[DTR_HOST_ID_SIZE];

@@ -8,6 +8,7 @@
 #include "core/obs/log.h"
 #include "core/obs/metric.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 
 /* Counters of one module. The list only grows, at its head, so any thread may walk it without a lock. */
@@ -60,11 +61,24 @@ int dtr_host_metrics(const struct dtr_module *module, struct dtr_error *err)
     return DTR_OK;
 }
 
+static struct dtr_pace *_Atomic limit_in;
+
+static int host_connect(struct dtr_loop *loop, const struct sockaddr *address, uint64_t connect_ms,
+                        const struct dtr_stream_events *events, void *context, struct dtr_stream **ret_stream,
+                        struct dtr_error *err)
+{
+    struct dtr_pace *limit = atomic_load(&limit_in);
+    int rc = dtr_stream_connect(loop, address, connect_ms, events, context, ret_stream, err);
+    if (rc == DTR_OK && limit)
+        dtr_stream_pace(*ret_stream, limit, NULL);
+    return rc;
+}
+
 static struct dtr_host table = {
     .size = sizeof(table),
     .log = dtr_log_module,
     .now_ns = dtr_now_ns,
-    .stream_connect = dtr_stream_connect,
+    .stream_connect = host_connect,
     .stream_adopt = dtr_stream_adopt,
     .stream_read = dtr_stream_read,
     .stream_write = dtr_stream_write,
@@ -87,6 +101,11 @@ static struct dtr_host table = {
 const struct dtr_host *dtr_host_table(void)
 {
     return &table;
+}
+
+void dtr_host_pace(struct dtr_pace *in)
+{
+    atomic_store(&limit_in, in);
 }
 
 void dtr_host_serve(int (*ask)(struct dtr_service *service, struct dtr_loop *loop, const char *task_id,

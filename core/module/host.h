@@ -15,6 +15,11 @@ void dtr_host_serve(int (*ask)(struct dtr_service *service, struct dtr_loop *loo
                                struct dtr_question **ret_question, struct dtr_error *err),
                     void (*cancel)(struct dtr_question *question));
 
+/* What modules' connections bring in takes its share of this limit from now on; NULL: of none. It outlives
+ * them. */
+struct dtr_pace;
+void dtr_host_pace(struct dtr_pace *in);
+
 /* Makes a module's counters, so that `count` finds them: darter_module_<module>_<metric>. On the main
  * thread; once per module. */
 int dtr_host_metrics(const struct dtr_module *module, struct dtr_error *err);

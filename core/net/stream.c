@@ -8,6 +8,7 @@
 #include "core/base/list.h"
 #include "core/loop/loop.h"
 #include "core/net/stream_group.h"
+#include "core/net/stream_pace.h"
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
@@ -57,6 +58,7 @@ struct dtr_stream {
     bool full; /* the kernel takes no more: wait for writable */
     struct dtr_error result;
 
+    struct stream_pace in, out; /* limits */
     uint64_t credit;
     struct dtr_list queue; /* struct item */
     size_t queued, limit;
@@ -120,8 +122,8 @@ static void update_watch(struct dtr_stream *stream)
     else if (stream->connecting)
         wanted = DTR_WRITABLE;
     else
-        wanted =
-            (stream->credit > 0 && !stream->ended ? DTR_READABLE : 0) | (stream->full ? DTR_WRITABLE : 0);
+        wanted = (stream->credit > 0 && !stream->ended && !stream->in.waits ? DTR_READABLE : 0) |
+                 (stream->full ? DTR_WRITABLE : 0);
     if (wanted != stream->watched) {
         stream->watched = wanted;
         dtr_watch_set(stream->watch, wanted);
@@ -209,7 +211,7 @@ static void consume(struct dtr_stream *stream, uint64_t count)
 }
 
 /* Memory items from the front, up to the first file extent. */
-static ssize_t send_memory(struct dtr_stream *stream)
+static ssize_t send_memory(struct dtr_stream *stream, uint64_t room)
 {
     struct iovec vectors[VECTORS];
     struct msghdr head = {.msg_iov = vectors};
@@ -217,20 +219,22 @@ static ssize_t send_memory(struct dtr_stream *stream)
     dtr_list_each (node, &stream->queue) {
         struct item *item = dtr_container(node, struct item, link);
         more = item->is_extent && item->extent.fd >= 0;
-        if (more || head.msg_iovlen == VECTORS)
+        if (more || head.msg_iovlen == VECTORS || room == 0)
             break;
         const uint8_t *from = item->is_extent ? item->extent.data + item->extent.offset : item->bytes;
         uint64_t length = item->is_extent ? item->extent.length : item->length;
         vectors[head.msg_iovlen].iov_base = (void *)(uintptr_t)(from + item->sent);
-        vectors[head.msg_iovlen++].iov_len = (size_t)(length - item->sent);
+        uint64_t part = length - item->sent < room ? length - item->sent : room;
+        vectors[head.msg_iovlen++].iov_len = (size_t)part;
+        room -= part;
     }
     return sendmsg(stream->fd, &head, MSG_NOSIGNAL | (more ? MSG_MORE : 0));
 }
 
-static ssize_t send_file(struct dtr_stream *stream, struct item *item)
+static ssize_t send_file(struct dtr_stream *stream, struct item *item, uint64_t room)
 {
     off_t at = (off_t)(item->extent.offset + item->sent);
-    uint64_t left = item->extent.length - item->sent;
+    uint64_t left = item->extent.length - item->sent < room ? item->extent.length - item->sent : room;
     ssize_t count = sendfile(stream->fd, item->extent.fd, &at, left < SENDFILE ? (size_t)left : SENDFILE);
     if (count == 0) {
         errno = EIO; /* the file is shorter than the lease said */
@@ -247,8 +251,12 @@ static void push(struct dtr_stream *stream)
     while (!dtr_list_empty(&stream->queue) && !stream->dead) {
         struct item *item = dtr_container(stream->queue.next, struct item, link);
         bool file = item->is_extent && item->extent.fd >= 0;
-        ssize_t count = file ? send_file(stream, item) : send_memory(stream);
+        uint64_t room = stream_pace_room(&stream->out, SIZE_MAX);
+        if (room == 0)
+            break; /* go_out() comes */
+        ssize_t count = file ? send_file(stream, item, room) : send_memory(stream, room);
         if (count >= 0) {
+            stream_pace_moved(&stream->out, (uint64_t)count);
             consume(stream, (uint64_t)count);
         } else if (errno == EAGAIN) {
             stream->full = true;
@@ -344,9 +352,13 @@ static void pull(struct dtr_stream *stream)
 {
     uint8_t *scratch = dtr_loop_scratch(stream->loop);
     for (int i = 0; i < READS && stream->credit > 0 && !stream->dead && !stream->closing; i++) {
-        size_t room = stream->credit < DTR_LOOP_SCRATCH ? (size_t)stream->credit : DTR_LOOP_SCRATCH;
+        uint64_t most = stream->credit < DTR_LOOP_SCRATCH ? stream->credit : DTR_LOOP_SCRATCH;
+        size_t room = (size_t)stream_pace_room(&stream->in, most);
+        if (room == 0)
+            break; /* go_in() comes */
         ssize_t count = recv(stream->fd, scratch, room, 0);
         if (count > 0) {
+            stream_pace_moved(&stream->in, (uint64_t)count);
             stream->received += (uint64_t)count;
             stream->moved_ms = dtr_now_ms();
             if (stream->credit != UINT64_MAX)
@@ -379,6 +391,28 @@ void dtr_stream_pause(struct dtr_stream *stream)
 {
     stream->credit = 0;
     update_watch(stream);
+}
+
+/* --- limits --------------------------------------------------------------------------------------- */
+
+static void go_in(void *context)
+{
+    update_watch(context);
+}
+
+static void go_out(void *context)
+{
+    post_kick(context);
+}
+
+void dtr_stream_pace(struct dtr_stream *stream, struct dtr_pace *in, struct dtr_pace *out)
+{
+    struct dtr_error err;
+    int rc = in ? stream_pace_set(&stream->in, stream->loop, in, go_in, stream, &err) : DTR_OK;
+    if (rc == DTR_OK && out)
+        rc = stream_pace_set(&stream->out, stream->loop, out, go_out, stream, &err);
+    if (rc != DTR_OK)
+        die(stream, rc, "%s", err.text);
 }
 
 /* --- life ----------------------------------------------------------------------------------------- */
@@ -419,6 +453,8 @@ static void destroy(struct dtr_stream *stream)
     dtr_stream_group_left(&stream->member);
     dtr_watch_close(stream->watch);
     dtr_timer_close(stream->timer);
+    stream_pace_end(&stream->in);
+    stream_pace_end(&stream->out);
     if (stream->fd >= 0)
         (void)close(stream->fd);
     while (!dtr_list_empty(&stream->queue))

@@ -35,6 +35,11 @@ const char *dtr_stream_peer(const struct dtr_stream *stream);
 /* The other side's address; a unix socket's has no path. */
 const struct dtr_addr *dtr_stream_addr(const struct dtr_stream *stream);
 
+/* Shares of limits, NULL: none: reads take credit, and sends take bytes, as fast as these allow. They outlive
+ * the stream. At most once, before anything moves. */
+struct dtr_pace;
+void dtr_stream_pace(struct dtr_stream *stream, struct dtr_pace *in, struct dtr_pace *out);
+
 /* Bytes queued by dtr_stream_write() and not yet given to the kernel (extents not counted). */
 size_t dtr_stream_queued(const struct dtr_stream *stream);
 /* Bytes, extents included, not yet given to the kernel. */

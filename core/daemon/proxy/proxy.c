@@ -59,12 +59,11 @@ void proxy_break(struct dtr_http_exchange *exchange)
 
 /* --- requests ----------------------------------------------------------------------------------------- */
 
-static void handle(void *context, struct dtr_http_exchange *exchange, const struct dtr_http_request *request)
+void proxy_answer(struct proxy_site *site, struct dtr_http_exchange *exchange,
+                  const struct dtr_http_request *request)
 {
-    struct proxy_site *site = context;
     struct dtr_mirror_plan plan;
     struct dtr_error err = {0};
-    dtr_metric_add(DTR_CLIENT_PROXY_REQUEST, NULL, 1);
     if (dtr_mirror_decide(site->proxy->daemon->mirror, request, &plan, &err) != DTR_OK) {
         proxy_fail(exchange, err.status >= 400 ? err.status : 500, DTR_ERROR_TYPE_PROXY, &err);
     } else {
@@ -81,6 +80,13 @@ static void handle(void *context, struct dtr_http_exchange *exchange, const stru
         }
     }
     dtr_mirror_plan_free(&plan);
+}
+
+static void handle(void *context, struct dtr_http_exchange *exchange, const struct dtr_http_request *request)
+{
+    dtr_metric_add(DTR_CLIENT_PROXY_REQUEST, NULL, 1);
+    if (!proxy_put_off(context, exchange, request))
+        proxy_answer(context, exchange, request);
 }
 
 static void accepted(void *context, int fd, const struct dtr_addr *peer)

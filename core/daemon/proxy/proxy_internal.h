@@ -51,6 +51,14 @@ int proxy_status(const struct dtr_error *err);
 /* A failure after the head was sent: counts it and breaks the connection. */
 void proxy_break(struct dtr_http_exchange *exchange);
 
+/* What the request asks for. Takes over the exchange. */
+void proxy_answer(struct proxy_site *site, struct dtr_http_exchange *exchange,
+                  const struct dtr_http_request *request);
+/* proxy_limit.c. True: there are more requests than proxy.server.requestRateLimit allows; it is answered a
+ * little later, or was refused. */
+bool proxy_put_off(struct proxy_site *site, struct dtr_http_exchange *exchange,
+                   const struct dtr_http_request *request);
+
 /* Goes on with an answer that has begun: the rest passes from the origin to the client and is kept nowhere.
  * Takes over the exchange. */
 void proxy_rescue(struct proxy_site *site, struct dtr_http_exchange *exchange,

@@ -30,6 +30,7 @@ static void begin(struct dtr_task *task)
     task->prefetch = PREFETCH_RUNS;
     task->tasks->prefetch_running++;
     count(task, DTR_CLIENT_PREFETCH_TASK);
+    prefetch_look_again(task);
     dtr_log(DTR_LOG_DEBUG, dtr_task_pull_id(task), "task %.8s is prefetched as a whole", task->facts.task_id);
     /* A pull that is over takes no more; the next one begins with it. */
     if (task->planner && dtr_planner_whole(task->planner, dtr_now_ms()))
@@ -96,12 +97,27 @@ bool prefetch_lacks(const struct dtr_task *task)
     return task->prefetch == PREFETCH_RUNS && !is_here(task);
 }
 
-void task_note_waiting(struct dtr_task *task)
+bool prefetch_is_ahead(const struct running *running)
 {
-    bool waits = false;
+    const struct dtr_task *task = running->task;
+    bool ahead = task->prefetch == PREFETCH_RUNS;
     dtr_list_each (node, &task->readers) {
         const struct dtr_reader *reader = dtr_container(node, struct dtr_reader, link);
-        waits = waits || (!reader->ended && !reader->failed && !reader->local_only && !reader->is_prefetch);
+        if (reader->ended || reader->failed || reader->local_only)
+            continue;
+        if (!reader->is_prefetch && reader->told < running->end && running->at < reader_end(reader))
+            return false;
+        ahead = ahead || reader->is_prefetch;
     }
-    atomic_store(&task->in_background, !waits);
+    return ahead;
+}
+
+void prefetch_look_again(struct dtr_task *task)
+{
+    dtr_list_each (node, &task->transfers) {
+        struct running *running = dtr_container(node, struct running, link);
+        bool ahead = prefetch_is_ahead(running);
+        if (atomic_exchange(&running->in_background, ahead) && !ahead)
+            dtr_transfer_hurry(running->transfer);
+    }
 }

@@ -61,6 +61,9 @@ static void feed(struct running *running, const struct dtr_report *report)
     case DTR_REPORT_PIECE:
         dtr_planner_piece_done(planner, now, running->id, &report->piece);
         break;
+    case DTR_REPORT_WAITS:
+        dtr_planner_transfer_waits(planner, now, running->id);
+        break;
     case DTR_REPORT_DONE:
         dtr_planner_transfer_done(planner, now, running->id, report->error);
         break;
@@ -82,6 +85,8 @@ static void on_report(void *context, const struct dtr_report *report)
         rc = DTR_ENOMEM;
     if (rc != DTR_OK)
         dtr_transfer_cancel(running->transfer); /* without the map its bytes are of no use */
+    if (report->kind == DTR_REPORT_PROGRESS)
+        running->at = report->offset + report->length;
     bool done = report->kind == DTR_REPORT_DONE;
     if (done)
         dtr_list_remove(&running->link);
@@ -123,6 +128,7 @@ static int start_transfer(struct dtr_task *task, const struct dtr_plan_action *a
         .stall_ms = options->plan.stall_timeout_ms,
         .content_length = task->facts.content_length,
         .piece_length = task->facts.piece_length ? task->facts.piece_length : task->wish.piece_length,
+        .limits = options->limits,
     };
     if (action->kind == DTR_PLAN_FETCH) {
         if (action->parent >= task->parent_room || task->parents[action->parent].length == 0)
@@ -150,7 +156,14 @@ static int start_transfer(struct dtr_task *task, const struct dtr_plan_action *a
     if (!running)
         return dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for a transfer");
     *running = (struct running){
-        .task = task, .id = action->id, .piece = action->piece, .origin = action->kind == DTR_PLAN_ORIGIN};
+        .task = task,
+        .id = action->id,
+        .piece = action->piece,
+        .origin = action->kind == DTR_PLAN_ORIGIN,
+        .at = action->offset,
+        .end = action->length == DTR_LENGTH_UNKNOWN ? DTR_LENGTH_UNKNOWN : action->offset + action->length};
+    atomic_store(&running->in_background, prefetch_is_ahead(running));
+    request.in_background = &running->in_background;
     if (!running->origin)
         dtr_addr_ip_text(&request.peer, running->from);
     int rc = dtr_transfer_start(&request, on_report, running, &running->transfer, err);

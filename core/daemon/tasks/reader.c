@@ -20,7 +20,7 @@ uint64_t reader_end(const struct dtr_reader *reader)
 static void tell_end(struct dtr_reader *reader, const struct dtr_error *err)
 {
     reader->ended = true;
-    task_note_waiting(reader->task);
+    prefetch_look_again(reader->task);
     reader->events->ended(reader->context, err);
 }
 
@@ -96,7 +96,7 @@ void readers_fail(struct dtr_task *task, const struct dtr_error *err)
         }
         wake(reader);
     }
-    task_note_waiting(task);
+    prefetch_look_again(task);
 }
 
 void dtr_reader_at(struct dtr_reader *reader, uint64_t offset)
@@ -120,7 +120,7 @@ void dtr_reader_close(struct dtr_reader *reader)
     struct dtr_task *task = reader->task;
     dtr_list_remove(&reader->link);
     reader->closed = true;
-    task_note_waiting(task);
+    prefetch_look_again(task);
     if (task->planner && !reader->local_only)
         dtr_planner_unwant(task->planner, dtr_now_ms(), reader->number);
     wake(reader); /* its memory goes with the message */

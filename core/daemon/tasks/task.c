@@ -552,7 +552,7 @@ int dtr_tasks_read(struct dtr_tasks *tasks, const struct dtr_read_request *reque
                                   .local_only = request->local_only,
                                   .is_prefetch = request->is_prefetch};
     dtr_list_add_tail(&task->readers, &reader->link);
-    task_note_waiting(task);
+    prefetch_look_again(task);
     if (request->prefetch && !request->local_only)
         prefetch_want(task);
     if (task->planner && !reader->local_only &&

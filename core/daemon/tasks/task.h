@@ -47,6 +47,7 @@ struct dtr_tasks_options {
      * value\n" lines), more trusted roots (PEM). NULL: none. They outlive the table. */
     const char *origin_headers, *origin_ca_file;
     struct dtr_outside outside;
+    struct dtr_transfer_limits limits;
 };
 
 /* `options` is copied, what it points to outlives the table. */

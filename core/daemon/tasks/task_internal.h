@@ -63,7 +63,6 @@ struct dtr_task {
     enum prefetch_state prefetch;
     struct dtr_list prefetch_link; /* while it waits */
     uint64_t prefetch_failed_ms;   /* when; 0: it did not */
-    _Atomic bool in_background;    /* no reader waits for what is pulled; read by transfers */
     bool acting;
     bool checkable; /* facts.digest is one that can be checked */
     bool spoilt;    /* what the store holds is wrong, or too much: it is removed once nobody holds it */
@@ -98,7 +97,9 @@ struct running {
     struct dtr_transfer *transfer;
     uint32_t id, piece;
     bool origin;
-    char from[DTR_ADDR_TEXT]; /* a peer's address, for counting */
+    uint64_t at, end;           /* what it is still to bring; DTR_LENGTH_UNKNOWN: the rest */
+    _Atomic bool in_background; /* nobody waits for that; read by the transfer */
+    char from[DTR_ADDR_TEXT];   /* a peer's address, for counting */
 };
 
 /* In dtr_task.strings. The request's headers are for ORIGIN_URL, which may be another than facts.url: a blob
@@ -146,8 +147,10 @@ void prefetch_unwait(struct dtr_task *task);
 void prefetch_over(struct dtr_task *task, const struct dtr_error *err);
 /* A pull is to bring the whole. */
 bool prefetch_lacks(const struct dtr_task *task);
-/* After a reader came, ended or left: says to the transfers whether one waits. */
-void task_note_waiting(struct dtr_task *task);
+/* Whether nobody waits for what a transfer is to bring. */
+bool prefetch_is_ahead(const struct running *running);
+/* After a reader came, ended or left: says so to the transfers. */
+void prefetch_look_again(struct dtr_task *task);
 
 /* reader.c */
 /* The end of what a reader wants; DTR_LENGTH_UNKNOWN while the object's length is not known. */

@@ -5,6 +5,7 @@
  * thread posts the transfer back, behind any order still on its way, and the data thread frees it. */
 #include "core/daemon/tasks/transfer.h"
 
+#include "core/base/clock.h"
 #include "core/base/list.h"
 #include "core/base/str.h"
 #include "core/brain/geometry.h"
@@ -13,7 +14,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-enum { HEADERS_MAX = 100 };
+enum { HEADERS_MAX = 100, WAITS_MS = 1000 };
 
 struct dtr_transfer {
     struct dtr_transfer_request request;
@@ -35,6 +36,10 @@ struct dtr_transfer {
     bool enough;       /* what was asked for is there, the rest is not wanted */
     bool told_any;     /* the first bytes were told at once */
     uint64_t told_end; /* progress is told up to here */
+    uint64_t told_ms;
+    struct dtr_timer *timer; /* made when a limit first makes it wait */
+    bool waits;              /* for a limit, until go_ns */
+    uint64_t go_ns, granted; /* bytes whose turn has come, or comes then */
 };
 
 /* --- reports ------------------------------------------------------------------------------------------ */
@@ -80,6 +85,7 @@ static int tell_progress(struct dtr_transfer *transfer)
         .kind = DTR_REPORT_PROGRESS, .offset = transfer->told_end, .length = at - transfer->told_end};
     transfer->told_end = at;
     transfer->told_any = true;
+    transfer->told_ms = dtr_now_ms();
     return tell(transfer, &report, NULL, NULL);
 }
 
@@ -89,6 +95,69 @@ static void on_piece(void *context, const struct dtr_piece *piece)
     struct dtr_report report = {.kind = DTR_REPORT_PIECE, .piece = *piece};
     if (tell_progress(transfer) != DTR_OK || tell(transfer, &report, NULL, NULL) != DTR_OK)
         transfer->result.code = DTR_ENOMEM; /* on_bytes() looks */
+}
+
+/* --- limits -------------------------------------------------------------------------------------------- */
+
+static bool in_background(const struct dtr_transfer *transfer)
+{
+    return transfer->request.in_background && atomic_load(transfer->request.in_background);
+}
+
+static uint64_t later(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+static void arm_wait(struct dtr_transfer *transfer, uint64_t now_ns)
+{
+    uint64_t left = transfer->go_ns > now_ns ? (transfer->go_ns - now_ns + 999999) / 1000000 : 0;
+    dtr_timer_set(transfer->timer, left < WAITS_MS ? left : WAITS_MS);
+}
+
+static void on_turn(void *context);
+
+/* Begins to wait. False: it cannot, and goes at once. */
+static bool wait_for(struct dtr_transfer *transfer, uint64_t now_ns, uint64_t wait_ns)
+{
+    if (wait_ns == 0 || (!transfer->timer && dtr_timer_open(transfer->request.data, on_turn, transfer,
+                                                            &transfer->timer, NULL) != DTR_OK))
+        return false;
+    transfer->waits = true;
+    transfer->go_ns = now_ns + wait_ns;
+    arm_wait(transfer, now_ns);
+    return true;
+}
+
+/* Whether bytes of the origin have to wait for their turn; they are offered again when it has come. */
+static bool must_wait(struct dtr_transfer *transfer, uint64_t length)
+{
+    const struct dtr_transfer_limits *limits = &transfer->request.limits;
+    if (transfer->waits)
+        return true;
+    if (transfer->granted < length) {
+        uint64_t more = length - transfer->granted, now = dtr_now_ns();
+        uint64_t wait = dtr_pace_take(limits->download, now, more);
+        wait = later(wait, dtr_pace_take(limits->back_to_source, now, more));
+        if (in_background(transfer))
+            wait = later(wait, dtr_pace_take(limits->prefetch, now, more));
+        transfer->granted = length;
+        if (wait_for(transfer, now, wait))
+            return true;
+    }
+    transfer->granted -= length;
+    return false;
+}
+
+static void give_back(struct dtr_transfer *transfer)
+{
+    const struct dtr_transfer_limits *limits = &transfer->request.limits;
+    if (!transfer->request.transport) {
+        dtr_pace_give_back(limits->download, transfer->granted);
+        dtr_pace_give_back(limits->back_to_source, transfer->granted);
+    }
+    dtr_timer_close(transfer->timer);
+    transfer->timer = NULL;
 }
 
 /* --- the end ------------------------------------------------------------------------------------------- */
@@ -140,6 +209,7 @@ static void end(struct dtr_transfer *transfer, const struct dtr_error *err)
     }
     dtr_writer_close(transfer->writer);
     transfer->writer = NULL;
+    give_back(transfer);
     transfer->ended = true;
     transfer->end.run = deliver_end;
     dtr_loop_post(transfer->request.control, &transfer->end);
@@ -163,7 +233,8 @@ static int on_bytes(struct dtr_transfer *transfer, const uint8_t *bytes, size_t 
     if (transfer->result.code != DTR_OK)
         return transfer->result.code;
     at = dtr_writer_at(transfer->writer);
-    if (!transfer->told_any || at - transfer->told_end >= DTR_TRANSFER_STEP)
+    if (!transfer->told_any || at - transfer->told_end >= DTR_TRANSFER_STEP ||
+        dtr_now_ms() - transfer->told_ms >= WAITS_MS)
         rc = tell_progress(transfer);
     return rc;
 }
@@ -330,7 +401,7 @@ static int on_body(void *context, const uint8_t *bytes, size_t length, bool *ret
 {
     struct dtr_transfer *transfer = context;
     const struct dtr_transfer_request *request = &transfer->request;
-    if (atomic_load(&transfer->held)) {
+    if (atomic_load(&transfer->held) || must_wait(transfer, length)) {
         transfer->paused = *ret_pause = true;
         return DTR_OK;
     }
@@ -413,17 +484,49 @@ static int begin_origin(struct dtr_transfer *transfer, struct dtr_error *err)
 /* --- orders
  * --------------------------------------------------------------------------------------------------- */
 
+/* A piece that nobody waits for is put off as a whole: what a transport brings cannot be paused. */
+static bool put_off(struct dtr_transfer *transfer)
+{
+    struct dtr_pace *limit = transfer->request.limits.prefetch;
+    uint64_t now = dtr_now_ns();
+    return transfer->request.transport && limit && in_background(transfer) &&
+           wait_for(transfer, now, dtr_pace_take(limit, now, transfer->request.length));
+}
+
 static void begin(struct dtr_transfer *transfer)
 {
     struct dtr_error err = {0};
     int rc;
+    if (!transfer->begun && !atomic_load(&transfer->cancelled) && put_off(transfer)) {
+        transfer->begun = true;
+        return;
+    }
     transfer->begun = true;
+    transfer->waits = false;
     if (atomic_load(&transfer->cancelled))
         rc = dtr_error_set(&err, DTR_ECANCELLED, DTR_RETRY_NEVER, "cancelled");
     else
         rc = transfer->request.transport ? begin_fetch(transfer, &err) : begin_origin(transfer, &err);
     if (rc != DTR_OK)
         end(transfer, &err);
+}
+
+static void on_turn(void *context)
+{
+    struct dtr_transfer *transfer = context;
+    uint64_t now = dtr_now_ns();
+    if (now < transfer->go_ns) {
+        (void)tell(transfer, &(struct dtr_report){.kind = DTR_REPORT_WAITS}, NULL, NULL);
+        arm_wait(transfer, now);
+        return;
+    }
+    transfer->waits = false;
+    if (transfer->request.transport) {
+        begin(transfer);
+    } else if (transfer->paused && transfer->call && !atomic_load(&transfer->held)) {
+        transfer->paused = false;
+        transfer->request.origin->resume(transfer->call);
+    }
 }
 
 static void on_order(struct dtr_msg *msg)
@@ -437,13 +540,19 @@ static void on_order(struct dtr_msg *msg)
     }
     if (transfer->ended)
         return;
+    bool put_off_now = transfer->waits && transfer->request.transport;
+    if (put_off_now && (atomic_load(&transfer->cancelled) || !in_background(transfer))) {
+        dtr_timer_set(transfer->timer, DTR_TIMER_OFF);
+        begin(transfer);
+        return;
+    }
     if (atomic_load(&transfer->cancelled) && !transfer->cancel_sent) {
         transfer->cancel_sent = true;
         if (transfer->call)
             request->origin->cancel(transfer->call);
         if (transfer->fetch)
             request->transport->cancel(transfer->fetch);
-    } else if (transfer->paused && transfer->call && !atomic_load(&transfer->held)) {
+    } else if (transfer->paused && transfer->call && !atomic_load(&transfer->held) && !transfer->waits) {
         transfer->paused = false;
         request->origin->resume(transfer->call);
     }
@@ -493,6 +602,11 @@ int dtr_transfer_start(const struct dtr_transfer_request *request,
 void dtr_transfer_hold(struct dtr_transfer *transfer, bool hold)
 {
     atomic_store(&transfer->held, hold);
+    order(transfer);
+}
+
+void dtr_transfer_hurry(struct dtr_transfer *transfer)
+{
     order(transfer);
 }
 

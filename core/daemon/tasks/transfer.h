@@ -10,6 +10,7 @@
 
 #include "core/daemon/tasks/copy.h"
 #include "core/net/addr.h"
+#include "core/net/pace.h"
 #include <darter/origin.h>
 #include <darter/transport.h>
 
@@ -19,6 +20,7 @@ enum dtr_report_kind {
     DTR_REPORT_HEAD,     /* origin: it answered well; total_length, body_offset, headers, version */
     DTR_REPORT_PROGRESS, /* bytes [offset, offset + length) arrived */
     DTR_REPORT_PIECE,    /* piece */
+    DTR_REPORT_WAITS,    /* for a limit: nothing comes for now, and nobody is to blame; about every second */
     DTR_REPORT_DONE,     /* error; the transfer is gone after this call */
 };
 
@@ -34,6 +36,13 @@ struct dtr_report {
 };
 
 struct dtr_transfer;
+
+/* Rates that transfers share; NULL: none. They outlive the transfers. */
+struct dtr_transfer_limits {
+    struct dtr_pace *download; /* of origins here; the transport's connections have theirs */
+    struct dtr_pace *back_to_source;
+    struct dtr_pace *prefetch; /* while in_background says so */
+};
 
 /* Everything is copied, but the copy and the ops, which outlive the transfer. */
 struct dtr_transfer_request {
@@ -60,6 +69,9 @@ struct dtr_transfer_request {
     const char *ca_file;         /* or NULL */
     bool trusted, insecure;
     bool length_only; /* one byte is asked for, for its head */
+
+    struct dtr_transfer_limits limits;
+    const _Atomic bool *in_background; /* nobody waits for these bytes; NULL: somebody does */
 };
 
 /* On the control thread. */
@@ -68,6 +80,8 @@ int dtr_transfer_start(const struct dtr_transfer_request *request,
                        struct dtr_transfer **ret_transfer, struct dtr_error *err);
 /* Stops reading, reads on. */
 void dtr_transfer_hold(struct dtr_transfer *transfer, bool hold);
+/* Somebody waits for these bytes from now on. */
+void dtr_transfer_hurry(struct dtr_transfer *transfer);
 /* DTR_REPORT_DONE follows with DTR_ECANCELLED, unless it is on its way already. */
 void dtr_transfer_cancel(struct dtr_transfer *transfer);
 

@@ -53,6 +53,8 @@ static void on_report(void *context, const struct dtr_report *report)
         (void)snprintf(piece, sizeof(piece), " piece%u", report->piece.number);
         word(piece);
         break;
+    case DTR_REPORT_WAITS:
+        break; /* as time passes */
     case DTR_REPORT_DONE:
         seen.result = *report->error;
         seen.done = true;

@@ -47,6 +47,7 @@ static void on_arrival(struct dtr_msg *msg)
     struct dtr_error err;
     if (dtr_stream_new(site->loop, arrival->fd, &nobody, NULL, &stream, &err) == DTR_OK) {
         dtr_stream_group_add(&site->streams, stream);
+        dtr_stream_pace(stream, NULL, &site->upload->daemon->limits.upload);
         ops->serve(transport->instance, stream, &site->upload->service);
     } else {
         dtr_log(DTR_LOG_WARN, NULL, "a peer's connection is dropped: %s", err.text);

@@ -1,0 +1,105 @@
+"""Limits of bytes and requests a second, measured."""
+
+import http.client
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+from fixture import MIB, PROXY, ClusterTest, deadline, until
+
+MB = 1000000
+RATE = 5 * MB
+SIZE = 24 * MIB  # about five seconds
+
+
+class Rates(ClusterTest):
+    def expect_rate(self, bytes_moved, seconds):
+        """Within 15 %, the burst at the beginning left out."""
+        rate = (bytes_moved - RATE / 10) / seconds
+        self.assertTrue(0.85 * RATE < rate < 1.15 * RATE, f"{rate / MB:.2f} MB/s instead of {RATE / MB}")
+
+    def timed_pulls(self, name, files):
+        """Seconds until all of these, begun together, are there."""
+        begun = time.monotonic()
+        downloads = [self.start_download(name, file) for file in files]
+        for download, file in zip(downloads, files):
+            self.expect_right(download, file, 40)
+        return time.monotonic() - begun
+
+    def start_two(self, first=None, second=None):
+        self.scheduler.start()
+        self.add_daemon("node1", 21, extra=first)
+        self.add_daemon("node2", 22, extra=second)
+        self.wait_announced(2)
+
+    @deadline(60)
+    def test_what_comes_from_peers(self):
+        self.start_two(second={"download": {"bandwidthLimit": "5MB"}})
+        file = self.origin.add(1, SIZE)
+        self.pull("node1", file)
+        self.expect_rate(SIZE, self.timed_pulls("node2", [file]))
+        self.assertEqual(self.from_peers("node2"), SIZE)
+
+    @deadline(60)
+    def test_what_comes_from_origins_shared_by_tasks(self):
+        self.start_cluster("node1", extra={"download": {"bandwidthLimit": "5MB"}})
+        files = [self.origin.add(seed, SIZE // 3) for seed in (2, 3, 4)]
+        self.expect_rate(SIZE, self.timed_pulls("node1", files))
+
+    @deadline(60)
+    def test_only_origins(self):
+        limit = {"download": {"backToSourceBandwidthLimit": "5MB"}}
+        self.start_two(limit, limit)
+        file = self.origin.add(5, SIZE)
+        self.expect_rate(SIZE, self.timed_pulls("node1", [file]))
+        self.assertLess(self.timed_pulls("node2", [file]), SIZE / RATE / 2)
+
+    @deadline(60)
+    def test_what_goes_to_peers(self):
+        self.start_two({"upload": {"bandwidthLimit": "5MB"}})
+        file = self.origin.add(6, SIZE)
+        self.pull("node1", file)
+        self.expect_rate(SIZE, self.timed_pulls("node2", [file]))
+        self.assertEqual(self.from_peers("node2"), SIZE)
+
+    @deadline(60)
+    def test_prefetching_is_slow_and_readers_are_not(self):
+        self.start_two(second={"proxy": {"prefetchBandwidthLimit": "5MB"}})
+        from_origin, from_peer = self.origin.add(7, SIZE), self.origin.add(8, SIZE)
+        self.pull("node1", from_peer)
+        for file in (from_origin, from_peer):
+            self.part(file, 0, 99)
+            begun, had = time.monotonic(), self.arrived()
+            until(30, "the whole is there", lambda: not self.daemons["node2"].busy())
+            self.expect_rate(self.arrived() - had, time.monotonic() - begun)
+            self.pull("node2", file)
+        waited_for = self.origin.add(9, SIZE)
+        self.part(waited_for, 0, 99)
+        self.assertLess(self.timed_pulls("node2", [waited_for]), SIZE / RATE / 2)
+
+    def arrived(self):
+        return self.daemons["node2"].metrics().total("dragonfly_client_download_traffic")
+
+    def part(self, file, first, last):
+        self.assertEqual(self.start_download("node2", file, [f"Range: bytes={first}-{last}"]).wait(10), (0, 206))
+
+    def ask(self, _):
+        connection = http.client.HTTPConnection(self.daemons["node1"].node.ip, PROXY, timeout=20)
+        try:
+            connection.request("GET", "/plain", headers={"X-Dragonfly-Registry": self.origin.url})
+            answer = connection.getresponse()
+            answer.read()
+            return answer.status, answer.headers["Retry-After"]
+        finally:
+            connection.close()
+
+    @deadline(60)
+    def test_requests(self):
+        """10 at once, then each waits a little, then 429; when it is calm again, all is well."""
+        self.start_cluster("node1", extra={"proxy": {"server": {"requestRateLimit": 10}}})
+        self.origin.files["/plain"] = self.origin.add(9, 10)
+        with ThreadPoolExecutor(60) as crowd:
+            answers = list(crowd.map(self.ask, range(60)))
+        passed = answers.count((200, None))
+        self.assertEqual(answers.count((429, "1")), 60 - passed)
+        self.assertTrue(15 <= passed <= 40, passed)
+        until(10, "requests pass again", lambda: self.ask(0) == (200, None))
