@@ -8,6 +8,7 @@
 #include "core/base/list.h"
 #include "core/loop/loop.h"
 #include "core/net/stream_group.h"
+#include "core/net/tls_internal.h"
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
@@ -16,10 +17,14 @@
 #include <unistd.h>
 
 enum {
-    CHUNK = 16 << 10,  /* least room made for written bytes */
-    READS = 4,         /* reads per readiness, so that one stream does not starve the others */
-    VECTORS = 16,      /* pieces of memory per system call */
-    SENDFILE = 1 << 20 /* bytes per sendfile */
+    CHUNK = 16 << 10,   /* least room made for written bytes */
+    READS = 4,          /* reads per readiness, so that one stream does not starve the others */
+    READS_SECURED = 16, /* ... of TLS records, which are shorter */
+    VECTORS = 16,       /* pieces of memory per system call */
+    SENDFILE = 1 << 20, /* bytes per sendfile */
+    RECORD = 16 << 10,  /* bytes of a file per TLS record */
+    LINGER_MS = 1000,
+    LINGER = 64 << 10 /* time and bytes for the other side to hear why it is refused */
 };
 static const uint64_t turn_limit = 4 << 20; /* bytes written per turn */
 
@@ -46,7 +51,11 @@ struct dtr_stream {
     struct dtr_addr addr;
     char peer[DTR_ADDR_TEXT];
 
+    struct dtr_tls_session *tls; /* NULL: plain */
     bool connecting;
+    bool shaking;   /* TLS is being agreed on */
+    bool lingering; /* it failed, `result` is final: the other side is given time to read why */
+    size_t lingered;
     bool ended;    /* the other side sent FIN */
     bool end_told; /* our FIN is queued behind what is pending */
     bool shut;     /* our FIN is sent */
@@ -62,7 +71,8 @@ struct dtr_stream {
     size_t queued, limit;
     uint64_t pending, received, sent;
     uint64_t idle_ms, total_at_ms, moved_ms;
-    uint64_t connect_at_ms; /* the latest time to be connected; 0: any. Until then idle_ms does not count */
+    uint64_t connect_at_ms; /* the latest time to be open, or to linger; 0: any. Until then idle_ms does not
+                               count */
     int watched;
 };
 
@@ -87,13 +97,32 @@ __attribute__((format(printf, 3, 4))) static void die(struct dtr_stream *stream,
     (void)vsnprintf(text, sizeof(text), format, args);
     va_end(args);
     stream->dead = true;
-    if (code != DTR_OK)
+    if (code != DTR_OK && !stream->lingering)
         (void)dtr_error_set(&stream->result, code, DTR_RETRY_ELSEWHERE, "%s: %s", stream->peer, text);
+    post_kick(stream);
+}
+
+/* Neither open yet nor failed. */
+static bool is_opening(const struct dtr_stream *stream)
+{
+    return stream->connecting || stream->shaking || stream->lingering;
+}
+
+static void die_of_tls(struct dtr_stream *stream)
+{
+    const struct dtr_error *why = dtr_tls_session_error(stream->tls);
+    if (!stream->dead && !stream->lingering)
+        (void)dtr_error_set(&stream->result, why->code, why->retry, "%s: %s", stream->peer, why->text);
+    stream->dead = true;
     post_kick(stream);
 }
 
 static void die_errno(struct dtr_stream *stream, const char *what, int number)
 {
+    if (stream->tls && number == EPROTO) {
+        die_of_tls(stream);
+        return;
+    }
     bool gone = number == ECONNRESET || number == EPIPE;
     die(stream, gone ? DTR_ECLOSED : DTR_EIO, "%s: %s", what, strerror(number));
 }
@@ -119,9 +148,13 @@ static void update_watch(struct dtr_stream *stream)
         wanted = 0;
     else if (stream->connecting)
         wanted = DTR_WRITABLE;
+    else if (stream->lingering)
+        wanted = DTR_READABLE;
+    else if (stream->shaking)
+        wanted = dtr_tls_session_waits(stream->tls);
     else
-        wanted =
-            (stream->credit > 0 && !stream->ended ? DTR_READABLE : 0) | (stream->full ? DTR_WRITABLE : 0);
+        wanted = (stream->credit > 0 && !stream->ended ? DTR_READABLE : 0) |
+                 (stream->full ? DTR_WRITABLE : 0) | (stream->tls ? dtr_tls_session_waits(stream->tls) : 0);
     if (wanted != stream->watched) {
         stream->watched = wanted;
         dtr_watch_set(stream->watch, wanted);
@@ -130,10 +163,10 @@ static void update_watch(struct dtr_stream *stream)
 
 /* --- deadlines ------------------------------------------------------------------------------------ */
 
-/* When it has been silent for too long, or still connects; UINT64_MAX: never. */
+/* When it has been silent for too long, or is not open yet; UINT64_MAX: never. */
 static uint64_t silent_until(const struct dtr_stream *stream)
 {
-    if (stream->connecting && stream->connect_at_ms)
+    if (is_opening(stream) && stream->connect_at_ms)
         return stream->connect_at_ms;
     return stream->idle_ms ? stream->moved_ms + stream->idle_ms : UINT64_MAX;
 }
@@ -152,12 +185,16 @@ static void on_deadline(void *context)
 {
     struct dtr_stream *stream = context;
     uint64_t now = dtr_now_ms();
-    if (stream->total_at_ms && now >= stream->total_at_ms)
+    if (stream->lingering && now >= silent_until(stream))
+        die(stream, DTR_OK, "it heard");
+    else if (stream->total_at_ms && now >= stream->total_at_ms)
         die(stream, DTR_ETIMEOUT, "not done in time");
     else if (now < silent_until(stream))
         arm(stream);
     else if (stream->connecting)
         die(stream, DTR_ETIMEOUT, "no connection in time");
+    else if (stream->shaking)
+        die(stream, DTR_ETIMEOUT, "no TLS handshake in time");
     else
         die(stream, DTR_ETIMEOUT, "nothing moved for %llu ms", (unsigned long long)stream->idle_ms);
 }
@@ -239,6 +276,30 @@ static ssize_t send_file(struct dtr_stream *stream, struct item *item)
     return count;
 }
 
+/* As much as one record holds. */
+static ssize_t send_secured(struct dtr_stream *stream, const struct item *item)
+{
+    if (!item->is_extent)
+        return dtr_tls_session_write(stream->tls, item->bytes + item->sent,
+                                     item->length - (size_t)item->sent);
+    uint64_t left = item->extent.length - item->sent, at = item->extent.offset + item->sent;
+    size_t part = left < RECORD ? (size_t)left : RECORD;
+    if (item->extent.fd < 0)
+        return dtr_tls_session_write(stream->tls, item->extent.data + at, part);
+    uint8_t *scratch = dtr_loop_scratch(stream->loop);
+    size_t got = 0;
+    while (got < part) {
+        ssize_t count = pread(item->extent.fd, scratch + got, part - got, (off_t)(at + got));
+        if (count > 0)
+            got += (size_t)count;
+        else if (count == 0)
+            errno = EIO; /* the file is shorter than the lease said */
+        if (count <= 0 && errno != EINTR)
+            return -1;
+    }
+    return dtr_tls_session_write(stream->tls, scratch, part);
+}
+
 /* Sends what it can; notes a failure. */
 static void push(struct dtr_stream *stream)
 {
@@ -247,7 +308,9 @@ static void push(struct dtr_stream *stream)
     while (!dtr_list_empty(&stream->queue) && !stream->dead) {
         struct item *item = dtr_container(stream->queue.next, struct item, link);
         bool file = item->is_extent && item->extent.fd >= 0;
-        ssize_t count = file ? send_file(stream, item) : send_memory(stream);
+        ssize_t count = stream->tls ? send_secured(stream, item)
+                        : file      ? send_file(stream, item)
+                                    : send_memory(stream);
         if (count >= 0) {
             consume(stream, (uint64_t)count);
         } else if (errno == EAGAIN) {
@@ -340,19 +403,26 @@ void dtr_stream_close(struct dtr_stream *stream, bool flush)
 
 /* --- receiving ------------------------------------------------------------------------------------ */
 
+static bool has_more(const struct dtr_stream *stream)
+{
+    return stream->tls && !is_opening(stream) && dtr_tls_session_has_more(stream->tls);
+}
+
 static void pull(struct dtr_stream *stream)
 {
     uint8_t *scratch = dtr_loop_scratch(stream->loop);
-    for (int i = 0; i < READS && stream->credit > 0 && !stream->dead && !stream->closing; i++) {
+    int reads = stream->tls ? READS_SECURED : READS;
+    for (int i = 0; i < reads && stream->credit > 0 && !stream->dead && !stream->closing; i++) {
         size_t room = stream->credit < DTR_LOOP_SCRATCH ? (size_t)stream->credit : DTR_LOOP_SCRATCH;
-        ssize_t count = recv(stream->fd, scratch, room, 0);
+        ssize_t count = stream->tls ? dtr_tls_session_read(stream->tls, scratch, room)
+                                    : recv(stream->fd, scratch, room, 0);
         if (count > 0) {
             stream->received += (uint64_t)count;
             stream->moved_ms = dtr_now_ms();
             if (stream->credit != UINT64_MAX)
                 stream->credit -= (uint64_t)count;
             stream->events->data(stream->context, scratch, (size_t)count);
-            if ((size_t)count < room)
+            if ((size_t)count < room && !stream->tls)
                 break;
         } else if (count == 0) {
             stream->ended = true;
@@ -365,14 +435,19 @@ static void pull(struct dtr_stream *stream)
             break;
         }
     }
+    if (stream->credit > 0 && has_more(stream))
+        post_kick(stream); /* the descriptor does not know of what TLS has taken from it */
 }
 
 void dtr_stream_read(struct dtr_stream *stream, uint64_t bytes)
 {
     if (__builtin_add_overflow(stream->credit, bytes, &stream->credit))
         stream->credit = UINT64_MAX;
-    if (!stream->dead && !stream->closing)
-        update_watch(stream);
+    if (stream->dead || stream->closing)
+        return;
+    update_watch(stream);
+    if (has_more(stream))
+        post_kick(stream);
 }
 
 void dtr_stream_pause(struct dtr_stream *stream)
@@ -382,6 +457,12 @@ void dtr_stream_pause(struct dtr_stream *stream)
 }
 
 /* --- life ----------------------------------------------------------------------------------------- */
+
+static void opened(struct dtr_stream *stream)
+{
+    stream->moved_ms = dtr_now_ms();
+    arm(stream); /* what the user said meanwhile holds from here on */
+}
 
 static void finish_connect(struct dtr_stream *stream)
 {
@@ -393,8 +474,42 @@ static void finish_connect(struct dtr_stream *stream)
         return;
     }
     stream->connecting = false;
-    stream->moved_ms = dtr_now_ms();
-    arm(stream); /* what the user said meanwhile holds from here on */
+    if (!stream->shaking)
+        opened(stream);
+}
+
+/* TLS failed. What came and was not read would make the kernel throw away our last word: it is read first. */
+static void linger(struct dtr_stream *stream)
+{
+    const struct dtr_error *why = dtr_tls_session_error(stream->tls);
+    (void)dtr_error_set(&stream->result, why->code, why->retry, "%s: %s", stream->peer, why->text);
+    stream->shaking = false;
+    stream->lingering = true;
+    stream->connect_at_ms = dtr_now_ms() + LINGER_MS;
+    (void)shutdown(stream->fd, SHUT_WR);
+    need_timer(stream);
+    arm(stream);
+}
+
+static void drain(struct dtr_stream *stream)
+{
+    ssize_t count = recv(stream->fd, dtr_loop_scratch(stream->loop), LINGER, 0);
+    if (count > 0)
+        stream->lingered += (size_t)count;
+    if (count == 0 || (count < 0 && errno != EAGAIN && errno != EINTR) || stream->lingered >= LINGER)
+        die(stream, DTR_OK, "it heard");
+}
+
+static void shake(struct dtr_stream *stream)
+{
+    int rc = dtr_tls_session_shake(stream->tls);
+    if (rc < 0)
+        linger(stream);
+    if (rc <= 0)
+        return;
+    stream->shaking = false;
+    opened(stream);
+    post_kick(stream); /* what was written meanwhile */
 }
 
 static void on_ready(void *context, int events)
@@ -402,14 +517,18 @@ static void on_ready(void *context, int events)
     struct dtr_stream *stream = context;
     if (stream->dead)
         return;
-    if (stream->connecting) {
+    if (stream->connecting)
         finish_connect(stream);
-        if (stream->dead)
-            return;
-    }
-    if (events & DTR_WRITABLE)
+    if (!stream->dead && stream->lingering)
+        drain(stream);
+    else if (!stream->dead && stream->shaking)
+        shake(stream);
+    if (stream->dead)
+        return;
+    bool open = !is_opening(stream), again = stream->tls && open && dtr_tls_session_waits(stream->tls) != 0;
+    if (open && (events & DTR_WRITABLE))
         post_kick(stream);
-    if (events & DTR_READABLE)
+    if (open && ((events & DTR_READABLE) || again))
         pull(stream);
     update_watch(stream);
 }
@@ -419,6 +538,7 @@ static void destroy(struct dtr_stream *stream)
     dtr_stream_group_left(&stream->member);
     dtr_watch_close(stream->watch);
     dtr_timer_close(stream->timer);
+    dtr_tls_session_free(stream->tls);
     if (stream->fd >= 0)
         (void)close(stream->fd);
     while (!dtr_list_empty(&stream->queue))
@@ -426,13 +546,37 @@ static void destroy(struct dtr_stream *stream)
     free(stream);
 }
 
+/* Our FIN, once all is sent. False: there is no room for TLS's own last word yet. */
+static bool send_end(struct dtr_stream *stream)
+{
+    if (stream->tls && !dtr_tls_session_end(stream->tls)) {
+        stream->full = true;
+        return false;
+    }
+    (void)shutdown(stream->fd, SHUT_WR);
+    return true;
+}
+
+/* What `close` asked for has come about: all was sent, or nobody wants that. */
+static bool is_done(struct dtr_stream *stream)
+{
+    bool sent = dtr_list_empty(&stream->queue), orderly = stream->flush || stream->end_told;
+    if (stream->flush && !sent)
+        return false;
+    if (stream->tls && !is_opening(stream) && sent && orderly && !stream->shut)
+        (void)dtr_tls_session_end(stream->tls);
+    return true;
+}
+
 static void kick(struct dtr_msg *msg)
 {
     struct dtr_stream *stream = dtr_container(msg, struct dtr_stream, msg);
     stream->kicked = false;
-    if (!stream->dead && !stream->connecting && (!stream->closing || stream->flush))
+    if (!stream->dead && stream->credit > 0 && !stream->ended && has_more(stream))
+        pull(stream);
+    if (!stream->dead && !is_opening(stream) && (!stream->closing || stream->flush))
         push(stream);
-    if (!stream->dead && stream->closing && (!stream->flush || dtr_list_empty(&stream->queue)))
+    if (!stream->dead && stream->closing && is_done(stream))
         stream->dead = true;
     if (stream->dead && stream->kicked)
         return; /* it died just now: the message is on its way again */
@@ -442,11 +586,9 @@ static void kick(struct dtr_msg *msg)
         destroy(stream);
         return;
     }
-    if (!stream->connecting && dtr_list_empty(&stream->queue)) {
-        if (stream->end_told && !stream->shut) {
-            stream->shut = true;
-            (void)shutdown(stream->fd, SHUT_WR);
-        }
+    if (!is_opening(stream) && dtr_list_empty(&stream->queue)) {
+        if (stream->end_told && !stream->shut)
+            stream->shut = send_end(stream);
         if (stream->tell_drained) {
             stream->tell_drained = false;
             if (stream->events->drained)
@@ -522,6 +664,27 @@ int dtr_stream_connect(struct dtr_loop *loop, const struct sockaddr *address, ui
     }
     update_watch(stream);
     return DTR_OK;
+}
+
+int dtr_stream_secure(struct dtr_stream *stream, struct dtr_tls *tls, const char *host, uint64_t limit_ms,
+                      struct dtr_error *err)
+{
+    int rc = dtr_tls_session_new(tls, stream->fd, &stream->addr, host, &stream->tls, err);
+    if (rc != DTR_OK)
+        return rc;
+    stream->shaking = true;
+    if (!stream->connect_at_ms && limit_ms) {
+        stream->connect_at_ms = dtr_now_ms() + limit_ms;
+        need_timer(stream);
+        arm(stream);
+    }
+    update_watch(stream);
+    return DTR_OK;
+}
+
+bool dtr_stream_is_secure(const struct dtr_stream *stream)
+{
+    return stream->tls != NULL;
 }
 
 void dtr_stream_adopt(struct dtr_stream *stream, const struct dtr_stream_events *events, void *context)
