@@ -223,7 +223,7 @@ int dtr_rpc_submit_request(struct dtr_rpc_session *session, struct dtr_rpc_call 
     char timeout[DTR_RPC_TIMEOUT_TEXT];
     uint64_t timeout_ms = timeout_to_send(call);
     add(&block, ":method", "POST", false);
-    add(&block, ":scheme", "http", false);
+    add(&block, ":scheme", session->secure ? "https" : "http", false);
     add(&block, ":path", call->method->path, false);
     add(&block, ":authority", session->authority, true);
     add(&block, "content-type", content_type, false);

@@ -70,6 +70,7 @@ struct dtr_rpc_session {
     struct dtr_list calls; /* struct dtr_rpc_call.link */
     size_t call_count;
     const char *authority; /* client; the owner's */
+    bool secure;           /* client; the owner's: TLS is below */
     struct dtr_list dirty;
     size_t held;     /* bytes in assembly or backlog of all calls */
     uint64_t frames; /* complete frames received */

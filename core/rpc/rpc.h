@@ -8,7 +8,8 @@
  * Received messages are unpacked into memory of the server or channel and valid during the event only:
  * copy what must stay, or keep the raw bytes.
  *
- * Not for: deciding which address may be dialled (core/net/guard.h), TLS, compression (identity only). */
+ * Not for: deciding which address may be dialled (core/net/guard.h), reading certificates (core/net/tls.h),
+ * compression (identity only). */
 #ifndef DTR_RPC_RPC_H
 #define DTR_RPC_RPC_H
 
@@ -18,6 +19,7 @@
 #include <protobuf-c/protobuf-c.h>
 
 struct dtr_cred; /* core/net/stream.h */
+struct dtr_tls;  /* core/net/tls.h */
 struct dtr_rpc_call;
 struct dtr_rpc_out;
 struct dtr_rpc_server;
@@ -161,7 +163,7 @@ struct dtr_rpc_limits {
     uint32_t connections;       /* a server's [16384]; beyond it the newest is closed at once */
     uint32_t resets_burst;      /* RST_STREAMs of one client taken at once [1000] ... */
     uint32_t resets_per_s;      /* ... and per second; past it GOAWAY [100] */
-    uint64_t handshake_ms;      /* for a client's preface and SETTINGS [10 s] */
+    uint64_t handshake_ms;      /* for TLS, and then for a client's preface and SETTINGS [10 s] */
     /* Time without a complete frame after which the other side is pinged; a channel does so only while it
      * has calls [server 60 s, channel 300 s] ... */
     uint64_t ping_ms;
@@ -171,6 +173,9 @@ struct dtr_rpc_limits {
 /* `limits` may be NULL. */
 int dtr_rpc_server_new(struct dtr_loop *loop, const struct dtr_rpc_limits *limits,
                        struct dtr_rpc_server **ret_server, struct dtr_error *err);
+/* Listeners on TCP that are opened from now on speak TLS; unix sockets never do. Who is refused is logged.
+ * `tls` (or NULL: plain) outlives the server. */
+void dtr_rpc_server_secure(struct dtr_rpc_server *server, struct dtr_tls *tls);
 /* Serves `table` on an address as well; port 0 lets the kernel choose, ret_addr (or NULL) says which. */
 int dtr_rpc_server_listen(struct dtr_rpc_server *server, const struct dtr_addr *addr,
                           const struct dtr_rpc_table *table, struct dtr_addr *ret_addr,
@@ -196,7 +201,10 @@ enum dtr_rpc_state { DTR_RPC_DOWN, DTR_RPC_CONNECTING, DTR_RPC_READY, DTR_RPC_LO
 struct dtr_rpc_channel_options {
     const struct dtr_rpc_limits *limits; /* NULL: defaults; copied */
     const char *authority;               /* NULL: the address, "localhost" for unix sockets; copied */
-    uint64_t connect_ms;                 /* until the server's SETTINGS [3 s] */
+    struct dtr_tls *tls;                 /* NULL: plain, as unix sockets always are; outlives the channel */
+    const char *host;                    /* a name that the server's certificate may be for instead of its
+                                          * address, or NULL; copied */
+    uint64_t connect_ms;                 /* until the server's SETTINGS, TLS included [3 s] */
     uint64_t backoff_min_ms;             /* pause after the first failure [100 ms], doubled by each ... */
     uint64_t backoff_max_ms;             /* ... up to this [5 s]; each pause varies by a fifth */
     bool keep_connected;                 /* connect now and again, not only when there are calls */
