@@ -97,6 +97,10 @@ enum dtr_conf_source { DTR_FROM_DEFAULT, DTR_FROM_FILE, DTR_FROM_COMMAND_LINE };
  * their default. */
 enum dtr_conf_source dtr_conf_source(const struct dtr_conf *conf, const char *key, unsigned *ret_line);
 
+/* Whether the files of the TLS keys are there and do, as the roles would find out at their start: findings of
+ * both kinds in `report`, the first error in `err` too. The configuration came from a file. */
+int dtr_conf_check_tls(struct dtr_conf *conf, struct dtr_conf_report *report, struct dtr_error *err);
+
 /* --- for the user's commands ------------------------------------------------------------------------------
  */
 

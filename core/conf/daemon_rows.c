@@ -6,7 +6,6 @@
 
 enum { HEADERS_MAX = 32 }; /* of backend.requestHeader */
 
-#define TLS_LATER       DTR_LATER("gRPC is spoken without TLS")
 #define RATE_LATER      DTR_LATER("rates are not limited")
 #define ANNOUNCED_ONLY  DTR_PARTLY("schedulers are told of it, but the bytes are not limited")
 #define GC_LATER        DTR_LATER("the store is not cleaned by age or disk use")
@@ -96,16 +95,16 @@ static const struct dtr_conf_row rows[] = {
      .check = dtr_value_check_ip, .help = "Where the gRPC server for peers listens"},
     {DTR_INT("upload.server.port", upload.server.listen.port), .initial = "4000", DTR_PORT,
      .help = "Port of the gRPC server for peers; 0: any free one"},
-    {DTR_STRING("upload.server.caCert", upload.server.tls.ca_cert), TLS_LATER, .help = CA_HELP("callers")},
-    {DTR_STRING("upload.server.cert", upload.server.tls.cert), TLS_LATER, .help = CERT_HELP("callers")},
-    {DTR_STRING("upload.server.key", upload.server.tls.key), TLS_LATER, .help = KEY_HELP},
+    {DTR_STRING("upload.server.caCert", upload.server.tls.ca_cert), .help = CA_HELP("callers")},
+    {DTR_STRING("upload.server.cert", upload.server.tls.cert), .help = CERT_HELP("callers")},
+    {DTR_STRING("upload.server.key", upload.server.tls.key), .help = KEY_HELP},
     {DTR_INT("upload.server.requestRateLimit", upload.server.request_rate_limit), .initial = "400",
      .unit = "requests/s", POSITIVE, RATE_LATER, .help = "Requests from peers"},
     {DTR_INT("upload.server.requestBufferSize", upload.server.request_buffer_size), .initial = "50",
      .unit = "requests", POSITIVE, RATE_LATER, .help = "Requests from peers that may wait"},
-    {DTR_STRING("upload.client.caCert", upload.client.tls.ca_cert), TLS_LATER, .help = CA_HELP("peers")},
-    {DTR_STRING("upload.client.cert", upload.client.tls.cert), TLS_LATER, .help = CERT_HELP("peers")},
-    {DTR_STRING("upload.client.key", upload.client.tls.key), TLS_LATER, .help = KEY_HELP},
+    {DTR_STRING("upload.client.caCert", upload.client.tls.ca_cert), .help = CA_HELP("peers")},
+    {DTR_STRING("upload.client.cert", upload.client.tls.cert), .help = CERT_HELP("peers")},
+    {DTR_STRING("upload.client.key", upload.client.tls.key), .help = KEY_HELP},
     {DTR_BOOL("upload.disableShared", upload.disable_shared), .initial = "false",
      .help = "Download only: schedulers are told to name this host to no other peer"},
     {DTR_SIZE("upload.bandwidthLimit", upload.bandwidth_limit), .initial = "50GB", .unit = "per second",
@@ -122,9 +121,9 @@ static const struct dtr_conf_row rows[] = {
      .reloadable = true, .help = "Age of a download from which on no scheduler is asked or waited for"},
     {DTR_INT("scheduler.maxScheduleCount", scheduler.max_schedule_count), .initial = "5", DTR_RANGE(1, 1000),
      .reloadable = true, .help = "Times a download asks for other parents"},
-    {DTR_STRING("scheduler.caCert", scheduler.tls.ca_cert), TLS_LATER, .help = CA_HELP("schedulers")},
-    {DTR_STRING("scheduler.cert", scheduler.tls.cert), TLS_LATER, .help = CERT_HELP("schedulers")},
-    {DTR_STRING("scheduler.key", scheduler.tls.key), TLS_LATER, .help = KEY_HELP},
+    {DTR_STRING("scheduler.caCert", scheduler.tls.ca_cert), .help = CA_HELP("schedulers")},
+    {DTR_STRING("scheduler.cert", scheduler.tls.cert), .help = CERT_HELP("schedulers")},
+    {DTR_STRING("scheduler.key", scheduler.tls.key), .help = KEY_HELP},
     {DTR_ANY("scheduler.enableBackToSource"), DTR_NEVER("use proxy.disableBackToSource"),
      .help = "Left over in charts; Dragonfly reads it no more"},
     {DTR_BOOL("seedPeer.enable", seed_peer.enable), .initial = "false", .help = "Be a seed peer"},

@@ -134,6 +134,8 @@ static int check_text(enum dtr_conf_role role, const char *path, const char *tex
     struct dtr_conf *conf = NULL;
     struct dtr_error err = {0};
     int code = dtr_conf_parse(role, path, text, length, &conf, &report, &err);
+    if (code == DTR_OK)
+        code = dtr_conf_check_tls(conf, &report, &err);
     if (code == DTR_ENOMEM)
         (void)fprintf(out, "%s\n", err.text);
     dtr_conf_report_print(&report, out);

@@ -160,6 +160,27 @@ static int make_folder_of(const char *path, struct dtr_error *err)
     return DTR_OK;
 }
 
+static int open_tls(struct dtr_daemon *daemon, struct dtr_error *err)
+{
+    const struct dtr_daemon_config *config = daemon->config;
+    const char *const callers[] = {config->upload.server.tls.ca_cert, config->upload.server.tls.cert,
+                                   config->upload.server.tls.key};
+    const char *const parents[] = {config->upload.client.tls.ca_cert, config->upload.client.tls.cert,
+                                   config->upload.client.tls.key};
+    const char *const schedulers[] = {config->scheduler.tls.ca_cert, config->scheduler.tls.cert,
+                                      config->scheduler.tls.key};
+    uint64_t look_ms = config->dynconfig.refresh_interval_ms;
+    int rc = dtr_tls_open(daemon->parts.control, DTR_TLS_SERVER, "upload.server", callers, look_ms,
+                          &daemon->callers_tls, err);
+    if (rc == DTR_OK)
+        rc = dtr_tls_open(daemon->parts.control, DTR_TLS_CLIENT, "upload.client", parents, look_ms,
+                          &daemon->parents_tls, err);
+    if (rc == DTR_OK)
+        rc = dtr_tls_open(daemon->parts.control, DTR_TLS_CLIENT, "scheduler", schedulers, look_ms,
+                          &daemon->schedulers_tls, err);
+    return rc;
+}
+
 static int open_rpc(struct dtr_daemon *daemon, struct dtr_error *err)
 {
     const struct dtr_daemon_config *config = daemon->config;
@@ -189,8 +210,10 @@ static int open_rpc(struct dtr_daemon *daemon, struct dtr_error *err)
         rc = dtr_rpc_health_set(daemon->health, services[i], true, err);
     if (rc == DTR_OK)
         rc = dtr_rpc_server_new(daemon->parts.control, NULL, &daemon->server, err);
-    if (rc == DTR_OK)
+    if (rc == DTR_OK) {
+        dtr_rpc_server_secure(daemon->server, daemon->callers_tls);
         rc = dtr_rpc_server_listen(daemon->server, &peers, daemon->peers, &peers, err);
+    }
     daemon->ports.peers = dtr_addr_port(&peers);
     if (rc == DTR_OK)
         rc = dtr_rpc_server_listen(daemon->server, &local, daemon->local, NULL, err);
@@ -221,6 +244,8 @@ int dtr_daemon_new(const struct dtr_daemon_parts *parts, struct dtr_daemon **ret
         rc = upload_new(daemon, &daemon->upload, err);
     if (rc == DTR_OK)
         rc = proxy_new(daemon, &daemon->proxy, err);
+    if (rc == DTR_OK)
+        rc = open_tls(daemon, err);
     if (rc == DTR_OK)
         rc = open_rpc(daemon, err);
     if (rc == DTR_OK)
@@ -256,6 +281,9 @@ static void after_upload(void *context)
     dtr_rpc_table_free(daemon->peers);
     dtr_rpc_table_free(daemon->local);
     dtr_rpc_health_free(daemon->health);
+    dtr_tls_drop(daemon->callers_tls);
+    dtr_tls_drop(daemon->parents_tls);
+    dtr_tls_drop(daemon->schedulers_tls);
     free(ending);
     stopped(stopped_context);
 }

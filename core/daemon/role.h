@@ -9,6 +9,7 @@
 #include "core/http/mirror.h"
 #include "core/http/server.h"
 #include "core/net/listen.h"
+#include "core/net/tls.h"
 #include "core/rpc/rpc.h"
 
 struct gauges;    /* counts.h */
@@ -29,6 +30,8 @@ struct dtr_daemon {
     struct dynconfig *dynconfig;   /* NULL: the schedulers are fixed */
     struct gauges *gauges;         /* control loop */
     struct dtr_rpc_server *server; /* control loop */
+    /* What it shows to callers, to parents and to schedulers; NULL: plain. Control loop. */
+    struct dtr_tls *callers_tls, *parents_tls, *schedulers_tls;
     struct dtr_rpc_table *peers, *local;
     struct dtr_rpc_health *health;
     struct dtr_daemon_ports ports;

@@ -77,6 +77,33 @@ printf 'modules:\n  options: {transport_vortex: {stallTimeout: 5x}}\n' >"$work/o
 expect 1 'option.yaml:2: modules.options: option stallTimeout of module transport_vortex is "5x"; allowed is' \
     "$darter" daemon --config "$work/option.yaml" --set "storage.dir=$work/store"
 
+# Files of TLS keys: named, there, certificates and keys, of one pair.
+certificate() { # NAME SUBJECT-ALT-NAME DAYS
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$work/$1.key" -out "$work/$1.pem" \
+        -subj "/CN=$1" -addext "subjectAltName=$2" -days "$3" 2>"$work/openssl.log" || cat "$work/openssl.log"
+}
+certificate one IP:127.0.0.1 2
+certificate two IP:127.0.0.1 2
+printf 'upload:\n  server:\n    caCert: %s/one.pem\n    cert: %s/one.pem\n    key: %s/two.key\n' \
+    "$work" "$work" "$work" >"$work/tls.yaml"
+expect 1 "tls.yaml:5: error: upload.server.key: $work/two.key: is not the key of the certificate in $work/one.pem" \
+    "$darter" config check --role daemon "$work/tls.yaml"
+expect 1 "upload.server: $work/two.key: is not the key" "$darter" daemon --config "$work/tls.yaml" --dynconfig /dev/null \
+    --set "storage.dir=$work/store" --set "download.server.socketPath=$work/tls.sock"
+printf 'server:\n  tls:\n    cert: %s/one.pem\n    key: %s/one.key\nseedPeer:\n  tls: {caCert: %s/none.pem}\n' \
+    "$work" "$work" "$work" >"$work/tls.yaml"
+expect 1 "tls.yaml:6: error: seedPeer.tls.caCert: $work/none.pem: No such file" \
+    "$darter" config check --role scheduler "$work/tls.yaml"
+expect 1 "seedPeer.tls: $work/none.pem: No such file" "$darter" scheduler --config "$work/tls.yaml"
+cp "$work/one.pem" "$work/none.pem"
+expect 0 "0 errors" "$darter" config check --role scheduler "$work/tls.yaml"
+printf 'scheduler:\n  caCert: %s/one.key\n' "$work" >"$work/tls.yaml"
+expect 1 "tls.yaml:2: error: scheduler.caCert: $work/one.key: holds no certificate" \
+    "$darter" config check --role daemon "$work/tls.yaml"
+printf 'scheduler:\n  caCert: %s/one.pem\n  cert: %s/one.pem\n' "$work" "$work" >"$work/tls.yaml"
+expect 1 "tls.yaml:3: error: scheduler.cert: $work/one.pem: needs the file of its key too" \
+    "$darter" config check --role daemon "$work/tls.yaml"
+
 # --- environment -----------------------------------------------------------------------------------------------
 
 expect 1 "/nowhere.yaml cannot be opened" env DFDAEMON_CONFIG=/nowhere.yaml "$darter" daemon

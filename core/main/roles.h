@@ -7,6 +7,7 @@
 #include "core/conf/follow.h"
 #include "core/daemon/daemon.h"
 #include "core/main/serve.h"
+#include "core/net/tls.h"
 #include "core/scheduler/scheduler.h"
 
 enum { DATA_THREADS = 4 };
@@ -46,6 +47,7 @@ struct scheduler_role {
     struct dtr_rpc_table *table;
     struct dtr_rpc_server *server;
     struct dtr_rpc_health *health;
+    struct dtr_tls *callers_tls, *seeds_tls; /* NULL: plain */
     void (*stopped)(void *context);
     void *context;
 };

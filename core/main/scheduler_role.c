@@ -78,6 +78,22 @@ static int add_pages(const struct dtr_scheduler_config *config, struct serve_pag
     return serve_metrics(pages, ip, (uint16_t)strtoul(colon + 1, NULL, 10), DTR_METRICS_SCHEDULER, err);
 }
 
+static int open_tls(struct scheduler_role *role, const struct dtr_scheduler_config *config,
+                    struct dtr_error *err)
+{
+    const char *const callers[] = {config->server.tls.ca_cert, config->server.tls.cert,
+                                   config->server.tls.key};
+    const char *const seeds[] = {config->seed_peer.tls.ca_cert, config->seed_peer.tls.cert,
+                                 config->seed_peer.tls.key};
+    uint64_t look_ms = config->dynconfig.refresh_interval_ms;
+    int rc =
+        dtr_tls_open(role->control, DTR_TLS_SERVER, "server.tls", callers, look_ms, &role->callers_tls, err);
+    if (rc == DTR_OK)
+        rc = dtr_tls_open(role->control, DTR_TLS_CLIENT, "seedPeer.tls", seeds, look_ms, &role->seeds_tls,
+                          err);
+    return rc;
+}
+
 static int open_rpc(struct scheduler_role *role, const struct dtr_scheduler_config *config,
                     struct dtr_addr *ret_addr, struct dtr_error *err)
 {
@@ -96,8 +112,10 @@ static int open_rpc(struct scheduler_role *role, const struct dtr_scheduler_conf
         rc = dtr_rpc_health_set(role->health, "", true, err);
     if (rc == DTR_OK)
         rc = dtr_rpc_server_new(role->control, NULL, &role->server, err);
-    if (rc == DTR_OK)
+    if (rc == DTR_OK) {
+        dtr_rpc_server_secure(role->server, role->callers_tls);
         rc = dtr_rpc_server_listen(role->server, ret_addr, role->table, ret_addr, err);
+    }
     return rc;
 }
 
@@ -116,6 +134,9 @@ int scheduler_role_open(struct scheduler_role *role, const struct dtr_scheduler_
     dtr_random(&options.seed_number, sizeof(options.seed_number));
     int rc = dtr_loop_new("scheduler", &role->control, err);
     if (rc == DTR_OK)
+        rc = open_tls(role, config, err);
+    options.seeds_tls = role->seeds_tls;
+    if (rc == DTR_OK)
         rc = dtr_scheduler_new(role->control, &options, &role->scheduler, err);
     if (rc == DTR_OK)
         rc = open_rpc(role, config, &addr, err);
@@ -130,10 +151,18 @@ int scheduler_role_open(struct scheduler_role *role, const struct dtr_scheduler_
     return rc;
 }
 
+static void after_scheduler(void *context)
+{
+    struct scheduler_role *role = context;
+    dtr_tls_drop(role->callers_tls);
+    dtr_tls_drop(role->seeds_tls);
+    role->stopped(role->context);
+}
+
 static void after_server(void *context)
 {
     struct scheduler_role *role = context;
-    dtr_scheduler_close(role->scheduler, role->stopped, role->context);
+    dtr_scheduler_close(role->scheduler, after_scheduler, role);
 }
 
 void scheduler_role_stop(struct scheduler_role *role, void (*stopped)(void *context), void *context)

@@ -306,6 +306,27 @@ void tls_unref(struct dtr_tls *tls)
     free(tls);
 }
 
+int dtr_tls_open(struct dtr_loop *loop, enum dtr_tls_side side, const char *who,
+                 const char *const files[DTR_TLS_FILES], uint64_t interval_ms, struct dtr_tls **ret_tls,
+                 struct dtr_error *err)
+{
+    struct dtr_tls_options options = {.side = side, .http2 = true, .who = who};
+    struct dtr_error why;
+    *ret_tls = NULL;
+    memcpy(options.files, files, sizeof(options.files));
+    if (!files[DTR_TLS_CA_CERT] && !files[DTR_TLS_CERT] && !files[DTR_TLS_KEY])
+        return DTR_OK;
+    int rc = dtr_tls_new(&options, ret_tls, &why);
+    if (rc != DTR_OK)
+        return dtr_error_set(err, rc, why.retry, "%.40s: %.200s", who, why.text);
+    rc = dtr_tls_follow(*ret_tls, loop, interval_ms, err);
+    if (rc != DTR_OK) {
+        dtr_tls_drop(*ret_tls);
+        *ret_tls = NULL;
+    }
+    return rc;
+}
+
 int dtr_tls_check(const struct dtr_tls_options *options, enum dtr_tls_file *ret_blame,
                   char warning[DTR_TLS_WARNING], struct dtr_error *err)
 {

@@ -31,10 +31,16 @@ int dtr_tls_new(const struct dtr_tls_options *options, struct dtr_tls **ret_tls,
 /* The user's share in it; connections keep theirs. NULL is fine. */
 void dtr_tls_drop(struct dtr_tls *tls);
 
-/* Looks at the files every `interval_ms`, on a thread of its own: new connections get what changed. Files
- * that are no good, or that change while they are read, leave the old ones in charge; that is logged, and
- * they are looked at again after 1 s, 2 s and so on. Ends with dtr_tls_drop(). */
+/* Looks at the files every `interval_ms`, a minute at most, on a thread of its own: new connections get what
+ * changed. Files that are no good, or that change while they are read, leave the old ones in charge; that is
+ * logged, and they are looked at again after 1 s, 2 s and so on. Ends with dtr_tls_drop(). */
 int dtr_tls_follow(struct dtr_tls *tls, struct dtr_loop *loop, uint64_t interval_ms, struct dtr_error *err);
+
+/* What a role does with three keys of its configuration, for gRPC: reads the files and follows them. *ret_tls
+ * is NULL when none is named. */
+int dtr_tls_open(struct dtr_loop *loop, enum dtr_tls_side side, const char *who,
+                 const char *const files[DTR_TLS_FILES], uint64_t interval_ms, struct dtr_tls **ret_tls,
+                 struct dtr_error *err);
 
 /* Whether the files would do. *ret_blame says which would not. `warning` gets what is not right but no reason
  * to refuse them (a certificate out of date), else "". */

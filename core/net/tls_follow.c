@@ -7,7 +7,7 @@
 
 #include <stdlib.h>
 
-enum { FIRST_RETRY_MS = 1000 };
+enum { FIRST_RETRY_MS = 1000, INTERVAL_MOST_MS = 60000 };
 
 struct tls_follow {
     struct dtr_tls *tls;
@@ -155,13 +155,15 @@ int dtr_tls_follow(struct dtr_tls *tls, struct dtr_loop *loop, uint64_t interval
     if (!follow)
         return dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for certificates");
     *follow = (struct tls_follow){.tls = tls, .loop = loop, .interval_ms = interval_ms};
+    if (interval_ms > INTERVAL_MOST_MS)
+        follow->interval_ms = INTERVAL_MOST_MS;
     int rc = dtr_timer_open(loop, on_timer, follow, &follow->timer, err);
     if (rc != DTR_OK) {
         free(follow);
         return rc;
     }
     tls->follow = follow;
-    dtr_timer_set(follow->timer, interval_ms);
+    dtr_timer_set(follow->timer, follow->interval_ms);
     say_dates(follow);
     return DTR_OK;
 }

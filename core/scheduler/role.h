@@ -24,7 +24,9 @@ struct dtr_scheduler {
     struct policy policy;
     struct dtr_timer *timer; /* dtr_swarm_wake_ms() */
     uint64_t seed_timeout_ms;
-    int64_t wall_offset_ms; /* wall clock minus the swarm's clock */
+    struct dtr_tls *seeds_tls; /* NULL: plain */
+    char seed_said[512];       /* the last line about a seed that does not serve */
+    int64_t wall_offset_ms;    /* wall clock minus the swarm's clock */
     bool draining;
     struct dtr_list seed_calls; /* struct seed_call */
     bool closing;

@@ -19,7 +19,8 @@ struct dtr_scheduler_options {
      * or an absolute path; copied. It is looked at while the scheduler runs: a changed one takes over, a bad
      * one leaves the old in charge, and both are logged. NULL: swarm.policy decides. */
     const char *algorithm;
-    uint64_t policy_look_ms; /* between two looks; 0: a second */
+    struct dtr_tls *seeds_tls; /* what seeds are shown and asked for; NULL: plain; outlives the scheduler */
+    uint64_t policy_look_ms;   /* between two looks; 0: a second */
 };
 
 /* Before the loop runs: reads the script. An error names file and line of one that the operator named; where

@@ -34,6 +34,7 @@ static void seed_call_free(struct seed_call *seed)
 static struct seed_call *seed_call_new(struct dtr_scheduler *scheduler, const struct dtr_swarm_host *host,
                                        const char *host_id, const char *task_id, struct dtr_error *err)
 {
+    const struct dtr_rpc_channel_options options = {.tls = scheduler->seeds_tls};
     struct seed_call *seed = calloc(1, sizeof(*seed));
     struct dtr_addr addr;
     int rc = seed ? dtr_addr_ip(host->facts.ip, (uint16_t)host->facts.port, &addr, err) : DTR_ENOMEM;
@@ -54,7 +55,7 @@ static struct seed_call *seed_call_new(struct dtr_scheduler *scheduler, const st
     if (rc == DTR_OK && !(host_id ? seed->host_id : seed->task_id))
         rc = dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for a call to a seed");
     if (rc == DTR_OK)
-        rc = dtr_rpc_channel_new(scheduler->loop, &addr, NULL, &seed->channel, err);
+        rc = dtr_rpc_channel_new(scheduler->loop, &addr, &options, &seed->channel, err);
     if (rc != DTR_OK) {
         seed_call_free(seed);
         return NULL;
@@ -62,16 +63,21 @@ static struct seed_call *seed_call_new(struct dtr_scheduler *scheduler, const st
     return seed;
 }
 
-/* A seed that begins or ceases to serve is news. */
+/* A seed that begins or ceases to serve is news, and so is another reason why it does not. */
 static void log_probe(const struct seed_call *seed, bool ok, const char *why)
 {
-    const struct dtr_swarm_host *host = dtr_swarm_find_host(seed->scheduler->swarm, seed->host_id);
+    struct dtr_scheduler *scheduler = seed->scheduler;
+    const struct dtr_swarm_host *host = dtr_swarm_find_host(scheduler->swarm, seed->host_id);
     bool before = host && host->seed_usable;
+    char text[sizeof(scheduler->seed_said)];
     if (ok && !before)
         dtr_log(DTR_LOG_INFO, NULL, "seed %s serves", seed->host_id);
-    else if (!ok)
-        dtr_log(before ? DTR_LOG_WARN : DTR_LOG_DEBUG, NULL, "seed %s does not serve: %s", seed->host_id,
-                why);
+    if (ok)
+        return;
+    (void)snprintf(text, sizeof(text), "seed %.200s does not serve: %.256s", seed->host_id, why);
+    bool news = before || strcmp(text, scheduler->seed_said) != 0;
+    dtr_log(news ? DTR_LOG_WARN : DTR_LOG_DEBUG, NULL, "%s", text);
+    memcpy(scheduler->seed_said, text, sizeof(text));
 }
 
 static void on_probed(void *context, const struct dtr_rpc_message *response,

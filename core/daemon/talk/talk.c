@@ -12,7 +12,7 @@ int talk_new(struct dtr_daemon *daemon, struct talk **ret_talk, struct dtr_error
 {
     size_t count = daemon->parts.scheduler_count;
     struct talk *talk = calloc(1, sizeof(*talk));
-    struct dtr_addr *list = calloc(count + 1, sizeof(*list));
+    struct talk_place *list = calloc(count + 1, sizeof(*list));
     int rc = DTR_OK;
     if (!talk || !list) {
         free(talk);
@@ -25,7 +25,7 @@ int talk_new(struct dtr_daemon *daemon, struct talk **ret_talk, struct dtr_error
     dtr_list_init(&talk->conversations);
     dtr_list_init(&talk->links);
     for (size_t i = 0; i < count && rc == DTR_OK; i++)
-        rc = dtr_addr_parse(daemon->parts.schedulers[i], &list[i], err);
+        rc = dtr_addr_parse(daemon->parts.schedulers[i], &list[i].addr, err);
     if (rc == DTR_OK && count > 0)
         rc = talk_schedulers(talk, list, count, err);
     free(list);

@@ -198,6 +198,7 @@ static int make(struct talk *talk, struct dtr_task *task, uint32_t parent, struc
                 struct dtr_error *err)
 {
     const struct dtr_plan_parent *said = dtr_planner_parent(dtr_task_planner(task), parent);
+    const struct dtr_rpc_channel_options options = {.tls = talk->daemon->parents_tls};
     struct link *link = calloc(1, sizeof(*link));
     struct dtr_addr addr;
     if (!link)
@@ -210,7 +211,7 @@ static int make(struct talk *talk, struct dtr_task *task, uint32_t parent, struc
                            "security.outbound.allow if it is right",
                            said->host_id, said->address);
     if (rc == DTR_OK)
-        rc = dtr_rpc_channel_new(talk->daemon->parts.control, &addr, NULL, &link->channel, err);
+        rc = dtr_rpc_channel_new(talk->daemon->parts.control, &addr, &options, &link->channel, err);
     if (rc != DTR_OK) {
         free(link);
         return rc;
