@@ -60,10 +60,23 @@ static void set(struct dtr_error *err, const char *text)
     (void)dtr_error_set(err, DTR_EDENIED, DTR_RETRY_ELSEWHERE, "%s", text);
 }
 
-void tls_explain_certificate(const struct dtr_tls *tls, const char *wanted, X509 *cert, int error,
+static bool is_without_issuer(int error)
+{
+    return error == X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT ||
+           error == X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY ||
+           error == X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE ||
+           error == X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT || error == X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN ||
+           error == X509_V_ERR_CERT_SIGNATURE_FAILURE;
+}
+
+void tls_explain_certificate(const struct dtr_tls *tls, const char *wanted, const X509_STORE_CTX *store,
                              struct dtr_error *ret_err)
 {
+    X509 *cert = X509_STORE_CTX_get_current_cert(store);
+    int error = X509_STORE_CTX_get_error(store);
     char subject[TLS_SUBJECT] = "", names[TLS_NAMES], date[TLS_DATE], text[320];
+    if (is_without_issuer(error))
+        cert = X509_STORE_CTX_get0_cert(store); /* whichever of those above it the chain ended at */
     if (cert)
         subject_of(cert, subject);
     switch (error) {
@@ -96,8 +109,12 @@ void tls_explain_certificate(const struct dtr_tls *tls, const char *wanted, X509
                        tls->side == DTR_TLS_SERVER ? "client" : "server");
         break;
     default:
-        (void)snprintf(text, sizeof(text), "its certificate (%s) is no good: %s", subject,
-                       X509_verify_cert_error_string(error));
+        if (is_without_issuer(error))
+            (void)snprintf(text, sizeof(text), "its certificate (%s) is signed by no authority in %.100s",
+                           subject, authorities(tls));
+        else
+            (void)snprintf(text, sizeof(text), "its certificate (%s) is no good: %s", subject,
+                           X509_verify_cert_error_string(error));
         break;
     }
     set(ret_err, text);

@@ -91,8 +91,8 @@ struct tls_failure {
 };
 /* Takes the reason from OpenSSL's queue of this thread. */
 void tls_explain(const struct tls_failure *failure, struct dtr_error *ret_err);
-/* What is wrong with a certificate that the other side showed; `error` is X509_V_ERR_*. */
-void tls_explain_certificate(const struct dtr_tls *tls, const char *wanted, X509 *cert, int error,
+/* What is wrong with the certificate that the other side showed, or with one above it. */
+void tls_explain_certificate(const struct dtr_tls *tls, const char *wanted, const X509_STORE_CTX *store,
                              struct dtr_error *ret_err);
 
 #endif

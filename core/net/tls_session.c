@@ -111,8 +111,8 @@ static int on_verified(int good, X509_STORE_CTX *store)
         return 1;
     if (good)
         X509_STORE_CTX_set_error(store, X509_V_ERR_HOSTNAME_MISMATCH);
-    tls_explain_certificate(session->tls, session->host[0] ? session->host : session->ip, cert,
-                            X509_STORE_CTX_get_error(store), &session->error);
+    tls_explain_certificate(session->tls, session->host[0] ? session->host : session->ip, store,
+                            &session->error);
     return 0;
 }
 

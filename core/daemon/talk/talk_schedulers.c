@@ -67,18 +67,30 @@ void scheduler_forgot(struct scheduler *scheduler)
     announce(scheduler);
 }
 
+/* Each attempt to connect ends here: only another reason is news. */
+static void say_trouble(struct scheduler *scheduler, const char *why)
+{
+    if (strcmp(scheduler->trouble, why) == 0)
+        return;
+    (void)dtr_copy_text(scheduler->trouble, sizeof(scheduler->trouble), why);
+    dtr_log(DTR_LOG_WARN, NULL, "scheduler %s is %s: %s", scheduler->name,
+            scheduler->announced ? "lost" : "out of reach", why);
+}
+
 /* A scheduler that comes back may have forgotten everybody. */
 static void on_state(void *context, struct dtr_rpc_channel *channel, enum dtr_rpc_state state,
                      const struct dtr_error *err)
 {
     struct scheduler *scheduler = context;
     (void)channel;
-    if (state == DTR_RPC_LOST && scheduler->announced)
-        dtr_log(DTR_LOG_WARN, NULL, "scheduler %s is lost: %s", scheduler->name, err ? err->text : "");
-    if (state == DTR_RPC_LOST)
+    if (state == DTR_RPC_LOST) {
+        say_trouble(scheduler, err ? err->text : "");
         scheduler->announced = false;
-    if (state == DTR_RPC_READY)
+    }
+    if (state == DTR_RPC_READY) {
+        scheduler->trouble[0] = '\0';
         announce(scheduler);
+    }
 }
 
 /* --- leave -----------------------------------------------------------------------------------------------
