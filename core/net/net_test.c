@@ -41,9 +41,21 @@ static bool allows(const char *ip, bool trusted)
 static void guard_refuses_what_points_inwards(void **state)
 {
     (void)state;
-    static const char *const refused[] = {
-        "127.0.0.1", "127.9.9.9", "::1",     "169.254.169.254",  "fe80::1",        "224.0.0.1",
-        "0.0.0.0",   "::",        "ff02::1", "::ffff:127.0.0.1", "255.255.255.255"};
+    static const char *const refused[] = {"127.0.0.1",
+                                          "127.9.9.9",
+                                          "::1",
+                                          "169.254.169.254",
+                                          "fe80::1",
+                                          "224.0.0.1",
+                                          "0.0.0.0",
+                                          "::",
+                                          "ff02::1",
+                                          "::ffff:127.0.0.1",
+                                          "255.255.255.255",
+                                          "::ffff:169.254.169.254",
+                                          "::ffff:224.0.0.1",
+                                          "::ffff:0.0.0.0",
+                                          "febf::1"};
     struct dtr_error err;
     assert_int_equal(dtr_guard_start(&err), DTR_OK);
     for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
@@ -51,10 +63,18 @@ static void guard_refuses_what_points_inwards(void **state)
         assert_true(allows(refused[i], true));
     }
     assert_true(allows("203.0.113.5", false));
+    assert_true(allows("::ffff:203.0.113.5", false));
     assert_true(allows("2001:db8::5", false));
     assert_int_equal(dtr_guard_allow("127.0.0.0/30", &err), DTR_OK);
     assert_true(allows("127.0.0.3", false));
+    assert_true(allows("::ffff:127.0.0.3", false));
     assert_false(allows("127.0.0.4", false));
+    assert_false(allows("::ffff:127.0.0.4", false));
+    assert_int_equal(dtr_guard_allow("fe80::/10", &err), DTR_OK);
+    assert_true(allows("fe80::1", false));
+    assert_int_equal(dtr_guard_allow("::1", &err), DTR_OK);
+    assert_true(allows("::1", false));
+    assert_false(allows("::", false));
     assert_int_equal(dtr_guard_allow("10.0.0.0/33", &err), DTR_EINVALID);
     assert_int_equal(dtr_guard_allow("example/8", &err), DTR_EINVALID);
     dtr_guard_stop();
@@ -174,6 +194,28 @@ static void close_pair(struct pair *pair)
     run_until(pair, both_closed);
     dtr_listener_close(pair->listener);
     dtr_loop_free(pair->loop);
+}
+
+/* "::" takes both families, and who comes by IPv4 is known by that address. */
+static void the_wildcard_of_ipv6_takes_both_families(void **state)
+{
+    (void)state;
+    static const char *const from[] = {"127.0.0.1", "::1"}, *const seen[] = {"127.0.0.1:", "[::1]:"};
+    for (size_t i = 0; i < 2; i++) {
+        struct pair pair = {0};
+        struct dtr_addr addr;
+        assert_int_equal(dtr_loop_new("test", &pair.loop, NULL), DTR_OK);
+        assert_int_equal(dtr_addr_ip("::", 0, &addr, NULL), DTR_OK);
+        assert_int_equal(dtr_listen(pair.loop, &addr, on_accept, &pair, &pair.listener, NULL), DTR_OK);
+        dtr_listener_addr(pair.listener, &addr);
+        assert_int_equal(dtr_addr_ip(from[i], dtr_addr_port(&addr), &addr, NULL), DTR_OK);
+        assert_int_equal(dtr_stream_connect(pair.loop, &addr.any, 2000, &end_events, &pair.client,
+                                            &pair.client.stream, NULL),
+                         DTR_OK);
+        run_until(&pair, accepted);
+        assert_memory_equal(dtr_stream_peer(pair.server.stream), seen[i], strlen(seen[i]));
+        close_pair(&pair);
+    }
 }
 
 static bool server_has_a_megabyte(const struct pair *pair)
@@ -465,6 +507,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(addresses_read_and_write),
         cmocka_unit_test(guard_refuses_what_points_inwards),
+        cmocka_unit_test(the_wildcard_of_ipv6_takes_both_families),
         cmocka_unit_test(bytes_arrive_whole_and_in_order),
         cmocka_unit_test(nothing_is_read_beyond_the_credit),
         cmocka_unit_test(extents_are_sent_and_released),
