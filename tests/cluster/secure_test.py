@@ -16,7 +16,9 @@ HEALTH = "/grpc.health.v1.Health/Check"
 SERVING = b"\x08\x01"
 
 
-class Secure(ClusterTest):
+class SecureCluster(ClusterTest):
+    """A cluster with TLS on all gRPC; no test itself."""
+
     def setUp(self):
         super().setUp()
         self.authority = Authority(os.path.join(self.lab.folder, "authority"))
@@ -64,11 +66,10 @@ class Secure(ClusterTest):
         finally:
             channel.close()
 
-    @deadline(90)
-    def test_the_main_job_with_certificates_on_all_grpc(self):
+    def do_the_main_job(self):
         self.start_scheduler()
         self.start_secure("seed", "node1", "node2")
-        self.wait_says(self.scheduler, "seed 10.89.0.21-seed-seed serves")
+        self.wait_says(self.scheduler, f"seed {self.daemons['seed'].node.ip}-seed-seed serves")
         file = self.origin.add(1, SIZE)
         self.pull("node1", file)
         self.pull("node2", file)
@@ -76,6 +77,20 @@ class Secure(ClusterTest):
         self.assertEqual(self.from_origin(file, "seed"), SIZE)
         self.assertGreaterEqual(self.from_peers("node2"), SIZE)
         self.expect_idle()
+
+
+class SecureOnIPv6(SecureCluster):
+    families = (6,)
+
+    @deadline(90)
+    def test_the_main_job_with_certificates_for_ipv6_addresses(self):
+        self.do_the_main_job()
+
+
+class Secure(SecureCluster):
+    @deadline(90)
+    def test_the_main_job_with_certificates_on_all_grpc(self):
+        self.do_the_main_job()
         for address in (f"{self.scheduler.node.ip}:{SCHEDULER_PORT}", f"{self.daemons['node1'].node.ip}:{PEERS}"):
             self.assertEqual(self.check(address, self.credentials()), (grpc.StatusCode.OK, SERVING))
             self.assertEqual(self.check(address, self.nameless())[0], grpc.StatusCode.UNAVAILABLE)
