@@ -27,6 +27,16 @@ static int take_offers(struct dtr_daemon *daemon, struct dtr_error *err)
                          "storage, transport and origin modules must be started");
 }
 
+/* Peers would dial an address at which nobody listens. */
+static void warn_of_family(const struct dtr_daemon *daemon)
+{
+    const struct dtr_daemon_config *config = daemon->config;
+    if (strchr(daemon->ip, ':') && !config->network.enable_ipv6 && !config->upload.server.listen.ip)
+        dtr_log(DTR_LOG_WARN, NULL,
+                "this host announces %s, but listens on IPv4 only: set network.enableIPv6, or host.ip",
+                daemon->ip);
+}
+
 /* Who we are: configured, or found. */
 static int name_host(struct dtr_daemon *daemon, struct dtr_error *err)
 {
@@ -37,6 +47,7 @@ static int name_host(struct dtr_daemon *daemon, struct dtr_error *err)
     if (rc != DTR_OK)
         return rc;
     dtr_addr_ip_text(&addr, daemon->ip);
+    warn_of_family(daemon);
     if (config->host.hostname)
         (void)dtr_copy_text(daemon->hostname, sizeof(daemon->hostname), config->host.hostname);
     else
