@@ -546,15 +546,14 @@ static void destroy(struct dtr_stream *stream)
     free(stream);
 }
 
-/* Our FIN, once all is sent. False: there is no room for TLS's own last word yet. */
-static bool send_end(struct dtr_stream *stream)
+/* Our FIN, once all is sent. It stays undone while there is no room for TLS's own last word. */
+static void send_end(struct dtr_stream *stream)
 {
-    if (stream->tls && !dtr_tls_session_end(stream->tls)) {
-        stream->full = true;
-        return false;
-    }
+    stream->full = stream->tls && !dtr_tls_session_end(stream->tls);
+    if (stream->full)
+        return;
+    stream->shut = true;
     (void)shutdown(stream->fd, SHUT_WR);
-    return true;
 }
 
 /* What `close` asked for has come about: all was sent, or nobody wants that. */
@@ -564,8 +563,8 @@ static bool is_done(struct dtr_stream *stream)
     if (stream->flush && !sent)
         return false;
     if (stream->tls && !is_opening(stream) && sent && orderly && !stream->shut)
-        (void)dtr_tls_session_end(stream->tls);
-    return true;
+        send_end(stream);
+    return !stream->flush || !stream->full;
 }
 
 static void kick(struct dtr_msg *msg)
@@ -588,7 +587,7 @@ static void kick(struct dtr_msg *msg)
     }
     if (!is_opening(stream) && dtr_list_empty(&stream->queue)) {
         if (stream->end_told && !stream->shut)
-            stream->shut = send_end(stream);
+            send_end(stream);
         if (stream->tell_drained) {
             stream->tell_drained = false;
             if (stream->events->drained)
@@ -680,11 +679,6 @@ int dtr_stream_secure(struct dtr_stream *stream, struct dtr_tls *tls, const char
     }
     update_watch(stream);
     return DTR_OK;
-}
-
-bool dtr_stream_is_secure(const struct dtr_stream *stream)
-{
-    return stream->tls != NULL;
 }
 
 void dtr_stream_adopt(struct dtr_stream *stream, const struct dtr_stream_events *events, void *context)

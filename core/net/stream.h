@@ -29,7 +29,6 @@ int dtr_stream_connect(struct dtr_loop *loop, const struct sockaddr *address, ui
 struct dtr_tls; /* core/net/tls.h */
 int dtr_stream_secure(struct dtr_stream *stream, struct dtr_tls *tls, const char *host, uint64_t limit_ms,
                       struct dtr_error *err);
-bool dtr_stream_is_secure(const struct dtr_stream *stream);
 void dtr_stream_adopt(struct dtr_stream *stream, const struct dtr_stream_events *events, void *context);
 void dtr_stream_read(struct dtr_stream *stream, uint64_t bytes);
 /* Takes back all read credit. */
