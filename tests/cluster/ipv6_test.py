@@ -65,12 +65,15 @@ class OnlyIPv6(ClusterTest):
     @deadline(60)
     def test_a_scheduler_by_name_and_on_the_command_line(self):
         self.scheduler.start()
-        by_name, by_option = (self.add_daemon(f"node{n}", 20 + n, start=False) for n in (1, 2))
+        found = {"host": {"ip": ""}}  # the machine's own address, and not that of its link
+        by_name, by_option = (self.add_daemon(f"node{n}", 20 + n, start=False, extra=found) for n in (1, 2))
         by_name.node.write("/etc/dragonfly/dynconfig.yaml", yaml({"scheduler": {"addr": f"scheduler:{SCHEDULER_PORT}"}}))
         by_option.arguments = ["--scheduler", place(self.scheduler.node.ip, SCHEDULER_PORT)]
         by_name.start()
         by_option.start()
         self.wait_announced(2)
+        for daemon in (by_name, by_option):
+            self.assertIn(f"host {daemon.node.ip}-{daemon.node.name} is there", self.scheduler.process.log_text())
 
 
     @deadline(60)
