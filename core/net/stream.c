@@ -1,84 +1,25 @@
-/* Connections on a loop; see stream.h for the contract.
+/* Connections on a loop: their life, deadlines, and what arrives; see stream.h for the contract. Sending is
+ * in stream_send.c, the beginning and the end of TLS in stream_tls.c.
  *
  * A stream dies in one place: kick(), which runs as a message of its own. Everything that ends it only
  * notes why and posts that message, so no event handler can pull the stream away under a caller. */
 #include "core/net/stream.h"
 
 #include "core/base/clock.h"
-#include "core/base/list.h"
-#include "core/loop/loop.h"
-#include "core/net/stream_group.h"
-#include "core/net/tls_internal.h"
+#include "core/net/stream_internal.h"
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
-#include <sys/sendfile.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 enum {
-    CHUNK = 16 << 10,   /* least room made for written bytes */
-    READS = 4,          /* reads per readiness, so that one stream does not starve the others */
-    READS_SECURED = 16, /* ... of TLS records, which are shorter */
-    VECTORS = 16,       /* pieces of memory per system call */
-    SENDFILE = 1 << 20, /* bytes per sendfile */
-    RECORD = 16 << 10,  /* bytes of a file per TLS record */
-    LINGER_MS = 1000,
-    LINGER = 64 << 10 /* time and bytes for the other side to hear why it is refused */
-};
-static const uint64_t turn_limit = 4 << 20; /* bytes written per turn */
-
-/* Something to send: bytes of our own or an extent. */
-struct item {
-    struct dtr_list link;
-    bool is_extent;
-    struct dtr_extent extent;
-    uint8_t *bytes;
-    size_t length, capacity;
-    uint64_t sent;
-};
-
-struct dtr_stream {
-    struct dtr_loop *loop;
-    int fd;
-    struct dtr_watch *watch;
-    struct dtr_timer *timer; /* made when a deadline is first set */
-    struct dtr_msg msg;      /* kick() */
-    bool kicked;             /* msg is posted */
-    const struct dtr_stream_events *events;
-    void *context;
-    struct dtr_stream_member member;
-    struct dtr_addr addr;
-    char peer[DTR_ADDR_TEXT];
-
-    struct dtr_tls_session *tls; /* NULL: plain */
-    bool connecting;
-    bool shaking;   /* TLS is being agreed on */
-    bool lingering; /* it failed, `result` is final: the other side is given time to read why */
-    size_t lingered;
-    bool ended;    /* the other side sent FIN */
-    bool end_told; /* our FIN is queued behind what is pending */
-    bool shut;     /* our FIN is sent */
-    bool closing;  /* close asked for */
-    bool flush;    /* ... after what is pending */
-    bool dead;     /* `result` is final, kick() will deliver it */
-    bool tell_drained;
-    bool full; /* the kernel takes no more: wait for writable */
-    struct dtr_error result;
-
-    uint64_t credit;
-    struct dtr_list queue; /* struct item */
-    size_t queued, limit;
-    uint64_t pending, received, sent;
-    uint64_t idle_ms, total_at_ms, moved_ms;
-    uint64_t connect_at_ms; /* the latest time to be open, or to linger; 0: any. Until then idle_ms does not
-                               count */
-    int watched;
+    READS = 4,         /* reads per readiness, so that one stream does not starve the others */
+    READS_SECURED = 16 /* ... of TLS records, which are shorter */
 };
 
 static void kick(struct dtr_msg *msg);
 
-static void post_kick(struct dtr_stream *stream)
+void stream_kick_soon(struct dtr_stream *stream)
 {
     if (stream->kicked)
         return;
@@ -86,8 +27,7 @@ static void post_kick(struct dtr_stream *stream)
     dtr_loop_post(stream->loop, &stream->msg);
 }
 
-__attribute__((format(printf, 3, 4))) static void die(struct dtr_stream *stream, int code, const char *format,
-                                                      ...)
+void stream_die(struct dtr_stream *stream, int code, const char *format, ...)
 {
     va_list args;
     char text[160] = "";
@@ -99,49 +39,25 @@ __attribute__((format(printf, 3, 4))) static void die(struct dtr_stream *stream,
     stream->dead = true;
     if (code != DTR_OK && !stream->lingering)
         (void)dtr_error_set(&stream->result, code, DTR_RETRY_ELSEWHERE, "%s: %s", stream->peer, text);
-    post_kick(stream);
+    stream_kick_soon(stream);
 }
 
-/* Neither open yet nor failed. */
-static bool is_opening(const struct dtr_stream *stream)
+bool stream_is_opening(const struct dtr_stream *stream)
 {
     return stream->connecting || stream->shaking || stream->lingering;
 }
 
-static void die_of_tls(struct dtr_stream *stream)
-{
-    const struct dtr_error *why = dtr_tls_session_error(stream->tls);
-    if (!stream->dead && !stream->lingering)
-        (void)dtr_error_set(&stream->result, why->code, why->retry, "%s: %s", stream->peer, why->text);
-    stream->dead = true;
-    post_kick(stream);
-}
-
-static void die_errno(struct dtr_stream *stream, const char *what, int number)
+void stream_die_errno(struct dtr_stream *stream, const char *what, int number)
 {
     if (stream->tls && number == EPROTO) {
-        die_of_tls(stream);
+        stream_die_of_tls(stream);
         return;
     }
     bool gone = number == ECONNRESET || number == EPIPE;
-    die(stream, gone ? DTR_ECLOSED : DTR_EIO, "%s: %s", what, strerror(number));
+    stream_die(stream, gone ? DTR_ECLOSED : DTR_EIO, "%s: %s", what, strerror(number));
 }
 
-static void item_free(struct dtr_stream *stream, struct item *item)
-{
-    dtr_list_remove(&item->link);
-    if (item->is_extent) {
-        stream->pending -= item->extent.length - item->sent;
-        dtr_extent_release(&item->extent);
-    } else {
-        stream->pending -= item->length - item->sent;
-        stream->queued -= item->length - (size_t)item->sent;
-        free(item->bytes);
-    }
-    free(item);
-}
-
-static void update_watch(struct dtr_stream *stream)
+void stream_watch(struct dtr_stream *stream)
 {
     int wanted = 0;
     if (stream->dead)
@@ -166,12 +82,12 @@ static void update_watch(struct dtr_stream *stream)
 /* When it has been silent for too long, or is not open yet; UINT64_MAX: never. */
 static uint64_t silent_until(const struct dtr_stream *stream)
 {
-    if (is_opening(stream) && stream->connect_at_ms)
+    if (stream_is_opening(stream) && stream->connect_at_ms)
         return stream->connect_at_ms;
     return stream->idle_ms ? stream->moved_ms + stream->idle_ms : UINT64_MAX;
 }
 
-static void arm(struct dtr_stream *stream)
+void stream_arm(struct dtr_stream *stream)
 {
     uint64_t now = dtr_now_ms(), at = silent_until(stream);
     if (stream->total_at_ms && stream->total_at_ms < at)
@@ -186,24 +102,24 @@ static void on_deadline(void *context)
     struct dtr_stream *stream = context;
     uint64_t now = dtr_now_ms();
     if (stream->lingering && now >= silent_until(stream))
-        die(stream, DTR_OK, "it heard");
+        stream_die(stream, DTR_OK, "it heard");
     else if (stream->total_at_ms && now >= stream->total_at_ms)
-        die(stream, DTR_ETIMEOUT, "not done in time");
+        stream_die(stream, DTR_ETIMEOUT, "not done in time");
     else if (now < silent_until(stream))
-        arm(stream);
+        stream_arm(stream);
     else if (stream->connecting)
-        die(stream, DTR_ETIMEOUT, "no connection in time");
+        stream_die(stream, DTR_ETIMEOUT, "no connection in time");
     else if (stream->shaking)
-        die(stream, DTR_ETIMEOUT, "no TLS handshake in time");
+        stream_die(stream, DTR_ETIMEOUT, "no TLS handshake in time");
     else
-        die(stream, DTR_ETIMEOUT, "nothing moved for %llu ms", (unsigned long long)stream->idle_ms);
+        stream_die(stream, DTR_ETIMEOUT, "nothing moved for %llu ms", (unsigned long long)stream->idle_ms);
 }
 
-static void need_timer(struct dtr_stream *stream)
+void stream_need_timer(struct dtr_stream *stream)
 {
     struct dtr_error err;
     if (!stream->timer && dtr_timer_open(stream->loop, on_deadline, stream, &stream->timer, &err) != DTR_OK)
-        die(stream, err.code, "%s", err.text);
+        stream_die(stream, err.code, "%s", err.text);
 }
 
 void dtr_stream_deadline(struct dtr_stream *stream, uint64_t idle_ms, uint64_t total_ms)
@@ -215,179 +131,8 @@ void dtr_stream_deadline(struct dtr_stream *stream, uint64_t idle_ms, uint64_t t
     stream->total_at_ms = total_ms ? now + total_ms : 0;
     stream->moved_ms = now;
     if (idle_ms || total_ms)
-        need_timer(stream);
-    arm(stream);
-}
-
-/* --- sending -------------------------------------------------------------------------------------- */
-
-static void sent_bytes(struct dtr_stream *stream, uint64_t count)
-{
-    stream->sent += count;
-    stream->moved_ms = dtr_now_ms();
-}
-
-/* Takes `count` sent bytes off the front of the queue. */
-static void consume(struct dtr_stream *stream, uint64_t count)
-{
-    sent_bytes(stream, count);
-    while (count > 0) {
-        struct item *item = dtr_container(stream->queue.next, struct item, link);
-        uint64_t length = item->is_extent ? item->extent.length : item->length;
-        uint64_t part = length - item->sent < count ? length - item->sent : count;
-        item->sent += part;
-        stream->pending -= part;
-        if (!item->is_extent)
-            stream->queued -= (size_t)part;
-        count -= part;
-        if (item->sent == length)
-            item_free(stream, item);
-    }
-}
-
-/* Memory items from the front, up to the first file extent. */
-static ssize_t send_memory(struct dtr_stream *stream)
-{
-    struct iovec vectors[VECTORS];
-    struct msghdr head = {.msg_iov = vectors};
-    bool more = false;
-    dtr_list_each (node, &stream->queue) {
-        struct item *item = dtr_container(node, struct item, link);
-        more = item->is_extent && item->extent.fd >= 0;
-        if (more || head.msg_iovlen == VECTORS)
-            break;
-        const uint8_t *from = item->is_extent ? item->extent.data + item->extent.offset : item->bytes;
-        uint64_t length = item->is_extent ? item->extent.length : item->length;
-        vectors[head.msg_iovlen].iov_base = (void *)(uintptr_t)(from + item->sent);
-        vectors[head.msg_iovlen++].iov_len = (size_t)(length - item->sent);
-    }
-    return sendmsg(stream->fd, &head, MSG_NOSIGNAL | (more ? MSG_MORE : 0));
-}
-
-static ssize_t send_file(struct dtr_stream *stream, struct item *item)
-{
-    off_t at = (off_t)(item->extent.offset + item->sent);
-    uint64_t left = item->extent.length - item->sent;
-    ssize_t count = sendfile(stream->fd, item->extent.fd, &at, left < SENDFILE ? (size_t)left : SENDFILE);
-    if (count == 0) {
-        errno = EIO; /* the file is shorter than the lease said */
-        return -1;
-    }
-    return count;
-}
-
-/* As much as one record holds. */
-static ssize_t send_secured(struct dtr_stream *stream, const struct item *item)
-{
-    if (!item->is_extent)
-        return dtr_tls_session_write(stream->tls, item->bytes + item->sent,
-                                     item->length - (size_t)item->sent);
-    uint64_t left = item->extent.length - item->sent, at = item->extent.offset + item->sent;
-    size_t part = left < RECORD ? (size_t)left : RECORD;
-    if (item->extent.fd < 0)
-        return dtr_tls_session_write(stream->tls, item->extent.data + at, part);
-    uint8_t *scratch = dtr_loop_scratch(stream->loop);
-    size_t got = 0;
-    while (got < part) {
-        ssize_t count = pread(item->extent.fd, scratch + got, part - got, (off_t)(at + got));
-        if (count > 0)
-            got += (size_t)count;
-        else if (count == 0)
-            errno = EIO; /* the file is shorter than the lease said */
-        if (count <= 0 && errno != EINTR)
-            return -1;
-    }
-    return dtr_tls_session_write(stream->tls, scratch, part);
-}
-
-/* Sends what it can; notes a failure. */
-static void push(struct dtr_stream *stream)
-{
-    uint64_t before = stream->sent;
-    stream->full = false;
-    while (!dtr_list_empty(&stream->queue) && !stream->dead) {
-        struct item *item = dtr_container(stream->queue.next, struct item, link);
-        bool file = item->is_extent && item->extent.fd >= 0;
-        ssize_t count = stream->tls ? send_secured(stream, item)
-                        : file      ? send_file(stream, item)
-                                    : send_memory(stream);
-        if (count >= 0) {
-            consume(stream, (uint64_t)count);
-        } else if (errno == EAGAIN) {
-            stream->full = true;
-            break;
-        } else if (errno != EINTR) {
-            die_errno(stream, file ? "cannot send a file" : "cannot send", errno);
-        }
-        if (stream->sent - before >= turn_limit && !dtr_list_empty(&stream->queue)) {
-            stream->full = true; /* the rest when the loop comes round */
-            break;
-        }
-    }
-}
-
-static struct item *item_new(struct dtr_stream *stream, size_t capacity)
-{
-    struct item *item = calloc(1, sizeof(*item));
-    if (item && capacity > 0) {
-        item->bytes = malloc(capacity);
-        item->capacity = capacity;
-    }
-    if (!item || (capacity > 0 && !item->bytes)) {
-        free(item);
-        die(stream, DTR_ENOMEM, "out of memory for bytes to send");
-        return NULL;
-    }
-    dtr_list_add_tail(&stream->queue, &item->link);
-    return item;
-}
-
-void dtr_stream_write(struct dtr_stream *stream, const void *bytes, size_t length)
-{
-    if (stream->dead || stream->end_told)
-        return;
-    if (length == 0) {
-        stream->tell_drained = true;
-        post_kick(stream);
-        return;
-    }
-    if (length > stream->limit - stream->queued) {
-        die(stream, DTR_ELIMIT, "more than %zu bytes wait to be sent", stream->limit);
-        return;
-    }
-    struct item *item =
-        dtr_list_empty(&stream->queue) ? NULL : dtr_container(stream->queue.prev, struct item, link);
-    if (!item || item->is_extent || item->capacity - item->length < length)
-        item = item_new(stream, length > CHUNK ? length : CHUNK);
-    if (!item)
-        return;
-    memcpy(item->bytes + item->length, bytes, length);
-    item->length += length;
-    stream->queued += length;
-    stream->pending += length;
-    stream->tell_drained = true;
-    post_kick(stream);
-}
-
-void dtr_stream_send(struct dtr_stream *stream, const struct dtr_extent *extent)
-{
-    struct dtr_extent taken = *extent;
-    struct item *item = stream->dead || stream->end_told || extent->length == 0 ? NULL : item_new(stream, 0);
-    if (!item) {
-        dtr_extent_release(&taken);
-        return;
-    }
-    item->is_extent = true;
-    item->extent = taken;
-    stream->pending += extent->length;
-    stream->tell_drained = true;
-    post_kick(stream);
-}
-
-void dtr_stream_end(struct dtr_stream *stream)
-{
-    stream->end_told = true;
-    post_kick(stream);
+        stream_need_timer(stream);
+    stream_arm(stream);
 }
 
 void dtr_stream_close(struct dtr_stream *stream, bool flush)
@@ -398,14 +143,14 @@ void dtr_stream_close(struct dtr_stream *stream, bool flush)
         stream->flush = flush;
     stream->closing = true;
     stream->credit = 0;
-    post_kick(stream);
+    stream_kick_soon(stream);
 }
 
 /* --- receiving ------------------------------------------------------------------------------------ */
 
 static bool has_more(const struct dtr_stream *stream)
 {
-    return stream->tls && !is_opening(stream) && dtr_tls_session_has_more(stream->tls);
+    return stream->tls && !stream_is_opening(stream) && dtr_tls_session_has_more(stream->tls);
 }
 
 static void pull(struct dtr_stream *stream)
@@ -431,12 +176,12 @@ static void pull(struct dtr_stream *stream)
             break;
         } else {
             if (errno != EAGAIN && errno != EINTR)
-                die_errno(stream, "cannot receive", errno);
+                stream_die_errno(stream, "cannot receive", errno);
             break;
         }
     }
     if (stream->credit > 0 && has_more(stream))
-        post_kick(stream); /* the descriptor does not know of what TLS has taken from it */
+        stream_kick_soon(stream); /* the descriptor does not know of what TLS has taken from it */
 }
 
 void dtr_stream_read(struct dtr_stream *stream, uint64_t bytes)
@@ -445,23 +190,23 @@ void dtr_stream_read(struct dtr_stream *stream, uint64_t bytes)
         stream->credit = UINT64_MAX;
     if (stream->dead || stream->closing)
         return;
-    update_watch(stream);
+    stream_watch(stream);
     if (has_more(stream))
-        post_kick(stream);
+        stream_kick_soon(stream);
 }
 
 void dtr_stream_pause(struct dtr_stream *stream)
 {
     stream->credit = 0;
-    update_watch(stream);
+    stream_watch(stream);
 }
 
 /* --- life ----------------------------------------------------------------------------------------- */
 
-static void opened(struct dtr_stream *stream)
+void stream_opened(struct dtr_stream *stream)
 {
     stream->moved_ms = dtr_now_ms();
-    arm(stream); /* what the user said meanwhile holds from here on */
+    stream_arm(stream); /* what the user said meanwhile holds from here on */
 }
 
 static void finish_connect(struct dtr_stream *stream)
@@ -470,46 +215,12 @@ static void finish_connect(struct dtr_stream *stream)
     socklen_t size = sizeof(number);
     (void)getsockopt(stream->fd, SOL_SOCKET, SO_ERROR, &number, &size);
     if (number != 0) {
-        die(stream, DTR_EUNAVAILABLE, "cannot connect: %s", strerror(number));
+        stream_die(stream, DTR_EUNAVAILABLE, "cannot connect: %s", strerror(number));
         return;
     }
     stream->connecting = false;
     if (!stream->shaking)
-        opened(stream);
-}
-
-/* TLS failed. What came and was not read would make the kernel throw away our last word: it is read first. */
-static void linger(struct dtr_stream *stream)
-{
-    const struct dtr_error *why = dtr_tls_session_error(stream->tls);
-    (void)dtr_error_set(&stream->result, why->code, why->retry, "%s: %s", stream->peer, why->text);
-    stream->shaking = false;
-    stream->lingering = true;
-    stream->connect_at_ms = dtr_now_ms() + LINGER_MS;
-    (void)shutdown(stream->fd, SHUT_WR);
-    need_timer(stream);
-    arm(stream);
-}
-
-static void drain(struct dtr_stream *stream)
-{
-    ssize_t count = recv(stream->fd, dtr_loop_scratch(stream->loop), LINGER, 0);
-    if (count > 0)
-        stream->lingered += (size_t)count;
-    if (count == 0 || (count < 0 && errno != EAGAIN && errno != EINTR) || stream->lingered >= LINGER)
-        die(stream, DTR_OK, "it heard");
-}
-
-static void shake(struct dtr_stream *stream)
-{
-    int rc = dtr_tls_session_shake(stream->tls);
-    if (rc < 0)
-        linger(stream);
-    if (rc <= 0)
-        return;
-    stream->shaking = false;
-    opened(stream);
-    post_kick(stream); /* what was written meanwhile */
+        stream_opened(stream);
 }
 
 static void on_ready(void *context, int events)
@@ -520,17 +231,18 @@ static void on_ready(void *context, int events)
     if (stream->connecting)
         finish_connect(stream);
     if (!stream->dead && stream->lingering)
-        drain(stream);
+        stream_drain(stream);
     else if (!stream->dead && stream->shaking)
-        shake(stream);
+        stream_shake(stream);
     if (stream->dead)
         return;
-    bool open = !is_opening(stream), again = stream->tls && open && dtr_tls_session_waits(stream->tls) != 0;
+    bool open = !stream_is_opening(stream),
+         again = stream->tls && open && dtr_tls_session_waits(stream->tls) != 0;
     if (open && (events & DTR_WRITABLE))
-        post_kick(stream);
+        stream_kick_soon(stream);
     if (open && ((events & DTR_READABLE) || again))
         pull(stream);
-    update_watch(stream);
+    stream_watch(stream);
 }
 
 static void destroy(struct dtr_stream *stream)
@@ -541,19 +253,8 @@ static void destroy(struct dtr_stream *stream)
     dtr_tls_session_free(stream->tls);
     if (stream->fd >= 0)
         (void)close(stream->fd);
-    while (!dtr_list_empty(&stream->queue))
-        item_free(stream, dtr_container(stream->queue.next, struct item, link));
+    stream_drop_queue(stream);
     free(stream);
-}
-
-/* Our FIN, once all is sent. It stays undone while there is no room for TLS's own last word. */
-static void send_end(struct dtr_stream *stream)
-{
-    stream->full = stream->tls && !dtr_tls_session_end(stream->tls);
-    if (stream->full)
-        return;
-    stream->shut = true;
-    (void)shutdown(stream->fd, SHUT_WR);
 }
 
 /* What `close` asked for has come about: all was sent, or nobody wants that. */
@@ -562,8 +263,8 @@ static bool is_done(struct dtr_stream *stream)
     bool sent = dtr_list_empty(&stream->queue), orderly = stream->flush || stream->end_told;
     if (stream->flush && !sent)
         return false;
-    if (stream->tls && !is_opening(stream) && sent && orderly && !stream->shut)
-        send_end(stream);
+    if (stream->tls && !stream_is_opening(stream) && sent && orderly && !stream->shut)
+        stream_send_end(stream);
     return !stream->flush || !stream->full;
 }
 
@@ -573,8 +274,8 @@ static void kick(struct dtr_msg *msg)
     stream->kicked = false;
     if (!stream->dead && stream->credit > 0 && !stream->ended && has_more(stream))
         pull(stream);
-    if (!stream->dead && !is_opening(stream) && (!stream->closing || stream->flush))
-        push(stream);
+    if (!stream->dead && !stream_is_opening(stream) && (!stream->closing || stream->flush))
+        stream_push(stream);
     if (!stream->dead && stream->closing && is_done(stream))
         stream->dead = true;
     if (stream->dead && stream->kicked)
@@ -585,16 +286,16 @@ static void kick(struct dtr_msg *msg)
         destroy(stream);
         return;
     }
-    if (!is_opening(stream) && dtr_list_empty(&stream->queue)) {
+    if (!stream_is_opening(stream) && dtr_list_empty(&stream->queue)) {
         if (stream->end_told && !stream->shut)
-            send_end(stream);
+            stream_send_end(stream);
         if (stream->tell_drained) {
             stream->tell_drained = false;
             if (stream->events->drained)
                 stream->events->drained(stream->context);
         }
     }
-    update_watch(stream);
+    stream_watch(stream);
 }
 
 static int make(struct dtr_loop *loop, int fd, const struct dtr_stream_events *events, void *context,
@@ -655,29 +356,13 @@ int dtr_stream_connect(struct dtr_loop *loop, const struct sockaddr *address, ui
     dtr_addr_text(&addr, stream->peer);
     stream->connecting = true;
     if (connect(fd, &addr.any, addr.length) != 0 && errno != EINPROGRESS)
-        die(stream, DTR_EUNAVAILABLE, "cannot connect: %s", strerror(errno));
+        stream_die(stream, DTR_EUNAVAILABLE, "cannot connect: %s", strerror(errno));
     if (!stream->dead && connect_ms) {
         stream->connect_at_ms = dtr_now_ms() + connect_ms;
-        need_timer(stream);
-        arm(stream);
+        stream_need_timer(stream);
+        stream_arm(stream);
     }
-    update_watch(stream);
-    return DTR_OK;
-}
-
-int dtr_stream_secure(struct dtr_stream *stream, struct dtr_tls *tls, const char *host, uint64_t limit_ms,
-                      struct dtr_error *err)
-{
-    int rc = dtr_tls_session_new(tls, stream->fd, &stream->addr, host, &stream->tls, err);
-    if (rc != DTR_OK)
-        return rc;
-    stream->shaking = true;
-    if (!stream->connect_at_ms && limit_ms) {
-        stream->connect_at_ms = dtr_now_ms() + limit_ms;
-        need_timer(stream);
-        arm(stream);
-    }
-    update_watch(stream);
+    stream_watch(stream);
     return DTR_OK;
 }
 
@@ -707,29 +392,9 @@ const struct dtr_addr *dtr_stream_addr(const struct dtr_stream *stream)
     return &stream->addr;
 }
 
-size_t dtr_stream_queued(const struct dtr_stream *stream)
-{
-    return stream->queued;
-}
-
-uint64_t dtr_stream_pending(const struct dtr_stream *stream)
-{
-    return stream->pending;
-}
-
-void dtr_stream_limit(struct dtr_stream *stream, size_t bytes)
-{
-    stream->limit = bytes > stream->queued ? bytes : stream->queued;
-}
-
 uint64_t dtr_stream_received(const struct dtr_stream *stream)
 {
     return stream->received;
-}
-
-uint64_t dtr_stream_sent(const struct dtr_stream *stream)
-{
-    return stream->sent;
 }
 
 bool dtr_stream_cred(const struct dtr_stream *stream, struct dtr_cred *ret_cred)
