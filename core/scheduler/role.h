@@ -42,7 +42,7 @@ struct announce {
     char *peer_id; /* of its first message */
     bool over;     /* the swarm has forgotten it */
     bool takes_more;
-    struct {       /* count.c: the last request */
+    struct { /* count.c: the last request */
         enum dtr_swarm_message_kind request;
         bool open; /* it may still be refused */
         uint64_t asked_ms;
