@@ -41,7 +41,7 @@ class Schedulers(ClusterTest):
         """The name has the addresses of these."""
         daemon.node.write("/etc/host.conf", "multi on\n")
         lines = [f"{scheduler.node.ip} {NAME}" for scheduler in schedulers]
-        lines += [f"{ip} {name}" for name, ip in self.lab.names.items()]
+        lines += self.lab.host_lines()
         daemon.node.write("/etc/hosts", "\n".join(lines) + "\n")
 
     @staticmethod

@@ -178,9 +178,12 @@ class Lab:
         self.names[host_name] = node
         self._write_hosts()
 
+    def host_lines(self):
+        """The names of all nodes, as in /etc/hosts."""
+        return [f"{ip} {name}" for name, node in self.names.items() for ip in node.ips.values()]
+
     def _write_hosts(self):
-        lines = ["127.0.0.1 localhost", "::1 localhost"]
-        lines += [f"{ip} {name}" for name, node in self.names.items() for ip in node.ips.values()]
+        lines = ["127.0.0.1 localhost", "::1 localhost", *self.host_lines()]
         for node in self.nodes.values():
             node.write("/etc/hosts", "\n".join(lines) + "\n")
 
