@@ -110,6 +110,10 @@ static const struct dtr_conf_row rows[] = {
      .help = "Download only: schedulers are told to name this host to no other peer"},
     {DTR_SIZE("upload.bandwidthLimit", upload.bandwidth_limit), .initial = "50GB", .unit = "per second",
      POSITIVE, .reloadable = true, ANNOUNCED_ONLY, .help = "Bytes that go out to peers"},
+    {DTR_SIZE("upload.contentMemory", upload.content_memory), .initial = "128MiB", POSITIVE, .ours = true,
+     .help =
+         "Pieces in memory for DownloadTask streams with content, of callers on the network; as much again "
+         "for those on the unix socket"},
     /* manager and scheduler */
     {DTR_STRING("manager.addr", manager.addr), .aliases = "manager.addrs", .check = dtr_value_check_url,
      MANAGER_LATER, .help = "URL of the manager, as in http://manager:65003"},

@@ -335,6 +335,32 @@ static void a_connection_may_not_hoard(void **state)
     free(text);
 }
 
+/* The same over all connections of a server; the pair has one. */
+static void all_connections_together_may_not_hoard(void **state)
+{
+    struct fixture *f = *state;
+    struct dtr_rpc_limits limits = {.message = 1000000, .connection = 8000000, .total = 1000000};
+    char *text = echo_text(300000);
+    reopen(f, &limits);
+    f->echo.slow = true;
+    for (int i = 0; i < 6; i++) {
+        (void)begin(f, &echo_bidi);
+        assert_int_equal(echo_send(f->client.call, text), DTR_OK);
+        pair_run(&f->pair);
+        assert_true(f->pair.server.hub.held <= 1000000);
+        if (f->client.closed)
+            break;
+        dtr_rpc_call_adopt(f->client.call, NULL, NULL);
+    }
+    assert_int_equal(f->client.code, DTR_RPC_RESOURCE_EXHAUSTED);
+    assert_non_null(strstr(f->client.text, "all connections"));
+    dtr_rpc_session_lost(f->pair.client.session, NULL);
+    dtr_rpc_session_lost(f->pair.server.session, NULL);
+    pair_run(&f->pair);
+    assert_int_equal(f->pair.server.hub.held, 0);
+    free(text);
+}
+
 /* --- the ways a call ends --------------------------------------------------------------------------- */
 
 static void the_client_cancels(void **state)
@@ -529,6 +555,7 @@ int main(void)
         TEST(the_send_queue_is_bounded),
         TEST(a_message_beyond_the_limit_ends_the_call),
         TEST(a_connection_may_not_hoard),
+        TEST(all_connections_together_may_not_hoard),
         TEST(the_client_cancels),
         TEST(the_client_cancels_before_anything_left),
         TEST(the_server_cancels),

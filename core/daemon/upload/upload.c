@@ -90,7 +90,7 @@ int upload_new(struct dtr_daemon *daemon, struct upload **ret_upload, struct dtr
     dtr_list_init(&upload->questions);
     dtr_list_init(&upload->syncs);
     dtr_list_init(&upload->host_syncs);
-    dtr_list_init(&upload->orders);
+    orders_init(upload);
     int rc = dtr_addr_ip(config->storage.server.ip ? config->storage.server.ip : any,
                          (uint16_t)config->storage.server.tcp_port, &addr, err);
     if (rc == DTR_OK)
@@ -307,6 +307,7 @@ void upload_stop(struct upload *upload, uint64_t limit_ms, void (*stopped)(void 
     dtr_list_each_safe (node, &upload->questions)
         settle(dtr_container(node, struct dtr_question, link), DTR_ENOT_FOUND);
     syncs_stop(upload);
+    orders_stop(upload);
     for (size_t i = 0; i < upload->site_count; i++) {
         upload->sites[i].msg.run = stop_site;
         dtr_loop_post(upload->sites[i].loop, &upload->sites[i].msg);

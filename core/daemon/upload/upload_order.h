@@ -1,4 +1,5 @@
-/* A DownloadTask stream: what upload_download.c (its life) and upload_tell.c (its messages) share. Control
+/* A DownloadTask stream: what upload_download.c (its life), upload_room.c (its turn) and upload_tell.c (its
+ * messages) share. Control
  * thread. */
 #ifndef DTR_DAEMON_UPLOAD_ORDER_H
 #define DTR_DAEMON_UPLOAD_ORDER_H
@@ -36,17 +37,36 @@ struct order {
     /* Work on other threads that must come back before the reader may be closed. */
     struct content *content;
     uint32_t content_number;
+    uint64_t reading;            /* its bytes */
+    struct upload_content *room; /* where its pieces count */
+    struct dtr_list turn;        /* in room->budget.waiting */
+    uint64_t given;              /* bytes of content handed to the call */
+    uint64_t taken;              /* of them, at the last look for callers that stall */
     struct output *output;
     bool output_busy, output_written;
 };
 
-/* DownloadTaskStartedResponse. */
+/* upload_download.c: does what can be done now. */
+void order_advance(struct order *order);
+
+/* upload_room.c. Room for a piece with its bytes; false: the order is in line for it, and is advanced when
+ * there is some. Callers that take nothing of what they have asked for are dropped while others are in line.
+ */
+bool order_take_room(struct order *order, uint64_t bytes);
+/* Gives it back: dtr_rpc_out_watch()'s, with the order's room. From inside the connection's work, so nobody
+ * advances in here. */
+void order_room_freed(void *context, uint64_t bytes);
+/* It does not want room any more; the next in line is asked. */
+void order_leave_line(struct order *order);
+
+/* upload_tell.c. DownloadTaskStartedResponse. */
 void order_tell_start(struct order *order, const struct dtr_task *task);
 /* DownloadPieceFinishedResponse, without content. */
 void order_tell_piece(struct order *order, const struct dtr_piece *piece);
-/* The same with its content, which comes by order->content; `events` and context as for content_read(). */
+/* The same with its content, which comes by order->content; `events` and context, `freed` and the order's
+ * room as for content_read(). */
 int order_read_piece(struct order *order, const struct dtr_piece *piece, const struct content_events *events,
-                     struct dtr_error *err);
+                     void (*freed)(void *context, uint64_t bytes), struct dtr_error *err);
 /* Ends the call with the error; one of the origin with its status in grpc-status-details-bin (wire page 6).
  */
 void order_tell_error(struct dtr_rpc_call *call, const struct dtr_error *err);
