@@ -168,8 +168,9 @@ static void go_on(struct reading *reading, const struct dtr_error *err)
                                     .trusted = reading->request.trusted,
                                     .offset = reading->sent,
                                     .end = reading->end};
-    dtr_log(DTR_LOG_WARN, NULL, "%s goes on from the origin without being stored: %s", reading->url,
-            err->text);
+    char url[200];
+    dtr_log(DTR_LOG_WARN, NULL, "%s goes on from the origin without being stored: %s",
+            dtr_log_url(reading->url, url, sizeof(url)), err->text);
     if (reading->responded)
         proxy_rescue(reading->site, reading->exchange, &rest);
     else

@@ -6,6 +6,7 @@
 #include "core/base/str.h"
 #include "core/daemon/tasks/rig.h"
 #include "core/net/guard.h"
+#include "core/obs/log.h"
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdlib.h>
@@ -487,6 +488,45 @@ static int open_nothing(void *instance, const struct dtr_task_facts *facts, stru
     return dtr_error_set(err, DTR_EIO, DTR_RETRY_SAME, "read-only");
 }
 
+/* What was logged since dtr_log_start(); free() it. */
+static char *log_of(FILE *file)
+{
+    static const size_t room = 64 << 10;
+    char *text = calloc(1, room);
+    assert_non_null(text);
+    dtr_log_stop();
+    assert_in_range(fread(text, 1, room - 1, file), 1, room - 2);
+    (void)fclose(file);
+    return text;
+}
+
+/* A signed URL is a credential. */
+static void what_signs_a_url_is_not_logged(void **state)
+{
+    (void)state;
+    struct client client;
+    char path[] = "/tmp/dtr_proxy_test.XXXXXX";
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    FILE *file = fdopen(fd, "r");
+    assert_int_equal(dtr_log_start(&(struct dtr_log_settings){.level = DTR_LOG_DEBUG, .file = path}, NULL),
+                     DTR_OK);
+    begin_with_room(1 << 20);
+    ask(&client, "GET /v2/a/blobs/x?signature=s3cr3t" OTHER "\r\n");
+    assert_part(&client, "HTTP/1.1 200 ", 0, RIG_SIZE);
+    node.origin = (struct dtr_offer){.feature = &echo_feature};
+    store.open = open_nothing;
+    ask(&client, "GET /v2/a/blobs/y?signature=s3cr3t" OTHER "\r\n");
+    dtr_str_free(&client.answer);
+    finish();
+    char *text = log_of(file);
+    (void)unlink(path);
+    assert_non_null(strstr(text, "/v2/a/blobs/x goes on from the origin"));
+    assert_non_null(strstr(text, "/v2/a/blobs/y goes on from the origin"));
+    assert_null(strstr(text, "s3cr3t"));
+    free(text);
+}
+
 /* Nothing of the answer has been sent: it passes through as a whole. */
 static void a_store_that_cannot_be_written_is_passed_by(void **state)
 {
@@ -626,6 +666,7 @@ int main(void)
         cmocka_unit_test(a_client_that_leaves_is_forgotten),
         cmocka_unit_test(closing_ends_a_task_that_waits),
         cmocka_unit_test(a_full_disk_is_not_the_clients_trouble),
+        cmocka_unit_test(what_signs_a_url_is_not_logged),
         cmocka_unit_test(a_store_that_cannot_be_written_is_passed_by),
         cmocka_unit_test(what_may_not_come_from_the_origin_does_not),
         cmocka_unit_test(a_version_is_not_continued_by_another),
