@@ -187,6 +187,8 @@ int dtr_tasks_known(struct dtr_tasks *tasks, const struct dtr_task_facts *facts,
 {
     struct dtr_task *task = NULL;
     int rc = add_task(tasks, facts, "", &task, err);
+    if (task)
+        task->stored = true;
     for (uint32_t i = 0; i < count && rc == DTR_OK; i++) {
         rc = task_reserve_piece(task, pieces[i].number, err);
         if (rc == DTR_OK &&

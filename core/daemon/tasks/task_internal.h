@@ -56,6 +56,7 @@ struct dtr_task {
     struct pull_log *log;         /* of the pull that runs; pull_log.c */
     struct dtr_read_request wish; /* see dtr_task_wish(); strings are ours */
     bool acting;
+    bool stored;    /* an earlier process left it: what it holds may not be known yet */
     bool checkable; /* facts.digest is one that can be checked */
     bool spoilt;    /* what the store holds is wrong: it is removed once nobody holds it */
     bool reopened;  /* it could not be opened, and was removed for that; not twice in a row */
@@ -106,7 +107,8 @@ void task_forget(struct dtr_task *task);
 void task_settle(struct dtr_task *task);
 
 /* delete.c */
-/* The copy is closed and nobody uses the task: begins to evict it, when somebody wants that. */
+/* The copy is closed and nobody uses the task: begins to evict it, when somebody wants that, when it is
+ * spoilt, and when nothing came of it: whoever asks for what is not there leaves no trace. */
 bool task_evict(struct dtr_task *task);
 /* No byte of it is there any more, for anybody here; the store's follow, once nobody holds them. */
 void task_spoil(struct dtr_task *task);
