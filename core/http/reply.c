@@ -228,16 +228,23 @@ void dtr_http_want_body(struct dtr_http_exchange *exchange, uint64_t bytes)
     dtr_http_conn_kick(conn);
 }
 
+bool dtr_http_may_upgrade(const struct dtr_http_exchange *exchange)
+{
+    const struct dtr_http_server *server = exchange->conn->server;
+    return !server->stopping && server->tunnels.count < server->limits.tunnels;
+}
+
 void dtr_http_upgrade(struct dtr_http_exchange *exchange, struct dtr_http_upgraded *ret_upgraded)
 {
     static const char established[] = "HTTP/1.1 200 Connection established\r\n\r\n";
     struct dtr_http_conn *conn = exchange->conn;
-    assert(!exchange->ours && !exchange->responded && exchange->body_done);
+    assert(!exchange->ours && !exchange->responded && exchange->body_done && dtr_http_may_upgrade(exchange));
     dtr_str_skip(&conn->stash, conn->stash_at);
     conn->stash_at = 0;
     *ret_upgraded = (struct dtr_http_upgraded){.stream = conn->stream, .early_length = conn->stash.length};
     if (conn->stash.length > 0)
         ret_upgraded->early = dtr_str_take(&conn->stash);
+    dtr_stream_group_add(&conn->server->tunnels, conn->stream);
     dtr_stream_pause(conn->stream);
     dtr_stream_write(conn->stream, established, sizeof(established) - 1);
     exchange->ours = true;

@@ -83,7 +83,7 @@ static void on_closed(void *context, const struct dtr_error *err)
         tunnel->err = *err;
     if (!side->other->stream)
         finish(tunnel);
-    else if (err->code != DTR_OK)
+    else if (err->code != DTR_OK || !tunnel->client.ended || !tunnel->target.ended)
         dtr_stream_close(side->other->stream, false);
 }
 
@@ -157,12 +157,22 @@ static void tell(const struct dtr_tunnel_owner *owner, const struct dtr_error *e
         owner->done(owner->context, &result);
 }
 
+static void refuse(struct dtr_http_exchange *exchange, int status, const struct dtr_error *err)
+{
+    const struct dtr_header type = {.name = DTR_H_ERROR_TYPE, .value = DTR_ERROR_TYPE_PROXY};
+    dtr_http_reply(exchange, status, &type, 1, err->text);
+}
+
+static int no_room(struct dtr_error *err)
+{
+    return dtr_error_set(err, DTR_ELIMIT, DTR_RETRY_SAME, "too many tunnels are open");
+}
+
 static void dial_failed(void *context, const struct dtr_error *err)
 {
     struct dial *dial = context;
-    struct dtr_header type = {.name = DTR_H_ERROR_TYPE, .value = DTR_ERROR_TYPE_PROXY};
     if (dial->exchange) {
-        dtr_http_reply(dial->exchange, err->code == DTR_ETIMEOUT ? 504 : 502, &type, 1, err->text);
+        refuse(dial->exchange, err->code == DTR_ETIMEOUT ? 504 : 502, err);
         tell(&dial->owner, err);
     }
     free(dial);
@@ -176,6 +186,14 @@ static void dialled(void *context)
     struct dtr_error err;
     if (!dial->exchange)
         return;
+    if (!dtr_http_may_upgrade(dial->exchange)) {
+        (void)no_room(&err);
+        refuse(dial->exchange, 503, &err);
+        dial->exchange = NULL;
+        tell(&dial->owner, &err);
+        dtr_stream_close(dial->stream, false);
+        return;
+    }
     dtr_http_upgrade(dial->exchange, &upgraded);
     if (dtr_tunnel_join(upgraded.stream, dial->stream, upgraded.early, upgraded.early_length, dial->idle_ms,
                         &dial->owner, &err) != DTR_OK)
@@ -200,8 +218,13 @@ void dtr_tunnel_connect(struct dtr_http_exchange *exchange, const struct dtr_add
                         uint64_t connect_ms, uint64_t idle_ms, const struct dtr_tunnel_owner *owner)
 {
     struct dtr_error err;
-    struct dial *dial = calloc(1, sizeof(*dial));
+    struct dial *dial = NULL;
     struct dtr_tunnel_owner nobody = {0};
+    int status = 503, rc = dtr_http_may_upgrade(exchange) ? DTR_OK : no_room(&err);
+    if (rc != DTR_OK)
+        goto failed;
+    status = 502;
+    dial = calloc(1, sizeof(*dial));
     if (!dial) {
         (void)dtr_error_set(&err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for a tunnel");
         goto failed;
@@ -215,6 +238,6 @@ void dtr_tunnel_connect(struct dtr_http_exchange *exchange, const struct dtr_add
     return;
 failed:
     free(dial);
-    dtr_http_reply(exchange, 502, NULL, 0, err.text);
+    refuse(exchange, status, &err);
     tell(owner ? owner : &nobody, &err);
 }

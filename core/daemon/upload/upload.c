@@ -11,7 +11,10 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { WAIT_MS = 60000 };
+enum {
+    WAIT_MS = 60000,
+    CONNECTIONS = 8192, /* of peers, at once; a further one is closed */
+};
 
 /* --- connections
  * -------------------------------------------------------------------------------------------- */
@@ -45,7 +48,9 @@ static void on_arrival(struct dtr_msg *msg)
     const struct dtr_transport_ops *ops = transport->feature->ops;
     struct dtr_stream *stream = NULL;
     struct dtr_error err;
-    if (dtr_stream_new(site->loop, arrival->fd, &nobody, NULL, &stream, &err) == DTR_OK) {
+    if (site->streams.count >= site->upload->connections / site->upload->site_count) {
+        (void)close(arrival->fd);
+    } else if (dtr_stream_new(site->loop, arrival->fd, &nobody, NULL, &stream, &err) == DTR_OK) {
         dtr_stream_group_add(&site->streams, stream);
         ops->serve(transport->instance, stream, &site->upload->service);
     } else {
@@ -82,6 +87,7 @@ int upload_new(struct dtr_daemon *daemon, struct upload **ret_upload, struct dtr
     }
     *upload = (struct upload){.daemon = daemon, .service.daemon = daemon, .sites = sites};
     upload->site_count = daemon->parts.data_count;
+    upload->connections = CONNECTIONS;
     for (size_t i = 0; i < upload->site_count; i++) {
         sites[i].upload = upload;
         sites[i].loop = daemon->parts.data[i];

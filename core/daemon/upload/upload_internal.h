@@ -34,6 +34,7 @@ struct upload {
     struct dtr_listener *listener;
     struct upload_site *sites;
     size_t site_count, next_site;
+    size_t connections; /* how many there may be, each data thread its part */
     bool closing;
     size_t open_sites; /* while it stops */
     uint64_t limit_ms;
