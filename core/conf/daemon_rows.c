@@ -247,7 +247,9 @@ static const struct dtr_conf_row rows[] = {
     {DTR_PAIRS("tracing.headers", tracing.headers), .secret = true, TRACING_LATER,
      .help = "Headers that go with traces"},
     {DTR_PAIRS("backend.requestHeader", backend.request_header), .secret = true,
-     .help = "Headers for the origin of a task, where the client sent none of the name"},
+     .help =
+         "Headers for the origin of a task, at hosts that this file names, where the client sent none of the "
+         "name"},
     {DTR_INT("backend.maxRetries", backend.max_retries), .initial = "1", DTR_RANGE(0, 100),
      DTR_LATER("the download decides about another try"), .help = "Other tries of a request to an origin"},
     {DTR_BOOL("backend.enableCacheTemporaryRedirect", backend.enable_cache_temporary_redirect),

@@ -113,10 +113,14 @@ static int begin(struct rescue *rescue, const struct proxy_rest *rest, struct dt
     const struct dtr_daemon *daemon = rescue->site->proxy->daemon;
     struct dtr_header headers[HEADER_LINES];
     char *lines = strdup(rest->headers);
+    char *more = rest->trusted && daemon->origin_headers ? strdup(daemon->origin_headers) : NULL;
+    size_t given = header_lines_split(lines, headers, 0);
+    size_t count = header_lines_split(more, headers, given);
     const struct dtr_origin_request request = {
         .url = rest->url,
         .headers = headers,
-        .header_count = header_lines_cut(lines, headers),
+        .header_count = count,
+        .own_header_count = count - given,
         .trusted = rest->trusted,
         .offset = rest->offset,
         .length = rest->end == DTR_LENGTH_UNKNOWN ? DTR_LENGTH_UNKNOWN : rest->end - rest->offset,
@@ -128,6 +132,7 @@ static int begin(struct rescue *rescue, const struct proxy_rest *rest, struct dt
     int rc = rescue->ops->read(daemon->origin.instance, rescue->site->loop, &request, &origin_sink, rescue,
                                &rescue->call, err);
     free(lines);
+    free(more);
     return rc;
 }
 

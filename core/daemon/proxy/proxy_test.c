@@ -479,6 +479,24 @@ static void a_full_disk_is_not_the_clients_trouble(void **state)
     finish();
 }
 
+/* The blob's origin may need what the operator has every request to it carry. */
+static void the_rest_is_asked_for_like_the_beginning(void **state)
+{
+    (void)state;
+    static char headers[] = "X-Token: secret\n";
+    struct client client;
+    begin_with_room(1 << 20);
+    node.origin_headers = headers;
+    ask(&client, "GET " BLOB "\r\n");
+    assert_part(&client, "HTTP/1.1 200 ", 0, RIG_SIZE);
+    assert_non_null(strstr(rig_origin_headers, "X-Token: secret\n"));
+    ask(&client, "GET " BLOB "X-Dragonfly-Registry: http://evil.test\r\n\r\n");
+    assert_part(&client, "HTTP/1.1 200 ", 0, RIG_SIZE);
+    assert_string_equal(rig_origin_url, "http://evil.test/v2/a/blobs/x");
+    assert_null(strstr(rig_origin_headers, "X-Token"));
+    finish();
+}
+
 static int open_nothing(void *instance, const struct dtr_task_facts *facts, struct dtr_stored **ret_stored,
                         struct dtr_error *err)
 {
@@ -666,6 +684,7 @@ int main(void)
         cmocka_unit_test(a_client_that_leaves_is_forgotten),
         cmocka_unit_test(closing_ends_a_task_that_waits),
         cmocka_unit_test(a_full_disk_is_not_the_clients_trouble),
+        cmocka_unit_test(the_rest_is_asked_for_like_the_beginning),
         cmocka_unit_test(what_signs_a_url_is_not_logged),
         cmocka_unit_test(a_store_that_cannot_be_written_is_passed_by),
         cmocka_unit_test(what_may_not_come_from_the_origin_does_not),

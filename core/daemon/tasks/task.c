@@ -431,6 +431,7 @@ static int take_origin(struct dtr_task *task, const struct dtr_read_request *req
     task->strings[ORIGIN_URL] = url;
     task->strings[REQUEST_HEADERS] = headers;
     task->trusted = request->trusted;
+    task->named = request->named;
     return DTR_OK;
 }
 

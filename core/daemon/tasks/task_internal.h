@@ -37,6 +37,7 @@ struct dtr_task {
     struct dtr_task_facts facts;
     char *strings[10];        /* of facts, then those below */
     bool trusted;             /* ORIGIN_URL is an operator's choice */
+    bool named;               /* so is its host */
     struct dtr_piece *pieces; /* by number, length 0: not there */
     uint32_t piece_room, piece_count_had;
     struct dtr_ranges readable;

@@ -340,6 +340,36 @@ static void credentials_go_where_their_reader_meant(void **state)
     finish();
 }
 
+static void read_named(struct seen *seen, const char *url, bool named)
+{
+    const struct dtr_read_request request = {.task_id = task_id,
+                                             .url = url,
+                                             .headers = "Accept: */*\n",
+                                             .named = named,
+                                             .length = DTR_LENGTH_UNKNOWN};
+    *seen = (struct seen){0};
+    assert_int_equal(dtr_tasks_read(tasks, &request, &events, seen, &seen->reader, NULL), DTR_OK);
+    turn_until(&seen->ended);
+    dtr_reader_close(seen->reader);
+}
+
+/* A stranger names any host: what is meant for the operator's does not go there. */
+static void the_operators_headers_go_to_the_operators_hosts(void **state)
+{
+    (void)state;
+    struct seen seen;
+    begin(false);
+    tasks->options.origin_headers = "X-Token: secret\n";
+    script.status = 404;
+    read_named(&seen, "http://evil/x", false);
+    assert_string_equal(rig_origin_headers, "Accept: */*\n");
+    read_named(&seen, "http://registry/x", true);
+    assert_string_equal(rig_origin_headers, "Accept: */*\nX-Token: secret\n");
+    read_named(&seen, "http://evil/x", false);
+    assert_string_equal(rig_origin_headers, "Accept: */*\n");
+    finish();
+}
+
 static void told_to_go_to_the_source_it_reports_every_piece(void **state)
 {
     (void)state;
@@ -967,6 +997,7 @@ int main(void)
         cmocka_unit_test(an_origins_refusal_reaches_the_reader),
         cmocka_unit_test(what_is_not_there_leaves_nothing_behind),
         cmocka_unit_test(credentials_go_where_their_reader_meant),
+        cmocka_unit_test(the_operators_headers_go_to_the_operators_hosts),
         cmocka_unit_test(told_to_go_to_the_source_it_reports_every_piece),
         cmocka_unit_test(the_length_is_asked_for_by_one_byte),
         cmocka_unit_test(a_known_task_never_touches_the_origin),

@@ -412,6 +412,7 @@ static int prepare(struct order *order, const Common__V2__Download *message, boo
     char uuid[37];
     dtr_uuid(uuid);
     int rc = download_take(&order->download, message, err);
+    order->download.read.named = rc == DTR_OK && dtr_mirror_names(daemon->mirror, order->download.read.url);
     if (rc == DTR_OK)
         rc = check_output(order, local, err);
     if (rc == DTR_OK)
