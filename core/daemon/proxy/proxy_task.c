@@ -10,6 +10,7 @@
  * store cannot hold (proxy_rescue.c). */
 #include "core/daemon/proxy/proxy_reading.h"
 
+#include "core/base/digest.h"
 #include "core/base/list.h"
 #include "core/daemon/tasks/counts.h"
 #include "core/obs/log.h"
@@ -247,11 +248,12 @@ static void refuse_range(struct reading *reading, uint64_t total)
     over(reading);
 }
 
+/* What has a digest is one version only, whatever an origin calls it. */
 static void keep_version(struct reading *reading, const struct dtr_header *headers, size_t count)
 {
     const char *tag = find(headers, count, "ETag");
     const char *version = tag && strncmp(tag, "W/", 2) != 0 ? tag : find(headers, count, "Last-Modified");
-    reading->version = version ? strdup(version) : NULL;
+    reading->version = version && !dtr_expected_known(reading->digest) ? strdup(version) : NULL;
 }
 
 /* Decides which part is the answer and sends the head. The reader is opened anew when its part does not

@@ -2,6 +2,7 @@
  * echoes, tunnels, and the end. Clients are threads with blocking sockets. */
 #include "core/daemon/proxy/proxy.h"
 
+#include "core/base/digest.h"
 #include "core/base/list.h"
 #include "core/base/str.h"
 #include "core/daemon/tasks/rig.h"
@@ -573,6 +574,22 @@ static void what_may_not_come_from_the_origin_does_not(void **state)
     finish();
 }
 
+/* A registry behind which several servers stand tags the same blob in several ways. */
+static void a_blob_with_a_digest_is_continued_whatever_its_tag(void **state)
+{
+    (void)state;
+    struct client client;
+    char hex[65], head[300];
+    begin_with_room(1 << 20);
+    dtr_sha256_hex(rig_object, RIG_SIZE, hex);
+    (void)snprintf(head, sizeof(head), "GET /v2/a/blobs/sha256:%s" OTHER "\r\n", hex);
+    script.renew_after = rig_origin_requests + 1;
+    script.only_the_tag = true;
+    ask(&client, head);
+    assert_part(&client, "HTTP/1.1 200 ", 0, RIG_SIZE);
+    finish();
+}
+
 /* The rest would be another object's. */
 static void a_version_is_not_continued_by_another(void **state)
 {
@@ -688,6 +705,7 @@ int main(void)
         cmocka_unit_test(what_signs_a_url_is_not_logged),
         cmocka_unit_test(a_store_that_cannot_be_written_is_passed_by),
         cmocka_unit_test(what_may_not_come_from_the_origin_does_not),
+        cmocka_unit_test(a_blob_with_a_digest_is_continued_whatever_its_tag),
         cmocka_unit_test(a_version_is_not_continued_by_another),
         cmocka_unit_test(other_requests_pass_through),
         cmocka_unit_test(a_push_passes_through),

@@ -2,6 +2,7 @@
 #include "core/daemon/tasks/check.h"
 
 #include "core/base/clock.h"
+#include "core/base/digest.h"
 #include "core/base/str.h"
 #include "core/obs/log.h"
 #include <stdlib.h>
@@ -103,7 +104,7 @@ static int keep_strings(struct dtr_task *task, const struct dtr_task_facts *fact
         if (i < sizeof(kept) / sizeof(kept[0]))
             *kept[i] = task->strings[i];
     }
-    task->checkable = check_possible(task->facts.digest);
+    task->checkable = dtr_expected_known(task->facts.digest);
     return task_keep(task, ORIGIN_URL, task->facts.url) ? DTR_OK : DTR_ENOMEM;
 }
 
@@ -486,7 +487,7 @@ static int take_digest(struct dtr_task *task, const char *digest, struct dtr_err
     if (!task_keep(task, DIGEST, digest))
         return dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for a task");
     task->facts.digest = task->strings[DIGEST];
-    task->checkable = check_possible(task->facts.digest);
+    task->checkable = dtr_expected_known(task->facts.digest);
     return DTR_OK;
 }
 
