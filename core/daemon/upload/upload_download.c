@@ -113,6 +113,8 @@ static int read_range(struct order *order, uint64_t offset, uint64_t length, str
     /* The new one is there before the old one goes, so that a pull goes on. */
     int rc =
         dtr_tasks_read(order->upload->daemon->tasks, &request, &reader_events, order, &order->reader, err);
+    if (rc == DTR_OK)
+        order->task = dtr_tasks_find(order->upload->daemon->tasks, request.task_id);
     if (old && rc == DTR_OK)
         dtr_reader_close(old);
     order->ended = false;
@@ -211,11 +213,8 @@ static void recheck(struct order *order, const struct dtr_error *err)
 {
     order->damage = *err;
     order->rechecking = true;
-    order->recheck =
-        (struct dtr_recheck){.task = dtr_tasks_find(order->upload->daemon->tasks, order->download.task_id),
-                             .number = order->content_number,
-                             .done = on_rechecked,
-                             .context = order};
+    order->recheck = (struct dtr_recheck){
+        .task = order->task, .number = order->content_number, .done = on_rechecked, .context = order};
     dtr_task_recheck(&order->recheck);
 }
 
@@ -264,8 +263,7 @@ static bool tell_next(struct order *order, const struct dtr_piece *piece)
 /* Of a whole file, unless it was checked when it came. */
 static const char *digest_to_check(const struct order *order)
 {
-    const struct dtr_task *task = dtr_tasks_find(order->upload->daemon->tasks, order->download.task_id);
-    const struct dtr_task_facts *facts = dtr_task_facts(task);
+    const struct dtr_task_facts *facts = dtr_task_facts(order->task);
     const char *digest = order->download.digest;
     bool checked = facts->finished_at && strcmp(facts->digest, digest) == 0;
     return checked || order->download.ranged ? "" : digest;
@@ -310,7 +308,7 @@ void order_advance(struct order *order)
     bool waits = false;
     if (order->over || !order->reader)
         return;
-    const struct dtr_task *task = dtr_tasks_find(order->upload->daemon->tasks, order->download.task_id);
+    const struct dtr_task *task = order->task;
     if (!order->started)
         start(order, task);
     while (!waits && !order->over && order->started && !busy(order) && order->left > 0 &&
@@ -333,7 +331,7 @@ void orders_piece(struct upload *upload, const struct dtr_task *task)
 {
     dtr_list_each_safe (node, &upload->orders) {
         struct order *order = dtr_container(node, struct order, link);
-        if (strcmp(order->download.task_id, dtr_task_id_of(task)) == 0)
+        if (order->reader && order->task == task)
             order_advance(order);
     }
 }

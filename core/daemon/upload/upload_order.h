@@ -19,9 +19,10 @@ struct order {
     struct dtr_loop *data; /* where its bytes are read */
     struct dtr_timer *deadline;
     struct dtr_reader *reader;
-    bool ended;     /* the reader has nothing more to say */
-    bool over;      /* the call was given its status */
-    uint8_t *local; /* bit per piece: was here before the order came; NULL: none */
+    struct dtr_task *task; /* the reader's */
+    bool ended;            /* the reader has nothing more to say */
+    bool over;             /* the call was given its status */
+    uint8_t *local;        /* bit per piece: was here before the order came; NULL: none */
     uint32_t local_count;
 
     /* From the start on: the length of the object is known. */
