@@ -90,27 +90,6 @@ static void on_closed(void *context, const struct dtr_error *err)
 static const struct dtr_stream_events joined_events = {
     .data = on_data, .end = on_end, .drained = on_drained, .closed = on_closed};
 
-static void ignore_data(void *context, const uint8_t *bytes, size_t length)
-{
-    (void)context;
-    (void)bytes;
-    (void)length;
-}
-
-static void ignore_closed(void *context, const struct dtr_error *err)
-{
-    (void)context;
-    (void)err;
-}
-
-static const struct dtr_stream_events orphan_events = {.data = ignore_data, .closed = ignore_closed};
-
-static void orphan(struct dtr_stream *stream)
-{
-    dtr_stream_adopt(stream, &orphan_events, NULL);
-    dtr_stream_close(stream, false);
-}
-
 static void adopt(struct side *side, struct dtr_stream *stream, uint64_t idle_ms)
 {
     side->stream = stream;
@@ -125,8 +104,8 @@ int dtr_tunnel_join(struct dtr_stream *client, struct dtr_stream *target, const 
 {
     struct dtr_tunnel *tunnel = calloc(1, sizeof(*tunnel));
     if (!tunnel) {
-        orphan(client);
-        orphan(target);
+        dtr_stream_drop(client);
+        dtr_stream_drop(target);
         return dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for a tunnel");
     }
     if (owner)
@@ -208,6 +187,14 @@ static void dial_abandoned(void *context, const struct dtr_error *err)
     dial->exchange = NULL;
     dtr_stream_close(dial->stream, false);
     tell(&dial->owner, err);
+}
+
+/* The target waits: it is not read from before it is joined. */
+static void ignore_data(void *context, const uint8_t *bytes, size_t length)
+{
+    (void)context;
+    (void)bytes;
+    (void)length;
 }
 
 static const struct dtr_stream_events dial_events = {

@@ -543,6 +543,27 @@ void dtr_stream_adopt(struct dtr_stream *stream, const struct dtr_stream_events 
     stream->context = context;
 }
 
+static void ignore_data(void *context, const uint8_t *bytes, size_t length)
+{
+    (void)context;
+    (void)bytes;
+    (void)length;
+}
+
+static void ignore_closed(void *context, const struct dtr_error *err)
+{
+    (void)context;
+    (void)err;
+}
+
+const struct dtr_stream_events dtr_stream_nobody = {.data = ignore_data, .closed = ignore_closed};
+
+void dtr_stream_drop(struct dtr_stream *stream)
+{
+    dtr_stream_adopt(stream, &dtr_stream_nobody, NULL);
+    dtr_stream_close(stream, false);
+}
+
 struct dtr_stream_member *dtr_stream_member(struct dtr_stream *stream)
 {
     return &stream->member;

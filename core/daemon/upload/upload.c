@@ -25,23 +25,9 @@ struct arrival {
     int fd;
 };
 
-static void nothing(void *context, const uint8_t *bytes, size_t length)
-{
-    (void)context;
-    (void)bytes;
-    (void)length;
-}
-
-static void gone(void *context, const struct dtr_error *err)
-{
-    (void)context;
-    (void)err;
-}
-
 /* Data thread. */
 static void on_arrival(struct dtr_msg *msg)
 {
-    static const struct dtr_stream_events nobody = {.data = nothing, .closed = gone};
     struct arrival *arrival = dtr_container(msg, struct arrival, msg);
     struct upload_site *site = arrival->site;
     const struct dtr_offer *transport = &site->upload->daemon->transport;
@@ -50,7 +36,7 @@ static void on_arrival(struct dtr_msg *msg)
     struct dtr_error err;
     if (site->streams.count >= site->upload->connections / site->upload->site_count) {
         (void)close(arrival->fd);
-    } else if (dtr_stream_new(site->loop, arrival->fd, &nobody, NULL, &stream, &err) == DTR_OK) {
+    } else if (dtr_stream_new(site->loop, arrival->fd, &dtr_stream_nobody, NULL, &stream, &err) == DTR_OK) {
         dtr_stream_group_add(&site->streams, stream);
         ops->serve(transport->instance, stream, &site->upload->service);
     } else {
