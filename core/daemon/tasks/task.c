@@ -4,9 +4,9 @@
 #include "core/base/clock.h"
 #include "core/base/digest.h"
 #include "core/base/str.h"
+#include "core/daemon/header_lines.h"
 #include "core/obs/log.h"
 #include <stdlib.h>
-#include <strings.h>
 
 int dtr_tasks_new(const struct dtr_tasks_options *options, struct dtr_tasks **ret_tasks,
                   struct dtr_error *err)
@@ -143,29 +143,14 @@ int task_reserve_piece(struct dtr_task *task, uint32_t number, struct dtr_error 
     return DTR_OK;
 }
 
-/* The value in a header line of this name; false: there is none. */
-static bool take_line(const char *headers, const char *name, char *value, size_t size)
-{
-    size_t length = strlen(name);
-    for (const char *line = headers; line && *line; line = strchr(line, '\n')) {
-        line += *line == '\n';
-        if (strncasecmp(line, name, length) == 0 && line[length] == ':') {
-            const char *from = line + length + 1 + strspn(line + length + 1, " ");
-            (void)snprintf(value, size, "%.*s", (int)strcspn(from, "\n"), from);
-            return true;
-        }
-    }
-    return false;
-}
-
 /* Which version of the object an earlier process had begun, by the head that it kept. */
 static void restore_version(struct dtr_task *task)
 {
-    const char *headers = task->facts.headers;
-    bool tagged = take_line(headers, "ETag", task->version, sizeof(task->version));
-    if ((!tagged || strncmp(task->version, "W/", 2) == 0) &&
-        !take_line(headers, "Last-Modified", task->version, sizeof(task->version)))
-        task->version[0] = '\0';
+    struct dtr_header headers[HEADER_LINES];
+    char *lines = strdup(task->facts.headers);
+    const char *version = dtr_header_version(headers, header_lines_split(lines, headers, 0));
+    (void)dtr_copy_text(task->version, sizeof(task->version), version ? version : "");
+    free(lines);
 }
 
 static bool is_whole(const struct dtr_task *task)

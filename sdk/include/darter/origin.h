@@ -13,6 +13,7 @@
 #include <darter/error.h>
 #include <darter/host.h>
 #include <darter/storage.h>
+#include <string.h>
 #include <strings.h>
 
 struct dtr_origin_call; /* one running request */
@@ -30,6 +31,14 @@ static inline const char *dtr_header_find(const struct dtr_header *headers, size
             return headers[i].value;
     }
     return NULL;
+}
+
+/* What tells one version of an object from another, for `if_range`: its strong entity tag, else its date;
+ * NULL: nothing does. */
+static inline const char *dtr_header_version(const struct dtr_header *headers, size_t count)
+{
+    const char *tag = dtr_header_find(headers, count, "ETag");
+    return tag && strncmp(tag, "W/", 2) != 0 ? tag : dtr_header_find(headers, count, "Last-Modified");
 }
 
 struct dtr_origin_request {
