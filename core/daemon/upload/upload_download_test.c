@@ -120,6 +120,9 @@ static void of_a_slow_reader_one_piece_at_most_is_held(void **state)
 /* Room for one piece: the second caller waits for the first one's. */
 static void begin_two(struct received *second, Common__V2__Download *download)
 {
+    *download = plain();
+    download->need_piece_content = true;
+    second->credit = 0;
     rig.config.upload.content_memory = 1;
     serve_rig_begin(&rig);
     serve_download_all(&rig, rig.peer, &got, download); /* now it is in the store */
@@ -136,9 +139,7 @@ static void one_that_finds_no_room_waits_for_it(void **state)
 {
     (void)state;
     static struct received second;
-    Common__V2__Download download = plain();
-    download.need_piece_content = true;
-    second.credit = 0;
+    Common__V2__Download download;
     begin_two(&second, &download);
     /* Callers on the unix socket have room of their own. */
     static struct received local;
@@ -158,9 +159,7 @@ static void one_that_stalls_goes_when_others_wait(void **state)
 {
     (void)state;
     static struct received second;
-    Common__V2__Download download = plain();
-    download.need_piece_content = true;
-    second.credit = 0;
+    Common__V2__Download download;
     begin_two(&second, &download);
     rig.daemon.upload->stall_ms = 20;
     dtr_timer_set(rig.daemon.upload->stalls, 20);
