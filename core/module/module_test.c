@@ -286,7 +286,7 @@ static void assert_prints(char *text, const char *const *lines, size_t count)
 static void test_list(void **state)
 {
     static const char *const lines[] = {"runtime_good         -        refused: ", "chmod go-w",
-                                        "runtime_abi          -        refused: ", "ABI 9." MINOR};
+                                        "runtime_abi          -        refused: ", ("ABI 9." MINOR)};
     struct fixture *f = *state;
     struct dtr_modules *modules;
     struct dtr_error err = {0};
