@@ -74,19 +74,6 @@ int dtr_tasks_delete(struct dtr_tasks *tasks, const char *task_id,
 /* Whether the peer at this address has given wrong bytes: nothing is to be taken from it. */
 bool dtr_tasks_is_liar(const struct dtr_tasks *tasks, const char *ip);
 
-/* A piece seems to be damaged in the store: it is read back on the data thread, and when it is, it is there
- * no more, for anybody, and fetched anew when somebody wants it. The caller fills `task`, `number`, `done`
- * and `context`, keeps it and a reader with an open copy until `done`, which comes once, later. */
-struct dtr_recheck {
-    struct dtr_msg msg;
-    struct dtr_task *task;
-    uint32_t number;
-    void (*done)(void *context);
-    void *context;
-    int result;
-};
-void dtr_task_recheck(struct dtr_recheck *recheck);
-
 /* --- readers ------------------------------------------------------------------------------------------ */
 
 /* Who a reader is and what it reads. Strings are copied. */

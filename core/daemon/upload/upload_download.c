@@ -16,7 +16,7 @@
 /* What is on other threads comes back first. */
 static bool busy(const struct order *order)
 {
-    return order->content || order->output_busy || order->settling || order->rechecking;
+    return order->content || order->output_busy || order->settling;
 }
 
 void orders_wait(struct upload *upload)
@@ -198,34 +198,10 @@ static const struct dtr_piece *next_piece(const struct order *order, const struc
     return NULL;
 }
 
-static void on_rechecked(void *context)
-{
-    struct order *order = context;
-    order->rechecking = false;
-    if (order->over)
-        release(order);
-    else
-        finish(order, &order->damage);
-}
-
-/* The caller hears of it when nobody is offered the piece any more, so that another try gets a good one. */
-static void recheck(struct order *order, const struct dtr_error *err)
-{
-    order->damage = *err;
-    order->rechecking = true;
-    order->recheck = (struct dtr_recheck){
-        .task = order->task, .number = order->content_number, .done = on_rechecked, .context = order};
-    dtr_task_recheck(&order->recheck);
-}
-
 static void on_content(void *context, struct dtr_rpc_out *message, const struct dtr_error *err)
 {
     struct order *order = context;
     order->content = NULL;
-    if (!message && !order->over && err->code == DTR_ECORRUPT) {
-        recheck(order, err);
-        return;
-    }
     if (!message && !order->over)
         finish(order, err);
     if (order->over || !message) {
@@ -298,7 +274,7 @@ static void all_told(struct order *order)
 /* Nothing more will come: the bytes were all here, but a piece did not stand its check. */
 static bool in_vain(const struct order *order, const struct dtr_task *task)
 {
-    return order->ended && !order->content && !order->rechecking && !dtr_task_pulling(task) &&
+    return order->ended && !order->content && !dtr_task_pulling(task) &&
            (!order->started || (order->left > 0 && !next_piece(order, task)));
 }
 
@@ -311,7 +287,7 @@ void order_advance(struct order *order)
     const struct dtr_task *task = order->task;
     if (!order->started)
         start(order, task);
-    while (!waits && !order->over && order->started && !busy(order) && order->left > 0 &&
+    while (!waits && !order->over && order->started && !order->content && order->left > 0 &&
            dtr_rpc_call_queued(order->call) <= DTR_RPC_HIGH_WATER && (piece = next_piece(order, task)))
         waits = !tell_next(order, piece);
     if (!waits)

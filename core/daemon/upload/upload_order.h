@@ -45,9 +45,6 @@ struct order {
     uint64_t taken;              /* of them, at the last look for callers that stall */
     struct output *output;
     bool output_busy, output_written;
-    struct dtr_recheck recheck; /* of a piece that did not stand its check */
-    struct dtr_error damage;
-    bool rechecking;
 };
 
 /* upload_download.c: does what can be done now. */
