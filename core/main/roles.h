@@ -51,7 +51,7 @@ struct scheduler_role {
 };
 
 /* The same for the scheduler; `config` outlives the role. `dynconfig` is the path of dynconfig.yaml, whose
- * limits are taken over whenever they change, or NULL. */
+ * limits and applications are taken over whenever they change, or NULL. */
 int scheduler_role_open(struct scheduler_role *role, const struct dtr_scheduler_config *config,
                         const char *dynconfig, struct serve_pages *pages, struct dtr_error *err);
 void scheduler_role_stop(struct scheduler_role *role, void (*stopped)(void *context), void *context);

@@ -35,6 +35,9 @@ static void on_taken(void *context, const struct dtr_conf *conf, const void *fou
     const struct dtr_dynconfig *dynconfig = dtr_conf_dynconfig(conf);
     (void)found;
     role->had_dynconfig = true;
+    struct dtr_error err;
+    if (dtr_scheduler_set_applications(role->scheduler, dynconfig, &err) != DTR_OK)
+        dtr_log(DTR_LOG_WARN, NULL, "the applications' priorities stay as they are: %s", err.text);
     if (dynconfig->candidate_parent_limit == role->candidate_parent_limit &&
         dynconfig->filter_parent_limit == role->filter_parent_limit)
         return;
@@ -51,7 +54,8 @@ static void on_said(void *context, int code, const char *text)
 {
     const struct scheduler_role *role = context;
     if (code != DTR_ENOT_FOUND || role->had_dynconfig)
-        dtr_log(DTR_LOG_WARN, NULL, code == DTR_OK ? "%s" : "the limits stay as they are: %s", text);
+        dtr_log(DTR_LOG_WARN, NULL, code == DTR_OK ? "%s" : "applications and limits stay as they are: %s",
+                text);
 }
 
 static int follow_dynconfig(struct scheduler_role *role, const char *path, struct dtr_error *err)

@@ -77,7 +77,14 @@ static void on_register(struct announce *announce, const Scheduler__V2__Register
                             "register_peer_request has no download");
         return;
     }
+    if ((uint32_t)request->download->priority > PRIORITY_MOST) {
+        dtr_rpc_call_finish(announce->call, DTR_RPC_INVALID_ARGUMENT, "download.priority is not known");
+        return;
+    }
     take_download(request->download, &registered);
+    if (!registered.priority)
+        registered.priority =
+            priorities_of(announce->scheduler->priorities, registered.application, registered.url);
     registered.download = raw_download(message);
     event->registered = &registered;
     feed(announce, event);

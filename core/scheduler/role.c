@@ -3,6 +3,7 @@
 
 #include "core/base/clock.h"
 #include "core/loop/loop.h"
+#include "core/obs/log.h"
 #include "core/obs/metric.h"
 #include "core/rpc/methods.h"
 #include <stdlib.h>
@@ -122,6 +123,21 @@ void dtr_scheduler_configure(struct dtr_scheduler *scheduler, const struct dtr_s
     role_drain(scheduler);
 }
 
+int dtr_scheduler_set_applications(struct dtr_scheduler *scheduler, const struct dtr_dynconfig *dynconfig,
+                                   struct dtr_error *err)
+{
+    struct priorities *fresh = NULL;
+    int rc = priorities_new(dynconfig, &fresh, err);
+    if (rc != DTR_OK)
+        return rc;
+    if (!priorities_same(fresh, scheduler->priorities))
+        dtr_log(DTR_LOG_INFO, NULL, "priorities by application are taken over, for %zu",
+                dynconfig->applications.count);
+    priorities_free(scheduler->priorities);
+    scheduler->priorities = fresh;
+    return DTR_OK;
+}
+
 static void on_gone(struct dtr_msg *msg)
 {
     struct dtr_scheduler *scheduler = dtr_container(msg, struct dtr_scheduler, msg);
@@ -130,6 +146,7 @@ static void on_gone(struct dtr_msg *msg)
     dtr_timer_close(scheduler->timer);
     dtr_swarm_free(scheduler->swarm);
     policy_free(&scheduler->policy);
+    priorities_free(scheduler->priorities);
     free(scheduler);
     if (closed)
         closed(context);

@@ -5,6 +5,7 @@
 #include "core/base/list.h"
 #include "core/loop/loop.h"
 #include "core/policy/policy.h"
+#include "core/scheduler/priority.h"
 #include "core/scheduler/scheduler.h"
 #include "proto/scheduler.pb-c.h"
 
@@ -22,7 +23,8 @@ struct dtr_scheduler {
     struct dtr_swarm *swarm;
     struct dtr_swarm_config limits; /* as given; its policy decides while no script is in charge */
     struct policy policy;
-    struct dtr_timer *timer; /* dtr_swarm_wake_ms() */
+    struct priorities *priorities; /* of applications; NULL: none */
+    struct dtr_timer *timer;       /* dtr_swarm_wake_ms() */
     uint64_t seed_timeout_ms;
     int64_t wall_offset_ms; /* wall clock minus the swarm's clock */
     bool draining;

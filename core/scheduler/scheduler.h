@@ -7,6 +7,7 @@
 #define DTR_SCHEDULER_SCHEDULER_H
 
 #include "core/brain/swarm.h"
+#include "core/conf/dynconfig.h"
 #include "core/rpc/rpc.h"
 
 struct dtr_scheduler;
@@ -30,6 +31,10 @@ int dtr_scheduler_new(struct dtr_loop *loop, const struct dtr_scheduler_options 
 int dtr_scheduler_serve(struct dtr_scheduler *scheduler, struct dtr_rpc_table *table, struct dtr_error *err);
 /* Takes over other limits; the script stays in charge. */
 void dtr_scheduler_configure(struct dtr_scheduler *scheduler, const struct dtr_swarm_config *config);
+/* Takes over dynconfig->applications, priorities of downloads that name none, in the place of all earlier
+ * ones. Copies. When it fails, the earlier ones stay. */
+int dtr_scheduler_set_applications(struct dtr_scheduler *scheduler, const struct dtr_dynconfig *dynconfig,
+                                   struct dtr_error *err);
 /* Forgets everything; calls to seeds are cancelled. `closed` (or NULL) comes later, when it is gone. */
 void dtr_scheduler_close(struct dtr_scheduler *scheduler, void (*closed)(void *context), void *context);
 
