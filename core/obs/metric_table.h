@@ -66,8 +66,8 @@
 
 #define DTR_SCHEDULER_METRICS(X)                                                                             \
     DTR_METRIC_PAIR(X, SCHEDULER_ANNOUNCE_PEER, "announce_peer", "", 1, "AnnouncePeer streams")              \
-    DTR_METRIC_PAIR(X, SCHEDULER_STAT_PEER, "stat_peer", "", 0, "StatPeer calls")                            \
-    DTR_METRIC_PAIR(X, SCHEDULER_LEAVE_PEER, "leave_peer", "", 0, "DeletePeer calls")                        \
+    DTR_METRIC_PAIR(X, SCHEDULER_STAT_PEER, "stat_peer", "", 1, "StatPeer calls")                            \
+    DTR_METRIC_PAIR(X, SCHEDULER_LEAVE_PEER, "leave_peer", "", 1, "DeletePeer calls")                        \
     DTR_METRIC_PAIR(X, SCHEDULER_EXCHANGE_PEER, "exchange_peer", "", 0, "Peer exchanges")                    \
     DTR_METRIC_PAIR(X, SCHEDULER_REGISTER_PEER, "register_peer", DTR_PEER_LABELS, 1, "Peers registered")     \
     DTR_METRIC_PAIR(X, SCHEDULER_DOWNLOAD_PEER_STARTED, "download_peer_started", DTR_PEER_LABELS, 1,         \
@@ -89,7 +89,7 @@
     DTR_METRIC_PAIR(X, SCHEDULER_LEAVE_TASK, "leave_task", "", 1, "DeleteTask calls")                        \
     DTR_METRIC_PAIR(X, SCHEDULER_ANNOUNCE_HOST, "announce_host", DTR_ANNOUNCE_HOST_LABELS, 1,                \
                     "AnnounceHost calls")                                                                    \
-    DTR_METRIC_PAIR(X, SCHEDULER_LIST_HOSTS, "list_hosts", "", 0, "ListHosts calls")                         \
+    DTR_METRIC_PAIR(X, SCHEDULER_LIST_HOSTS, "list_hosts", "", 1, "ListHosts calls")                         \
     DTR_METRIC_PAIR(X, SCHEDULER_LEAVE_HOST, "leave_host", "", 1, "DeleteHost calls")                        \
     X(SCHEDULER_TRAFFIC, "traffic", COUNTER, "type,task_type,host_type", 1, "Bytes peers reported")          \
     X(SCHEDULER_HOST_TRAFFIC, "host_traffic", COUNTER, "type,task_type,host_type,host_id,host_ip,host_name", \

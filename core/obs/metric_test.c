@@ -52,7 +52,7 @@ static void plain_families_show_zero_and_unfed_ones_nothing(void **state)
     assert_shows(DTR_METRICS_CLIENT, "\ndragonfly_client_proxy_request_total 0\n");
     assert_shows(DTR_METRICS_SCHEDULER, "\ndragonfly_scheduler_concurrent_schedule_total 0\n");
     assert_shows(DTR_METRICS_SCHEDULER, "\ndragonfly_scheduler_schedule_duration_milliseconds_count 0\n");
-    assert_hides(DTR_METRICS_SCHEDULER, "dragonfly_scheduler_list_hosts_total");
+    assert_hides(DTR_METRICS_SCHEDULER, "dragonfly_scheduler_exchange_peer_total");
     assert_hides(DTR_METRICS_CLIENT, "dragonfly_client_delete_host_total");
     dtr_metric_add(DTR_CLIENT_DELETE_HOST, NULL, 1);
     assert_shows(DTR_METRICS_CLIENT, "\ndragonfly_client_delete_host_total 1\n");

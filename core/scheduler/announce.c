@@ -8,7 +8,7 @@
 /* Where the raw common.v2.Download lies in an AnnouncePeerRequest. */
 enum { REGISTER_PEER_REQUEST = 4, REGISTER_DOWNLOAD = 1 };
 
-static double duration_ms(const Google__Protobuf__Duration *duration)
+double duration_ms(const Google__Protobuf__Duration *duration)
 {
     return duration ? (double)duration->seconds * 1000 + duration->nanos / 1e6 : 0;
 }
@@ -164,8 +164,8 @@ static void on_message(void *context, struct dtr_rpc_call *call, const struct dt
         announce->peer_id = strdup(request->peer_id);
     if (!announce->peer_id)
         dtr_rpc_call_finish(call, DTR_RPC_RESOURCE_EXHAUSTED, "out of memory");
-    else if (!request->host_id[0] || !request->task_id[0] || !request->peer_id[0])
-        dtr_rpc_call_finish(call, DTR_RPC_INVALID_ARGUMENT, "host_id, task_id and peer_id must be set");
+    else if (!ids_given(call, request->host_id, request->task_id, request->peer_id))
+        return;
     else if (strcmp(announce->peer_id, request->peer_id) != 0)
         dtr_rpc_call_finish(call, DTR_RPC_INVALID_ARGUMENT, "a stream speaks for one peer_id");
     else if ((int)request->request_case < REGISTER_PEER_REQUEST)

@@ -108,9 +108,12 @@ int dtr_scheduler_serve(struct dtr_scheduler *scheduler, struct dtr_rpc_table *t
     static const struct dtr_rpc_handler handlers[] = {
         {.method = &dtr_rpc_scheduler_announce_peer, .open = announce_open},
         {.method = &dtr_rpc_scheduler_announce_host, .request = hosts_announce},
+        {.method = &dtr_rpc_scheduler_list_hosts, .request = hosts_list},
         {.method = &dtr_rpc_scheduler_delete_host, .request = hosts_delete},
         {.method = &dtr_rpc_scheduler_stat_task, .request = tasks_stat},
         {.method = &dtr_rpc_scheduler_delete_task, .request = tasks_delete},
+        {.method = &dtr_rpc_scheduler_stat_peer, .request = peers_stat},
+        {.method = &dtr_rpc_scheduler_delete_peer, .request = peers_delete},
     };
     return dtr_rpc_table_add(table, handlers, sizeof(handlers) / sizeof(handlers[0]), scheduler, err);
 }

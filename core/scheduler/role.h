@@ -57,6 +57,7 @@ void role_drain(struct dtr_scheduler *scheduler);
 void role_let_go(struct dtr_scheduler *scheduler);
 
 /* announce.c */
+double duration_ms(const Google__Protobuf__Duration *duration); /* NULL: 0 */
 void announce_open(void *service, struct dtr_rpc_call *call);
 
 /* answer.c */
@@ -65,6 +66,12 @@ void answer_parents(const struct dtr_scheduler *scheduler, struct announce *anno
 void answer_source(struct announce *announce, const char *description);
 void answer_empty(struct announce *announce);
 void answer_metadata_only(struct announce *announce);
+void answer_nothing(struct dtr_rpc_call *call);
+void answer_peer(const struct dtr_scheduler *scheduler, struct dtr_rpc_call *call,
+                 const struct dtr_swarm_peer *peer);
+/* The announced hosts, all or (`type` not NULL) of one type; an error leaves the call open. */
+int answer_hosts(const struct dtr_scheduler *scheduler, struct dtr_rpc_call *call, const uint32_t *type,
+                 struct dtr_error *err);
 void answer_task(const struct dtr_scheduler *scheduler, struct dtr_rpc_call *call,
                  const struct dtr_swarm_task *task);
 
@@ -81,11 +88,17 @@ void tell_action(const struct dtr_swarm_action *action);
 void tell_host_came(const struct dtr_swarm_announce *facts);
 void tell_host_left(const char *host_id);
 
-/* hosts.c: the unary calls. */
+/* The unary calls. hosts.c: */
 void hosts_announce(void *service, struct dtr_rpc_call *call, const struct dtr_rpc_message *request);
 void hosts_delete(void *service, struct dtr_rpc_call *call, const struct dtr_rpc_message *request);
+void hosts_list(void *service, struct dtr_rpc_call *call, const struct dtr_rpc_message *request);
+/* tasks.c: */
 void tasks_stat(void *service, struct dtr_rpc_call *call, const struct dtr_rpc_message *request);
 void tasks_delete(void *service, struct dtr_rpc_call *call, const struct dtr_rpc_message *request);
+void peers_stat(void *service, struct dtr_rpc_call *call, const struct dtr_rpc_message *request);
+void peers_delete(void *service, struct dtr_rpc_call *call, const struct dtr_rpc_message *request);
+/* Whether all are there, which Dragonfly demands too (wire page 2.5); else the call has ended. */
+bool ids_given(struct dtr_rpc_call *call, const char *host_id, const char *task_id, const char *peer_id);
 
 /* policy.c */
 int policy_start(struct dtr_scheduler *scheduler, const struct dtr_scheduler_options *options,
