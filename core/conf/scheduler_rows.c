@@ -150,7 +150,7 @@ static const struct dtr_conf_row rows[] = {
     {DTR_STRING("metrics.addr", metrics.addr), .initial = ":8000", .check = dtr_value_check_hostport,
      .help = "Where; without a host on all interfaces"},
     {DTR_BOOL("metrics.enableHost", metrics.enable_host), .initial = "false",
-     DTR_LATER("dragonfly_scheduler_host_traffic is not counted"), .help = "Count traffic by host too"},
+     .help = "Count traffic by host too"},
     {DTR_BOOL("network.enableIPv6", network.enable_ipv6), .initial = "false",
      .help = "Listeners without an address take both families"},
     {DTR_STRING("tracing.protocol", tracing.protocol), .words = "http|https|grpc", TRACING_LATER,

@@ -114,6 +114,7 @@ int scheduler_role_open(struct scheduler_role *role, const struct dtr_scheduler_
     role->filter_parent_limit = usual.filter_parent_limit;
     struct dtr_scheduler_options options = {.swarm = limits(role),
                                             .seed_timeout_ms = config->seed_peer.task_download_timeout_ms,
+                                            .count_hosts = config->metrics.enable_host,
                                             .algorithm = config->scheduler.algorithm};
     struct dtr_addr addr;
     char text[DTR_ADDR_TEXT];

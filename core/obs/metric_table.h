@@ -93,7 +93,7 @@
     DTR_METRIC_PAIR(X, SCHEDULER_LEAVE_HOST, "leave_host", "", 1, "DeleteHost calls")                        \
     X(SCHEDULER_TRAFFIC, "traffic", COUNTER, "type,task_type,host_type", 1, "Bytes peers reported")          \
     X(SCHEDULER_HOST_TRAFFIC, "host_traffic", COUNTER, "type,task_type,host_type,host_id,host_ip,host_name", \
-      0, "Bytes reported, by host")                                                                          \
+      1, "Bytes reported, by host")                                                                          \
     X(SCHEDULER_DOWNLOAD_PEER_DURATION, "download_peer_duration_milliseconds", SUMMARY, "task_size_level",   \
       1, "How long peers took for a download")                                                               \
     X(SCHEDULER_CONCURRENT_SCHEDULE, "concurrent_schedule_total", GAUGE, "", 1,                              \

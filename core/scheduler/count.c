@@ -16,9 +16,10 @@ static const char *traffic_name(enum dtr_traffic traffic)
     return (unsigned)traffic < sizeof(names) / sizeof(names[0]) ? names[traffic] : "BACK_TO_SOURCE";
 }
 
-static const char *host_type(bool seed)
+static const char *host_type(uint32_t type)
 {
-    return seed ? "super" : "normal";
+    static const char *const names[] = {"normal", "super", "strong", "weak"};
+    return type < sizeof(names) / sizeof(names[0]) ? names[type] : "super";
 }
 
 static void note_labels(struct announce *announce, const struct dtr_swarm_message *event,
@@ -28,19 +29,34 @@ static void note_labels(struct announce *announce, const struct dtr_swarm_messag
     uint32_t priority = event->registered ? event->registered->priority : peer ? peer->priority : 0;
     (void)snprintf(announce->counts.priority, sizeof(announce->counts.priority), "LEVEL%u",
                    priority < 10 ? priority : 9);
-    announce->counts.seed = host && host->facts.type;
+    announce->counts.host_type = host ? host->facts.type : 0;
 }
 
 static void count_peer(const struct announce *announce, enum dtr_metric_id id)
 {
-    dtr_metric_add(id, DTR_LABELS(announce->counts.priority, task_type, host_type(announce->counts.seed)), 1);
+    dtr_metric_add(
+        id, DTR_LABELS(announce->counts.priority, task_type, host_type(announce->counts.host_type)), 1);
 }
 
 static void count_piece(const struct announce *announce, enum dtr_metric_id id, enum dtr_traffic traffic,
                         double amount)
 {
-    dtr_metric_add(id, DTR_LABELS(traffic_name(traffic), task_type, host_type(announce->counts.seed)),
+    dtr_metric_add(id, DTR_LABELS(traffic_name(traffic), task_type, host_type(announce->counts.host_type)),
                    amount);
+}
+
+static void count_traffic(const struct announce *announce, const struct dtr_swarm_message *event,
+                          const struct dtr_swarm_peer *peer)
+{
+    const struct dtr_swarm_announce *host = &peer->host->facts;
+    double length = (double)event->piece.length;
+    count_piece(announce, DTR_SCHEDULER_DOWNLOAD_PIECE_FINISHED, event->piece.traffic, 1);
+    count_piece(announce, DTR_SCHEDULER_TRAFFIC, event->piece.traffic, length);
+    if (announce->scheduler->count_hosts)
+        dtr_metric_add(DTR_SCHEDULER_HOST_TRAFFIC,
+                       DTR_LABELS(traffic_name(event->piece.traffic), task_type,
+                                  host_type(announce->counts.host_type), host->id, host->ip, host->hostname),
+                       length);
 }
 
 static void count_finished(const struct announce *announce, const struct dtr_swarm_peer *peer)
@@ -77,8 +93,8 @@ static void count_event(struct announce *announce, const struct dtr_swarm_messag
         break;
     case DTR_SWARM_PIECE_FINISHED:
     case DTR_SWARM_SOURCE_PIECE_FINISHED:
-        count_piece(announce, DTR_SCHEDULER_DOWNLOAD_PIECE_FINISHED, event->piece.traffic, 1);
-        count_piece(announce, DTR_SCHEDULER_TRAFFIC, event->piece.traffic, (double)event->piece.length);
+        if (peer)
+            count_traffic(announce, event, peer);
         break;
     case DTR_SWARM_PIECE_FAILED:
         count_piece(announce, DTR_SCHEDULER_DOWNLOAD_PIECE_FINISHED_FAILURE, DTR_TRAFFIC_REMOTE_PEER, 1);

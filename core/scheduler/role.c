@@ -80,8 +80,10 @@ int dtr_scheduler_new(struct dtr_loop *loop, const struct dtr_scheduler_options 
     struct dtr_scheduler *scheduler = calloc(1, sizeof(*scheduler));
     if (!scheduler)
         return dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for the scheduler");
-    *scheduler = (struct dtr_scheduler){
-        .loop = loop, .limits = options->swarm, .seed_timeout_ms = options->seed_timeout_ms};
+    *scheduler = (struct dtr_scheduler){.loop = loop,
+                                        .limits = options->swarm,
+                                        .seed_timeout_ms = options->seed_timeout_ms,
+                                        .count_hosts = options->count_hosts};
     scheduler->wall_offset_ms = dtr_wall_ns() / 1000000 - (int64_t)dtr_now_ms();
     dtr_list_init(&scheduler->seed_calls);
     int rc = dtr_timer_open(loop, on_timer, scheduler, &scheduler->timer, err);

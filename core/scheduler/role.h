@@ -27,7 +27,7 @@ struct dtr_scheduler {
     struct dtr_timer *timer;       /* dtr_swarm_wake_ms() */
     uint64_t seed_timeout_ms;
     int64_t wall_offset_ms; /* wall clock minus the swarm's clock */
-    bool draining;
+    bool draining, count_hosts;
     struct dtr_list seed_calls; /* struct seed_call */
     bool closing;
     struct dtr_msg msg; /* the end of one without calls to seeds */
@@ -46,7 +46,7 @@ struct announce {
         bool open; /* it may still be refused */
         uint64_t asked_ms;
         char priority[8]; /* label values */
-        bool seed;
+        uint32_t host_type;
     } counts;
 };
 

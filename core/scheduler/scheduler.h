@@ -16,6 +16,7 @@ struct dtr_scheduler_options {
     struct dtr_swarm_config swarm;
     uint64_t seed_number;     /* of the swarm's random numbers */
     uint64_t seed_timeout_ms; /* seedPeer.taskDownloadTimeout */
+    bool count_hosts;         /* metrics.enableHost: traffic by host too */
     /* scheduler.algorithm: the script that ranks parents (core/policy/policy.h). "default", a script's name
      * or an absolute path; copied. It is looked at while the scheduler runs: a changed one takes over, a bad
      * one leaves the old in charge, and both are logged. NULL: swarm.policy decides. */
