@@ -98,8 +98,12 @@ static int open_rpc(struct scheduler_role *role, const struct dtr_scheduler_conf
         rc = dtr_rpc_health_serve(role->health, role->table, err);
     if (rc == DTR_OK)
         rc = dtr_rpc_health_set(role->health, "", true, err);
-    if (rc == DTR_OK)
+    if (rc == DTR_OK) {
+        int64_t per_s = config->server.request_rate_limit;
+        const struct dtr_rpc_rate rate = {.per_s = per_s < UINT32_MAX ? (uint32_t)per_s : UINT32_MAX};
+        dtr_rpc_table_limit(role->table, &rate);
         rc = dtr_rpc_server_new(role->control, NULL, &role->server, err);
+    }
     if (rc == DTR_OK)
         rc = dtr_rpc_server_listen(role->server, ret_addr, role->table, ret_addr, err);
     return rc;

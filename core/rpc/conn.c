@@ -244,7 +244,7 @@ static void drop_stream(struct dtr_stream *stream)
     dtr_stream_close(stream, false);
 }
 
-int dtr_rpc_conn_new(struct dtr_rpc_driver *driver, const struct dtr_rpc_table *table, int fd,
+int dtr_rpc_conn_new(struct dtr_rpc_driver *driver, struct dtr_rpc_table *table, int fd,
                      const struct dtr_addr *addr, uint64_t connect_ms,
                      const struct dtr_rpc_conn_events *events, void *context, struct dtr_rpc_conn **ret_conn,
                      struct dtr_error *err)

@@ -135,6 +135,25 @@ int dtr_rpc_on_header(nghttp2_session *h2, const nghttp2_frame *frame, const uin
     return good ? 0 : NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
 }
 
+/* Begins the call now, or when it is its turn, or not at all. */
+static void admit(struct dtr_rpc_call *call)
+{
+    uint64_t now = call->hub->now_ms(call->hub->context), turn_ms;
+    call->due_ms = call->timeout_ms ? now + call->timeout_ms : UINT64_MAX;
+    if (!dtr_rpc_table_admit(call->session->table, now, &turn_ms)) {
+        dtr_rpc_call_reject(call, DTR_RPC_RESOURCE_EXHAUSTED,
+                            "too many requests per second; try again later");
+    } else if (turn_ms <= now) {
+        dtr_rpc_call_begin(call);
+    } else {
+        call->turn_ms = turn_ms;
+        call->credit = 0;
+        dtr_rpc_hub_deadline(call->hub, call, turn_ms < call->due_ms ? turn_ms : call->due_ms);
+        if (!call->heap_at) /* no memory to wait with */
+            dtr_rpc_call_begin(call);
+    }
+}
+
 static void request_complete(struct dtr_rpc_call *call)
 {
     const struct dtr_rpc_handler *handler = call->handler;
@@ -145,11 +164,7 @@ static void request_complete(struct dtr_rpc_call *call)
     } else if (!call->is_grpc) {
         dtr_rpc_call_reject(call, DTR_RPC_INTERNAL, "the content-type is not application/grpc");
     } else {
-        call->started = true;
-        if (call->timeout_ms)
-            dtr_rpc_hub_deadline(call->hub, call, call->hub->now_ms(call->hub->context) + call->timeout_ms);
-        if (handler->open)
-            handler->open(call->service, call);
+        admit(call);
     }
 }
 
