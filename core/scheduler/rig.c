@@ -24,14 +24,14 @@ void rig_until(struct rig *rig, bool (*is_so)(void *context), void *context)
     assert_false(late);
 }
 
-static bool is_set(void *context)
+bool rig_is_set(void *flag)
 {
-    return *(bool *)context;
+    return *(bool *)flag;
 }
 
-static void set(void *context)
+void rig_set(void *flag)
 {
-    *(bool *)context = true;
+    *(bool *)flag = true;
 }
 
 void rig_open(struct rig *rig, const struct dtr_scheduler_options *options)
@@ -53,10 +53,10 @@ void rig_close(struct rig *rig)
 {
     bool stopped = false, closed = false;
     dtr_rpc_channel_close(rig->channel);
-    dtr_rpc_server_stop(rig->server, 0, set, &stopped);
-    rig_until(rig, is_set, &stopped);
-    dtr_scheduler_close(rig->scheduler, set, &closed);
-    rig_until(rig, is_set, &closed);
+    dtr_rpc_server_stop(rig->server, 0, rig_set, &stopped);
+    rig_until(rig, rig_is_set, &stopped);
+    dtr_scheduler_close(rig->scheduler, rig_set, &closed);
+    rig_until(rig, rig_is_set, &closed);
     dtr_loop_free(rig->loop);
     dtr_rpc_table_free(rig->table);
 }
@@ -79,7 +79,7 @@ struct rig_answer rig_ask(struct rig *rig, const struct dtr_rpc_method *method,
     struct rig_answer answer = {0};
     assert_int_equal(dtr_rpc_unary(rig->channel, method, request, &options, on_done, &answer, NULL, NULL),
                      DTR_OK);
-    rig_until(rig, is_set, &answer.done);
+    rig_until(rig, rig_is_set, &answer.done);
     return answer;
 }
 

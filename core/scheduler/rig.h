@@ -46,6 +46,9 @@ struct rig_answer {
     struct dtr_str bytes; /* of the response */
 };
 
+/* For callbacks: sets a bool; whether it is set. */
+void rig_set(void *flag);
+bool rig_is_set(void *flag);
 /* Steps the loop until `is_so(context)`; fails after 10 s. */
 void rig_until(struct rig *rig, bool (*is_so)(void *context), void *context);
 
