@@ -181,7 +181,7 @@ static void leave(struct announce *announce)
 {
     struct dtr_scheduler *scheduler = announce->scheduler;
     announce->over = true;
-    if (!announce->peer_id || scheduler->closing)
+    if (!announce->peer_id || announce->closed || scheduler->closing)
         return;
     dtr_swarm_stream_closed(scheduler->swarm, role_now_ms(scheduler), announce->peer_id, announce);
     role_drain(scheduler);

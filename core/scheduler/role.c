@@ -4,7 +4,6 @@
 #include "core/base/clock.h"
 #include "core/loop/loop.h"
 #include "core/obs/log.h"
-#include "core/obs/metric.h"
 #include "core/rpc/methods.h"
 #include <stdlib.h>
 
@@ -42,6 +41,7 @@ static void perform(struct dtr_scheduler *scheduler, const struct dtr_swarm_acti
         end_stream(action->stream, (enum dtr_rpc_code)action->code, action->text);
         break;
     case DTR_SWARM_CLOSE:
+        ((struct announce *)action->stream)->closed = true;
         end_stream(action->stream, DTR_RPC_OK, NULL);
         break;
     case DTR_SWARM_TRIGGER_SEED:
@@ -53,6 +53,15 @@ static void perform(struct dtr_scheduler *scheduler, const struct dtr_swarm_acti
     }
 }
 
+static void set_timer(struct dtr_scheduler *scheduler, uint64_t at_ms)
+{
+    uint64_t now = role_now_ms(scheduler);
+    if (at_ms == scheduler->timer_ms)
+        return;
+    scheduler->timer_ms = at_ms;
+    dtr_timer_set(scheduler->timer, at_ms == UINT64_MAX ? DTR_TIMER_OFF : at_ms > now ? at_ms - now : 0);
+}
+
 void role_drain(struct dtr_scheduler *scheduler)
 {
     struct dtr_swarm_action action;
@@ -62,14 +71,14 @@ void role_drain(struct dtr_scheduler *scheduler)
     while (dtr_swarm_next(scheduler->swarm, &action))
         perform(scheduler, &action);
     scheduler->draining = false;
-    uint64_t now = role_now_ms(scheduler), wake = dtr_swarm_wake_ms(scheduler->swarm);
-    dtr_timer_set(scheduler->timer, wake == UINT64_MAX ? DTR_TIMER_OFF : wake > now ? wake - now : 0);
-    dtr_metric_set(DTR_SCHEDULER_CONCURRENT_SCHEDULE, NULL, dtr_swarm_count(scheduler->swarm).waiting);
+    set_timer(scheduler, dtr_swarm_wake_ms(scheduler->swarm));
+    count_waiting(scheduler);
 }
 
 static void on_timer(void *context)
 {
     struct dtr_scheduler *scheduler = context;
+    scheduler->timer_ms = UINT64_MAX;
     dtr_swarm_time(scheduler->swarm, role_now_ms(scheduler));
     role_drain(scheduler);
 }
@@ -83,7 +92,8 @@ int dtr_scheduler_new(struct dtr_loop *loop, const struct dtr_scheduler_options 
     *scheduler = (struct dtr_scheduler){.loop = loop,
                                         .limits = options->swarm,
                                         .seed_timeout_ms = options->seed_timeout_ms,
-                                        .count_hosts = options->count_hosts};
+                                        .count_hosts = options->count_hosts,
+                                        .timer_ms = UINT64_MAX};
     scheduler->wall_offset_ms = dtr_wall_ns() / 1000000 - (int64_t)dtr_now_ms();
     dtr_list_init(&scheduler->seed_calls);
     int rc = dtr_timer_open(loop, on_timer, scheduler, &scheduler->timer, err);
@@ -99,7 +109,7 @@ int dtr_scheduler_new(struct dtr_loop *loop, const struct dtr_scheduler_options 
         free(scheduler);
         return rc;
     }
-    count_version();
+    count_begin(scheduler);
     role_drain(scheduler);
     *ret_scheduler = scheduler;
     return DTR_OK;

@@ -25,6 +25,8 @@ struct dtr_scheduler {
     struct policy policy;
     struct priorities *priorities; /* of applications; NULL: none */
     struct dtr_timer *timer;       /* dtr_swarm_wake_ms() */
+    uint64_t timer_ms;             /* when it fires; UINT64_MAX: it is off */
+    struct dtr_series *waiting, *schedule_ms;
     uint64_t seed_timeout_ms;
     int64_t wall_offset_ms; /* wall clock minus the swarm's clock */
     bool draining, count_hosts;
@@ -40,13 +42,13 @@ struct announce {
     struct dtr_scheduler *scheduler;
     struct dtr_rpc_call *call;
     char *peer_id; /* of its first message */
-    bool over;     /* the swarm has forgotten it */
+    bool over;     /* nothing is told to the swarm any more, */
+    bool closed;   /* which has forgotten the stream by itself */
     struct {       /* count.c: the last request */
         enum dtr_swarm_message_kind request;
         bool open; /* it may still be refused */
         uint64_t asked_ms;
-        char priority[8]; /* label values */
-        uint32_t host_type;
+        uint8_t priority, host_type; /* label values */
     } counts;
 };
 
@@ -80,7 +82,10 @@ void answer_task(const struct dtr_scheduler *scheduler, struct dtr_rpc_call *cal
 void count_message(struct announce *announce, const struct dtr_swarm_message *event);
 void count_taken(struct announce *announce);
 void count_action(const struct dtr_swarm_action *action);
-void count_version(void);
+/* After every drain. */
+void count_waiting(struct dtr_scheduler *scheduler);
+/* Once: what runs here. */
+void count_begin(struct dtr_scheduler *scheduler);
 
 /* tell.c: the log lines of the same, and of hosts. */
 void tell_message(const struct dtr_swarm_message *event);
