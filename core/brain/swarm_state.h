@@ -49,8 +49,8 @@ struct swarm_edge {
     struct dtr_list link;    /* in parent.children */
     struct swarm_edge *next; /* in child.parents */
     struct swarm_peer *parent, *child;
-    uint64_t tx, bytes;
-    uint32_t pieces;
+    uint64_t bytes;
+    uint32_t piece_length, pieces;
 };
 
 /* Piece costs, ms: mean and spread of all but the last one. */

@@ -51,6 +51,13 @@ static bool keep_field(struct dtr_rpc_call *call, const uint8_t *name, size_t na
     return dtr_str_ok(&call->fields);
 }
 
+/* What the transport says for itself; every call has it, and nobody asks for it. */
+static bool is_transport(const uint8_t *name, size_t length)
+{
+    return name[0] == ':' || same(name, length, "te") || same(name, length, "user-agent") ||
+           same(name, length, "grpc-accept-encoding");
+}
+
 static bool request_field(struct dtr_rpc_call *call, const uint8_t *name, size_t name_length,
                           const uint8_t *value, size_t value_length)
 {
@@ -68,7 +75,7 @@ static bool request_field(struct dtr_rpc_call *call, const uint8_t *name, size_t
     } else if (same(name, name_length, "grpc-timeout")) {
         /* One that cannot be read is no deadline. */
         (void)dtr_rpc_timeout_parse((const char *)value, value_length, &call->timeout_ms);
-    } else if (name[0] != ':' && !same(name, name_length, "te")) {
+    } else if (!is_transport(name, name_length)) {
         return keep_field(call, name, name_length, value, value_length);
     }
     return true;

@@ -104,7 +104,8 @@ void dtr_rpc_call_credit(struct dtr_rpc_call *call, uint32_t messages);
 /* Stops the call now: RST_STREAM(CANCEL). `closed` follows with CANCELLED. */
 void dtr_rpc_call_cancel(struct dtr_rpc_call *call);
 
-/* A header field (on a client also a trailer, in `closed`) that the other side sent; NULL without.
+/* A header field (on a client also a trailer, in `closed`) that the other side sent; NULL without, and for
+ * what the transport says for itself (pseudo-headers, te, user-agent, grpc-*).
  * `name` in lower case. Valid as long as the call. */
 const char *dtr_rpc_call_metadata(const struct dtr_rpc_call *call, const char *name);
 /* "10.0.0.1:8002" or "unix:"; valid during the event only. */
