@@ -94,7 +94,7 @@ static void collect_hosts(struct dtr_swarm *swarm)
         struct swarm_host *host = dtr_container(node, struct swarm_host, link);
         uint64_t interval_ms = host->facts.facts.interval_ms;
         if (is_quiet(swarm, host) || (interval_ms && swarm->now_ms - host->seen_ms > 2 * interval_ms))
-            dtr_swarm_host_remove(swarm, host);
+            dtr_swarm_host_expire(swarm, host);
     }
 }
 

@@ -214,7 +214,9 @@ static void on_done(struct dtr_task *task)
     readers_wake(task);
 }
 
-/* The origin has another object than the store: that one goes, and the next readers get the origin's. */
+/* The origin has another object than the store: that one goes, and the next readers get the origin's. What
+ * the store has no room for is of use to nobody as a part; its readers do without it, and the room is for
+ * others. */
 static void on_fail(struct dtr_task *task, const struct dtr_error *err)
 {
     if (err->code == DTR_ECORRUPT && !task->spoilt) {
@@ -223,6 +225,8 @@ static void on_fail(struct dtr_task *task, const struct dtr_error *err)
         task_spoil(task);
     }
     readers_fail(task, err);
+    if (err->code == DTR_ENO_SPACE)
+        task_spoil(task);
 }
 
 static void carry_out(struct dtr_task *task, const struct dtr_plan_action *action)
