@@ -37,7 +37,7 @@ static const struct dtr_conf_row rows[] = {
     {DTR_STRING("server.tls.cert", server.tls.cert), TLS_LATER, .help = "PEM file shown to callers"},
     {DTR_STRING("server.tls.key", server.tls.key), TLS_LATER, .help = "PEM file with its private key"},
     {DTR_INT("server.requestRateLimit", server.request_rate_limit), .initial = "4000", .unit = "requests/s",
-     POSITIVE, .help = "Calls and new streams; more are refused with RESOURCE_EXHAUSTED"},
+     POSITIVE, .help = "Calls and new streams; more wait up to 4 s, then RESOURCE_EXHAUSTED"},
     {DTR_STRING("server.logDir", server.log_dir), .unset = "no file, standard error only",
      .check = dtr_value_check_absolute, .help = "Folder of the log file scheduler.log"},
     {DTR_STRING("server.logLevel", server.log_level), .initial = "info",

@@ -164,6 +164,23 @@ static int make_folder_of(const char *path, struct dtr_error *err)
     return DTR_OK;
 }
 
+static struct dtr_rpc_rate rate_of(int64_t per_s, int64_t waiting)
+{
+    return (struct dtr_rpc_rate){.per_s = per_s < UINT32_MAX ? (uint32_t)per_s : UINT32_MAX,
+                                 .waiting = waiting < UINT32_MAX ? (uint32_t)waiting : UINT32_MAX};
+}
+
+static void limit_calls(struct dtr_daemon *daemon)
+{
+    const struct dtr_daemon_config *config = daemon->config;
+    const struct dtr_rpc_rate peers =
+        rate_of(config->upload.server.request_rate_limit, config->upload.server.request_buffer_size);
+    const struct dtr_rpc_rate local =
+        rate_of(config->download.server.request_rate_limit, config->download.server.request_buffer_size);
+    dtr_rpc_table_limit(daemon->peers, &peers);
+    dtr_rpc_table_limit(daemon->local, &local);
+}
+
 static int open_rpc(struct dtr_daemon *daemon, struct dtr_error *err)
 {
     const struct dtr_daemon_config *config = daemon->config;
@@ -180,6 +197,8 @@ static int open_rpc(struct dtr_daemon *daemon, struct dtr_error *err)
         rc = dtr_rpc_table_new(&daemon->peers, err);
     if (rc == DTR_OK)
         rc = dtr_rpc_table_new(&daemon->local, err);
+    if (rc == DTR_OK)
+        limit_calls(daemon);
     if (rc == DTR_OK)
         rc = upload_serve(daemon, daemon->peers, daemon->local, err);
     if (rc == DTR_OK)

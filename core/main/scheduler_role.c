@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { STOP_MS = 2000 };
+enum { STOP_MS = 2000, WAIT_S = 4 }; /* WAIT_S: so long may a call wait when there are too many */
 
 static struct dtr_swarm_config limits(const struct scheduler_role *role)
 {
@@ -99,7 +99,9 @@ static int open_rpc(struct scheduler_role *role, struct dtr_addr *addr, struct d
         rc = dtr_rpc_health_set(role->health, "", true, err);
     if (rc == DTR_OK) {
         int64_t per_s = role->config->server.request_rate_limit;
-        const struct dtr_rpc_rate rate = {.per_s = per_s < UINT32_MAX ? (uint32_t)per_s : UINT32_MAX};
+        const uint32_t most = UINT32_MAX / WAIT_S;
+        const uint32_t rate_s = per_s < most ? (uint32_t)per_s : most;
+        const struct dtr_rpc_rate rate = {.per_s = rate_s, .waiting = rate_s * WAIT_S};
         dtr_rpc_table_limit(role->table, &rate);
         rc = dtr_rpc_server_new(role->control, NULL, &role->server, err);
     }
