@@ -260,7 +260,7 @@ static const struct dtr_conf_row rows[] = {
     {DTR_BOOL("backend.enableHickoryDNS", backend.enable_hickory_dns), .initial = "true",
      DTR_NEVER("names are resolved by the system"), .help = "A resolver with its own cache"},
     {DTR_STRING("modules.storage", modules.storage), .initial = "file", .ours = true,
-     .help = "The storage module"},
+     .help = "The storage module: file, memory"},
     {DTR_STRINGS("modules.transport", modules.transport), .initial = "[vortex]", .ours = true,
      DTR_PARTLY("all are loaded, the first is used"), .help = "Transport modules, first choice first"},
     {DTR_STRINGS("modules.origin", modules.origin), .initial = "[http]", .ours = true,
