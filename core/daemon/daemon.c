@@ -3,6 +3,7 @@
 
 #include "core/base/str.h"
 #include "core/daemon/dynconfig.h"
+#include "core/daemon/gc.h"
 #include "core/daemon/proxy/proxy.h"
 #include "core/daemon/talk/talk.h"
 #include "core/daemon/tasks/counts.h"
@@ -80,6 +81,12 @@ static void on_piece(void *context, struct dtr_task *task, const struct dtr_piec
         talk_pull_over(context, task);
 }
 
+/* dtr_tasks_options.withdrawn */
+static void on_withdrawn(void *context, const char *task_id)
+{
+    talk_withdraw(context, task_id);
+}
+
 /* What every request to an origin is sent with. */
 static int prepare_origins(struct dtr_daemon *daemon, struct dtr_error *err)
 {
@@ -112,6 +119,8 @@ static int make_tasks(struct dtr_daemon *daemon, struct dtr_error *err)
         .origin_instance = daemon->origin.instance,
         .connect_ms = CONNECT_MS,
         .outside = {.scheduler = talk_scheduler, .parent = talk_parent, .context = daemon},
+        .withdrawn = on_withdrawn,
+        .withdrawn_context = daemon,
         .piece = on_piece,
         .piece_context = daemon,
         .origin_headers = daemon->origin_headers,
@@ -229,6 +238,8 @@ int dtr_daemon_new(const struct dtr_daemon_parts *parts, struct dtr_daemon **ret
         rc = dynconfig_new(daemon, parts->dynconfig, &daemon->dynconfig, err);
     if (rc == DTR_OK)
         rc = gauges_new(daemon, &daemon->gauges, err);
+    if (rc == DTR_OK)
+        rc = gc_new(daemon, &daemon->gc, err);
     /* On an error the process ends; what was opened goes with it. */
     if (rc == DTR_OK) {
         atomic_store(&daemon->serving, true);
@@ -297,6 +308,7 @@ void dtr_daemon_stop(struct dtr_daemon *daemon, uint64_t limit_ms, void (*stoppe
     }
     *ending = (struct ending){.daemon = daemon, .serving = 2, .stopped = stopped, .context = context};
     gauges_close(daemon->gauges);
+    gc_close(daemon->gc);
     upload_stop(daemon->upload, limit_ms, after_serving, ending);
     proxy_close(daemon->proxy, limit_ms, after_serving, ending);
 }

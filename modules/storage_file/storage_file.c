@@ -454,6 +454,22 @@ static int file_evict(void *instance, const char *task_id, struct dtr_error *err
     return gone ? DTR_OK : dtr_error_set(err, DTR_ENOT_FOUND, DTR_RETRY_NEVER, "no task %s", task_id);
 }
 
+static void file_cool(void *instance, const char *task_id)
+{
+    struct store *store = instance;
+    char path[PATH_SIZE];
+    int fd;
+
+    if (!is_task_id(task_id, strlen(task_id)))
+        return;
+    task_path(path, task_id, "");
+    fd = openat(store->tasks, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0)
+        return;
+    (void)posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED); /* pages that are not written yet stay for now */
+    close(fd);
+}
+
 /* As df counts: what only root could use is neither used nor free. */
 static int file_usage(void *instance, uint64_t *ret_total, uint64_t *ret_used, struct dtr_error *err)
 {
@@ -481,6 +497,7 @@ static const struct dtr_storage_ops ops = {
     .close = file_close,
     .evict = file_evict,
     .usage = file_usage,
+    .cool = file_cool,
 };
 
 static const struct dtr_option option_table[] = {

@@ -103,9 +103,10 @@ int dtr_tasks_delete(struct dtr_tasks *tasks, const char *task_id,
     if (task->deleted)
         return dtr_error_set(err, DTR_EUNAVAILABLE, DTR_RETRY_SAME, "task %.8s is being deleted already",
                              task_id);
-    if (!dtr_list_empty(&task->readers) || (task->planner && !dtr_planner_over(task->planner)))
+    if (!dtr_list_empty(&task->readers) || task->pins || (task->planner && !dtr_planner_over(task->planner)))
         return dtr_error_set(err, DTR_EUNAVAILABLE, DTR_RETRY_SAME,
-                             "task %.8s is in use: it is being read or downloaded; delete it later", task_id);
+                             "task %.8s is in use: it is being read, downloaded or uploaded; delete it later",
+                             task_id);
     task->deleted = deleted;
     task->deleted_context = context;
     task_settle(task);

@@ -113,6 +113,10 @@ static struct running *find_running(const struct dtr_task *task, uint32_t id)
 static int start_transfer(struct dtr_task *task, const struct dtr_plan_action *action, struct dtr_error *err)
 {
     const struct dtr_tasks_options *options = &task->tasks->options;
+    if (task->refused)
+        return dtr_error_set(err, DTR_ENO_SPACE, DTR_RETRY_SAME,
+                             "task %.8s has %llu bytes, for which gc.policy.diskThreshold leaves no room",
+                             task->facts.task_id, (unsigned long long)task->facts.content_length);
     struct dtr_transfer_request request = {
         .data = task->data,
         .control = options->control,
@@ -196,10 +200,21 @@ void pull_note_finished(struct dtr_task *task)
     dtr_loop_post(task->data, &note->msg);
 }
 
+/* Nothing of an object that does not fit is taken; the planner hears so from each transfer. */
+static void see_whether_it_fits(struct dtr_task *task)
+{
+    task->refused = !clean_fits(task);
+    dtr_list_each (node, &task->transfers) {
+        if (task->refused)
+            dtr_transfer_cancel(dtr_container(node, struct running, link)->transfer);
+    }
+}
+
 static void on_length(struct dtr_task *task, const struct dtr_plan_action *action)
 {
     task->facts.content_length = action->content_length;
     task->facts.piece_length = action->piece_length;
+    see_whether_it_fits(task);
     readers_wake(task);
 }
 
@@ -214,7 +229,9 @@ static void on_done(struct dtr_task *task)
     readers_wake(task);
 }
 
-/* The origin has another object than the store: that one goes, and the next readers get the origin's. */
+/* The origin has another object than the store: that one goes, and the next readers get the origin's. What
+ * the store has no room for is of use to nobody as a part; its readers do without it, and the room is for
+ * others. */
 static void on_fail(struct dtr_task *task, const struct dtr_error *err)
 {
     if (err->code == DTR_ECORRUPT && !task->spoilt) {
@@ -222,7 +239,12 @@ static void on_fail(struct dtr_task *task, const struct dtr_error *err)
                 err->text);
         task_spoil(task);
     }
+    task->failed = true;
+    if (clean_wait(task, err))
+        return;
     readers_fail(task, err);
+    if (err->code == DTR_ENO_SPACE)
+        task_spoil(task);
 }
 
 static void carry_out(struct dtr_task *task, const struct dtr_plan_action *action)
@@ -351,6 +373,8 @@ int pull_start(struct dtr_task *task, const struct dtr_reader *first, struct dtr
         return rc;
     }
     pull_log_begin(task, first);
+    task->failed = false;
+    see_whether_it_fits(task);
     dtr_list_each (node, &task->readers) {
         const struct dtr_reader *reader = dtr_container(node, struct dtr_reader, link);
         if (reader != first && !reader->failed && !reader->ended && !reader->local_only)

@@ -118,6 +118,7 @@ void dtr_reader_close(struct dtr_reader *reader)
     struct dtr_task *task = reader->task;
     dtr_list_remove(&reader->link);
     reader->closed = true;
+    task->facts.used_at = dtr_wall_ns() / 1000000000;
     if (task->planner && !reader->local_only)
         dtr_planner_unwant(task->planner, dtr_now_ms(), reader->number);
     wake(reader); /* its memory goes with the message */

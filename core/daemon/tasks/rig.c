@@ -92,6 +92,17 @@ static int mem_evict(void *instance, const char *task_id, struct dtr_error *err)
     return DTR_OK;
 }
 
+uint64_t rig_disk_size = UINT64_MAX;
+
+static int mem_usage(void *instance, uint64_t *ret_total, uint64_t *ret_used, struct dtr_error *err)
+{
+    (void)instance;
+    (void)err;
+    *ret_total = rig_disk_size;
+    *ret_used = 0;
+    return DTR_OK;
+}
+
 const struct dtr_storage_ops rig_storage = {
     .size = sizeof(rig_storage),
     .open = mem_open,
@@ -102,6 +113,7 @@ const struct dtr_storage_ops rig_storage = {
     .read = mem_read,
     .close = mem_close,
     .evict = mem_evict,
+    .usage = mem_usage,
 };
 
 /* --- an origin: one block per timer tick, on the data thread -----------------------------------------------

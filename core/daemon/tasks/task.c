@@ -49,13 +49,18 @@ static void on_tasks_gone(struct dtr_msg *msg)
         closed(context);
 }
 
+void tasks_end(struct dtr_tasks *tasks)
+{
+    if (tasks->closing && tasks->by_id.count == 0 && !tasks->cleaning.asked)
+        dtr_loop_post(tasks->options.control, &tasks->msg);
+}
+
 void task_forget(struct dtr_task *task)
 {
     struct dtr_tasks *tasks = task->tasks;
     dtr_map_remove(&tasks->by_id, &task->node);
     free_task(task);
-    if (tasks->closing && tasks->by_id.count == 0)
-        dtr_loop_post(tasks->options.control, &tasks->msg);
+    tasks_end(tasks);
 }
 
 void dtr_tasks_close(struct dtr_tasks *tasks, void (*closed)(void *context), void *context)
@@ -66,12 +71,13 @@ void dtr_tasks_close(struct dtr_tasks *tasks, void (*closed)(void *context), voi
     tasks->closed_context = context;
     tasks->msg.run = on_tasks_gone;
     if (tasks->by_id.count == 0) {
-        dtr_loop_post(tasks->options.control, &tasks->msg);
+        tasks_end(tasks);
         return;
     }
     struct dtr_map_node *node = dtr_map_next(&tasks->by_id, NULL);
     while (node) {
         struct dtr_task *task = dtr_container(node, struct dtr_task, node);
+        task->awaits_room = false;
         node = dtr_map_next(&tasks->by_id, node);
         task_undelete(task, over.code, over.text);
         readers_fail(task, &over);
@@ -278,11 +284,12 @@ static void on_opened(struct dtr_msg *msg)
 {
     struct dtr_task *task = dtr_container(msg, struct dtr_task, copy_msg);
     task->state = task->copy ? COPY_OPEN : COPY_CLOSED;
+    task->cold = false;
     if (!task->copy && task->copy_error.code == DTR_ECORRUPT && !task->reopened)
         drop_damaged(task);
-    else if (!task->copy)
+    else if (!task->copy && !clean_wait(task, &task->copy_error))
         readers_fail(task, &task->copy_error);
-    else
+    else if (task->copy)
         task->reopened = false;
     check_advance(task);
     readers_wake(task);
@@ -327,6 +334,8 @@ static void on_closed(struct dtr_msg *msg)
 static void close_copy(struct dtr_msg *msg)
 {
     struct dtr_task *task = dtr_container(msg, struct dtr_task, copy_msg);
+    if (task->used_at != dtr_copy_facts(task->copy)->used_at)
+        (void)dtr_copy_note(task->copy, NULL, 0, task->used_at, NULL); /* else it gets old too early */
     dtr_copy_close(task->copy);
     task->copy_msg.run = on_closed;
     dtr_loop_post(task->tasks->options.control, &task->copy_msg);
@@ -358,9 +367,17 @@ static bool in_use(const struct dtr_task *task)
     return task->planner || !dtr_list_empty(&task->transfers) || check_running(task);
 }
 
+bool task_idle(const struct dtr_task *task)
+{
+    return dtr_list_empty(&task->readers) && !task->planner && dtr_list_empty(&task->transfers) &&
+           !check_running(task) && !task->pins && !task->spoilt && !task->deleted;
+}
+
 static void close_now(struct dtr_task *task)
 {
     check_end(task);
+    task->room_tried = false;
+    task->used_at = task->facts.used_at;
     task->state = COPY_CLOSING;
     task->copy_msg.run = close_copy;
     dtr_loop_post(task->data, &task->copy_msg);
@@ -381,7 +398,8 @@ static void settle_spoilt(struct dtr_task *task)
 static void begin_pull(struct dtr_task *task)
 {
     struct dtr_error err;
-    struct dtr_reader *first = task->planner || !dtr_list_empty(&task->transfers) ? NULL : hungry(task);
+    bool busy = task->planner || !dtr_list_empty(&task->transfers) || task->awaits_room;
+    struct dtr_reader *first = busy ? NULL : hungry(task);
     if (first && pull_start(task, first, &err) != DTR_OK)
         readers_fail(task, &err);
 }
@@ -392,6 +410,8 @@ void task_settle(struct dtr_task *task)
     bool wanted = in_use(task);
     if (task->spoilt) {
         settle_spoilt(task);
+    } else if (task->state == COPY_CLOSED && wanted && task->awaits_room) {
+        return;
     } else if (task->state == COPY_CLOSED && wanted) {
         task->state = COPY_OPENING;
         task->copy_msg.run = open_copy;

@@ -37,6 +37,10 @@ struct dtr_tasks_options {
     void *transport_instance;
     const struct dtr_origin_ops *origin;
     void *origin_instance;
+    /* Nobody is to be sent here for this task any more: it was removed, or is no longer whole. May be NULL.
+     */
+    void (*withdrawn)(void *context, const char *task_id);
+    void *withdrawn_context;
     /* A piece became available, or a pull ended (piece NULL). May be NULL. */
     void (*piece)(void *context, struct dtr_task *task, const struct dtr_piece *piece);
     void *piece_context;
@@ -70,6 +74,20 @@ void dtr_tasks_each(struct dtr_tasks *tasks, void (*each)(void *context, const s
 int dtr_tasks_delete(struct dtr_tasks *tasks, const char *task_id,
                      void (*deleted)(void *context, const struct dtr_error *err), void *context,
                      struct dtr_error *err);
+
+/* When tasks leave the store of their own accord; see reclaim.h. */
+struct dtr_clean_policy {
+    uint64_t ttl_ms;             /* without use */
+    uint64_t threshold;          /* bytes that the tasks may take; 0: the whole disk */
+    unsigned high, low;          /* percent of that, or of the disk */
+    uint64_t page_cache_idle_ms; /* without use, until a task's bytes leave the page cache; 0: they stay */
+};
+/* Looks for what is to go, now; the policy stays, for the room that pulls need. */
+void dtr_tasks_clean(struct dtr_tasks *tasks, const struct dtr_clean_policy *policy);
+/* Bytes of the task are on their way to a peer, though no reader holds it: it stays until the same number of
+ * dtr_tasks_unpin(). */
+void dtr_task_pin(struct dtr_task *task);
+void dtr_tasks_unpin(struct dtr_tasks *tasks, const char *task_id);
 
 /* Whether the peer at this address has given wrong bytes: nothing is to be taken from it. */
 bool dtr_tasks_is_liar(const struct dtr_tasks *tasks, const char *ip);

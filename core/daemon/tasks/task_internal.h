@@ -14,6 +14,17 @@ struct suspects; /* suspect.c */
 
 enum { TASKS_LIARS = 64 };
 
+/* What clean.c remembers between its steps. */
+struct cleaning {
+    struct dtr_clean_policy policy;
+    struct dtr_msg msg; /* the question how full the disk is, to a data thread and back */
+    bool due;           /* age and use of the disk are looked at, not only room made */
+    bool asked, again;  /* `again`: somebody came while it was asked */
+    int rc;             /* the answer */
+    uint64_t total, used;
+    uint32_t leaving; /* tasks on their way out */
+};
+
 struct dtr_tasks {
     struct dtr_tasks_options options;
     struct dtr_map by_id; /* struct dtr_task.node */
@@ -25,6 +36,7 @@ struct dtr_tasks {
     void *closed_context;
     char liars[TASKS_LIARS][DTR_ADDR_TEXT]; /* addresses of peers, oldest first */
     size_t liar_count;
+    struct cleaning cleaning;
 };
 
 enum copy_state { COPY_CLOSED, COPY_OPENING, COPY_OPEN, COPY_CLOSING, COPY_EVICTING };
@@ -56,9 +68,16 @@ struct dtr_task {
     struct pull_log *log;         /* of the pull that runs; pull_log.c */
     struct dtr_read_request wish; /* see dtr_task_wish(); strings are ours */
     bool acting;
-    bool checkable; /* facts.digest is one that can be checked */
-    bool spoilt;    /* what the store holds is wrong: it is removed once nobody holds it */
-    bool reopened;  /* it could not be opened, and was removed for that; not twice in a row */
+    bool checkable;  /* facts.digest is one that can be checked */
+    bool spoilt;     /* what the store holds is wrong, or too much: it is removed once nobody holds it */
+    bool reopened;   /* it could not be opened, and was removed for that; not twice in a row */
+    bool failed;     /* the last pull was; nobody is going to complete it by itself */
+    bool refused;    /* there is no room for the object: the pull gets none of it */
+    bool room_tried; /* room was made for its readers: not twice */
+    bool awaits_room;
+    bool cold;       /* its bytes have left the page cache */
+    uint32_t pins;   /* see dtr_task_pin() */
+    int64_t used_at; /* as the data thread is to store it */
     struct check *check;
     struct suspects *suspects;
     void (*deleted)(void *context, const struct dtr_error *err); /* somebody waits for that */
@@ -104,6 +123,18 @@ bool task_keep(struct dtr_task *task, size_t index, const char *text);
 void task_forget(struct dtr_task *task);
 /* Opens the copy when it is needed, closes it when nobody uses it any more. */
 void task_settle(struct dtr_task *task);
+
+/* Nobody reads, pulls, hashes or sends it, and it is not about to go. */
+bool task_idle(const struct dtr_task *task);
+/* The memory of a closing table goes, unless something is still on its way. */
+void tasks_end(struct dtr_tasks *tasks);
+
+/* clean.c */
+/* There is no room for a task's bytes. True: some is being made, and its readers wait; false: it was tried.
+ */
+bool clean_wait(struct dtr_task *task, const struct dtr_error *err);
+/* Whether the object, as far as its length is known, fits into what tasks may take. */
+bool clean_fits(const struct dtr_task *task);
 
 /* delete.c */
 /* The copy is closed and nobody uses the task: begins to evict it, when somebody wants that. */
