@@ -139,13 +139,13 @@ static int make_tasks(struct dtr_daemon *daemon, struct dtr_error *err)
     return dtr_tasks_new(&options, &daemon->tasks, err);
 }
 
-/* What an earlier process left. Pieces from before a reboot stay away until they can be checked. */
+/* What an earlier process left. */
 static void on_stored(void *context, const struct dtr_task_facts *facts, const struct dtr_piece *pieces,
                       uint32_t count, bool checked)
 {
     struct dtr_daemon *daemon = context;
     struct dtr_error err;
-    if (dtr_tasks_known(daemon->tasks, facts, pieces, checked ? count : 0, &err) != DTR_OK)
+    if (dtr_tasks_known(daemon->tasks, facts, pieces, count, checked, &err) != DTR_OK)
         dtr_log(DTR_LOG_WARN, NULL, "task %s is left out: %s", facts->task_id, err.text);
 }
 

@@ -112,6 +112,8 @@
 #define DTR_OWN_METRICS(X)                                                                                   \
     X(DOWNLOAD_BYTES, "download_bytes_total", COUNTER, "parent", 1,                                          \
       "Bytes of checked pieces, by the parent's address")                                                    \
+    X(DAMAGED_PIECES, "damaged_pieces_total", COUNTER, "", 1,                                                \
+      "Stored pieces that had changed when they were read again; they are fetched anew")                     \
     X(EVICTED_TASKS, "evicted_tasks_total", COUNTER, "reason", 1,                                            \
       "Tasks that left the store: not used for long (age), or for room (space)")                             \
     X(EVICTED_BYTES, "evicted_bytes_total", COUNTER, "reason", 1, "Bytes of these tasks")

@@ -33,12 +33,13 @@ static const struct dtr_host *host;
 struct options {
     const char *dir;
     bool keep;
+    uint64_t scrub_rate; /* bytes/s */
 };
 
 struct store {
     int lock;  /* descriptor of the lock file */
     int tasks; /* descriptor of content/tasks */
-    uint64_t boot;
+    uint64_t boot, scrub_rate;
     bool preallocate;
 };
 
@@ -182,6 +183,7 @@ static int file_start(const void *opaque, void **ret_instance, struct dtr_error 
     if (!store)
         return index_fail(err, "start");
     store->lock = store->tasks = -1;
+    store->scrub_rate = options->scrub_rate;
     status = make_dirs(options->dir, &store->tasks, err);
     if (status == DTR_OK)
         status = take_lock(store, options->dir, err);
@@ -470,6 +472,11 @@ static void file_cool(void *instance, const char *task_id)
     close(fd);
 }
 
+static uint64_t file_scrub_rate(void *instance)
+{
+    return ((struct store *)instance)->scrub_rate;
+}
+
 /* As df counts: what only root could use is neither used nor free. */
 static int file_usage(void *instance, uint64_t *ret_total, uint64_t *ret_used, struct dtr_error *err)
 {
@@ -498,6 +505,7 @@ static const struct dtr_storage_ops ops = {
     .evict = file_evict,
     .usage = file_usage,
     .cool = file_cool,
+    .scrub_rate = file_scrub_rate,
 };
 
 static const struct dtr_option option_table[] = {
@@ -513,6 +521,12 @@ static const struct dtr_option option_table[] = {
      .initial = "true",
      .unit = "",
      .help = "keep the tasks of an earlier process; false removes them at start"},
+    {.name = "scrub_rate",
+     .type = DTR_OPTION_SIZE,
+     .offset = offsetof(struct options, scrub_rate),
+     .initial = "4MiB",
+     .unit = "bytes/s",
+     .help = "how fast stored bytes are read again while nothing else goes on, to find damage; 0: never"},
     {0},
 };
 

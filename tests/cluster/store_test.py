@@ -1,8 +1,9 @@
 """The store on a node: what leaves it, and that its bytes stay right."""
 
+import os
 import time
 
-from fixture import MIB, ClusterTest, deadline, until
+from fixture import MIB, ClusterTest, deadline, flip_bytes, until
 from lab.darter import STORE
 
 SIZE = 32 * MIB
@@ -121,3 +122,109 @@ class Cleaning(ClusterTest):
         self.assertEqual([path for _, path in self.stored() if not path.endswith(".lock")], [])
         self.pull("node1", file)
         self.assertEqual(self.from_origin(file), 2 * SIZE)
+
+
+def flip_byte(path, offset):
+    """Damages one byte of a stored file in place."""
+    with open(path, "r+b") as file:
+        file.seek(offset)
+        old = file.read(1)[0]
+        file.seek(offset)
+        file.write(bytes([old ^ 0x10]))
+
+
+class Damage(ClusterTest):
+    """A byte of node1's stored file changes; nobody gets it."""
+
+    PIECE = 4 * MIB
+
+    def damaged(self):
+        return self.daemons["node1"].metrics().total("darter_damaged_pieces_total")
+
+    def start(self, *names, rate="0"):
+        options = {"storage_file": {"scrub_rate": rate}}
+        self.start_cluster(*names, extra={"modules": {"options": options}})
+        self.file = self.origin.add(1, SIZE)
+        self.pull("node1", self.file)
+        self.path = self.daemons["node1"].stored_files()[0][1]
+
+    def restart(self, how):
+        daemon = self.daemons["node1"]
+        getattr(daemon.process, how)()
+        flip_byte(self.path, self.PIECE + 12345)
+        daemon.start()
+        self.wait_announced(3)
+
+    @deadline(60)
+    def test_after_a_stop_the_nodes_own_reader_gets_right_bytes(self):
+        self.start("node1", "node2")
+        self.restart("stop")
+        self.pull("node1", self.file)
+        self.assertEqual(self.damaged(), 1)
+        self.assertEqual(self.from_origin(self.file), SIZE + self.PIECE, "only the piece should be fetched anew")
+        said = self.daemons["node1"].process.log_text()
+        self.assertIn(f"{os.path.basename(self.path)} at byte {self.PIECE}", said)
+        self.pull("node1", self.file)
+        self.assertEqual(self.damaged(), 1)
+        self.assertEqual(self.from_origin(self.file), SIZE + self.PIECE)
+
+    @deadline(60)
+    def test_after_a_kill_another_node_gets_right_bytes(self):
+        self.start("node1", "node2")
+        self.restart("kill")
+        self.pull("node2", self.file)
+        self.assertEqual(self.damaged(), 1)
+        self.assertGreaterEqual(self.from_peers("node2"), SIZE - 2 * self.PIECE, "node1 has all but one piece")
+        self.pull("node1", self.file)
+        self.expect_idle()
+
+    @deadline(60)
+    def test_a_range_reads_no_more_back_than_it_needs(self):
+        self.start("node1")
+        self.restart_quietly()
+        part = self.start_download("node1", self.file, ["Range: bytes=0-999999"])
+        self.assertEqual(part.wait(30), (0, 206))
+        self.assertEqual(self.damaged(), 0, "the damaged piece was none of its business")
+        rest = self.start_download("node1", self.file, [f"Range: bytes={self.PIECE}-{2 * self.PIECE - 1}"])
+        self.assertEqual(rest.wait(30), (0, 206))
+        with open(rest.path, "rb") as got:
+            self.assertEqual(got.read(), self.file.data[self.PIECE : 2 * self.PIECE])
+        self.assertEqual(self.damaged(), 1)
+
+    def restart_quietly(self):
+        daemon = self.daemons["node1"]
+        daemon.process.stop(15)
+        flip_byte(self.path, self.PIECE + 12345)
+        daemon.start()
+
+    @deadline(60)
+    def test_while_it_runs_a_peer_finds_it(self):
+        self.start("node1", "node2")
+        flip_byte(self.path, self.PIECE + 12345)
+        self.pull("node2", self.file)
+        self.expect_idle()
+
+    @deadline(60)
+    def test_while_it_runs_the_scrub_finds_it(self):
+        self.start("node1", "node2", rate="1MiB")  # 4 s between the first piece and the second
+        flip_byte(self.path, self.PIECE + 12345)
+        until(30, "the scrub finds it", lambda: self.damaged() == 1)
+        left = "dragonfly_scheduler_leave_task_total"
+        until(10, "the scheduler hears of it", lambda: self.scheduler.metrics().total(left) == 1)
+        self.pull("node1", self.file)
+        self.assertEqual(self.from_origin(self.file), SIZE + self.PIECE)
+        self.pull("node2", self.file)
+        self.assertEqual(self.from_origin(self.file), SIZE + self.PIECE)
+        self.assertEqual(self.damaged(), 1)
+
+    @deadline(60)
+    def test_damage_in_several_pieces(self):
+        self.start("node1", "node2")
+        daemon = self.daemons["node1"]
+        daemon.process.kill()
+        flip_bytes(self.path, every=2 * self.PIECE)
+        daemon.start()
+        first, second = self.start_download("node1", self.file), self.start_download("node2", self.file)
+        self.expect_right(first, self.file, 30)
+        self.expect_right(second, self.file, 30)
+        self.assertEqual(self.damaged(), SIZE / (2 * self.PIECE))

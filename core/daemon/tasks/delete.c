@@ -3,6 +3,7 @@
  * A reader that comes before the order to evict keeps the task. One that comes while the data thread removes
  * the bytes finds an empty task, which is then pulled anew. */
 #include "core/daemon/tasks/check.h"
+#include "core/daemon/tasks/proof.h"
 
 #include "core/base/clock.h"
 
@@ -30,6 +31,7 @@ static void forget_bytes(struct dtr_task *task)
     if (task->pieces)
         memset(task->pieces, 0, task->piece_room * sizeof(*task->pieces));
     task->piece_count_had = 0;
+    proof_forget(task);
 }
 
 void task_spoil(struct dtr_task *task)

@@ -226,6 +226,7 @@ static void on_done(struct dtr_task *task)
         suspects_free(task);
         pull_note_finished(task);
     }
+    task->withdrawn = false;
     readers_wake(task);
 }
 
@@ -353,6 +354,8 @@ static int new_planner(struct dtr_task *task, const struct dtr_reader *first, st
     config.check = check_owed(task);
     config.need_back_to_source = task->wish.need_back_to_source;
     config.disable_back_to_source = config.disable_back_to_source || task->wish.disable_back_to_source;
+    if (task->withdrawn)
+        config.p2p_threshold = 0; /* the scheduler hears that it is whole again, however little was missing */
     if (suspects_watched(task) && !config.need_back_to_source && !config.disable_back_to_source)
         config.have_scheduler = false; /* peers gave wrong bytes: the origin alone tells right ones */
     config.piece_length = task->facts.piece_length ? task->facts.piece_length : task->wish.piece_length;
@@ -385,11 +388,16 @@ int pull_start(struct dtr_task *task, const struct dtr_reader *first, struct dtr
     return DTR_OK;
 }
 
-/* The planner goes at once; its transfers are told, and report into the void. */
-void pull_cancel(struct dtr_task *task)
+static void cancel_transfers(struct dtr_task *task)
 {
     dtr_list_each (node, &task->transfers)
         dtr_transfer_cancel(dtr_container(node, struct running, link)->transfer);
+}
+
+/* The planner goes at once; its transfers are told, and report into the void. */
+void pull_cancel(struct dtr_task *task)
+{
+    cancel_transfers(task);
     if (!task->planner)
         return;
     pull_log_end(task);
@@ -397,6 +405,13 @@ void pull_cancel(struct dtr_task *task)
     task->planner = NULL;
     dtr_timer_close(task->timer);
     task->timer = NULL;
+}
+
+void pull_abort(struct dtr_task *task)
+{
+    cancel_transfers(task);
+    if (task->planner)
+        end_pull(task);
 }
 
 int dtr_task_parent_at(struct dtr_task *task, uint32_t parent, const struct dtr_addr *addr,

@@ -68,6 +68,14 @@ static int mem_mark(struct dtr_stored *stored, const struct dtr_piece *piece, st
     return DTR_OK;
 }
 
+static int mem_unmark(struct dtr_stored *stored, uint32_t first, uint32_t count, struct dtr_error *err)
+{
+    (void)err;
+    for (uint32_t i = 0; i < count; i++)
+        stored->marks &= ~(1u << (first + i));
+    return DTR_OK;
+}
+
 static int mem_read(struct dtr_stored *stored, uint64_t offset, void *bytes, size_t length,
                     struct dtr_error *err)
 {
@@ -109,6 +117,7 @@ const struct dtr_storage_ops rig_storage = {
     .update = mem_update,
     .write = mem_write,
     .mark = mem_mark,
+    .unmark = mem_unmark,
     .lease = mem_lease,
     .read = mem_read,
     .close = mem_close,

@@ -41,7 +41,7 @@ struct dtr_tasks_options {
      */
     void (*withdrawn)(void *context, const char *task_id);
     void *withdrawn_context;
-    /* A piece became available, or a pull ended (piece NULL). May be NULL. */
+    /* A piece became available or sound, or was found damaged; or a pull ended (piece NULL). May be NULL. */
     void (*piece)(void *context, struct dtr_task *task, const struct dtr_piece *piece);
     void *piece_context;
     struct dtr_pool *pool;       /* hashes what has a digest */
@@ -60,9 +60,10 @@ int dtr_tasks_new(const struct dtr_tasks_options *options, struct dtr_tasks **re
 void dtr_tasks_have_scheduler(struct dtr_tasks *tasks, bool have);
 /* Cancels every pull; readers hear DTR_ECANCELLED. `closed` comes later, when everything is gone. */
 void dtr_tasks_close(struct dtr_tasks *tasks, void (*closed)(void *context), void *context);
-/* Takes in a task that the store's scan reported; before the first reader. */
+/* Takes in a task that the store's scan reported; before the first reader. Not `checked`: its pieces are not
+ * offered before they were read. */
 int dtr_tasks_known(struct dtr_tasks *tasks, const struct dtr_task_facts *facts,
-                    const struct dtr_piece *pieces, uint32_t count, struct dtr_error *err);
+                    const struct dtr_piece *pieces, uint32_t count, bool checked, struct dtr_error *err);
 /* A task by its id, NULL when there is none. */
 struct dtr_task *dtr_tasks_find(struct dtr_tasks *tasks, const char *task_id);
 /* Every task, in no order; `each` changes none. */
@@ -158,7 +159,12 @@ void dtr_task_act(struct dtr_task *task);
 /* Where a parent serves pieces, from its SyncPieces; before the piece is reported to the planner. */
 int dtr_task_parent_at(struct dtr_task *task, uint32_t parent, const struct dtr_addr *addr,
                        struct dtr_error *err);
-/* A piece that is there and checked, NULL when it is not. */
+/* A piece that is there and may be offered, NULL when it is not. */
 const struct dtr_piece *dtr_task_piece(const struct dtr_task *task, uint32_t number);
+/* The same, when its bytes may be given out: they came in this process, or were read again by it. */
+const struct dtr_piece *dtr_task_sound_piece(const struct dtr_task *task, uint32_t number);
+/* Has the piece read again; options.piece tells when that was done, the piece is then sound, or gone. False:
+ * there is nothing to read. While a reader holds the task. */
+bool dtr_task_prove(struct dtr_task *task, uint32_t number);
 
 #endif

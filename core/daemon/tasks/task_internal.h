@@ -10,6 +10,7 @@
 #include "core/loop/loop.h"
 
 struct check;    /* check.c */
+struct proof;    /* proof.c */
 struct suspects; /* suspect.c */
 
 enum { TASKS_LIARS = 64 };
@@ -37,6 +38,12 @@ struct dtr_tasks {
     char liars[TASKS_LIARS][DTR_ADDR_TEXT]; /* addresses of peers, oldest first */
     size_t liar_count;
     struct cleaning cleaning;
+    struct {
+        struct dtr_timer *timer; /* NULL: there is no scrub */
+        uint64_t rate;           /* bytes/s */
+        struct dtr_task *task;   /* being scrubbed */
+        bool due;                /* its next piece is to be read */
+    } scrub;
 };
 
 enum copy_state { COPY_CLOSED, COPY_OPENING, COPY_OPEN, COPY_CLOSING, COPY_EVICTING };
@@ -78,6 +85,16 @@ struct dtr_task {
     bool cold;       /* its bytes have left the page cache */
     uint32_t pins;   /* see dtr_task_pin() */
     int64_t used_at; /* as the data thread is to store it */
+    /* proof.c */
+    struct dtr_ranges owed; /* part of `readable`, from an earlier process and not read by this one yet */
+    bool unchecked;         /* and written before the machine went down */
+    uint8_t *asked;         /* bit per piece that a peer waits for */
+    uint32_t asked_room;
+    struct proof *proof;
+    bool withdrawn; /* from the scheduler, when a piece was found damaged; until the next pull */
+    bool scrubbing; /* the copy is to be open for it */
+    uint32_t scrub_piece;
+    uint64_t scrubbed_ms; /* the last time, dtr_now_ms() */
     struct check *check;
     struct suspects *suspects;
     void (*deleted)(void *context, const struct dtr_error *err); /* somebody waits for that */
@@ -91,6 +108,7 @@ struct dtr_reader {
     void *context;
     uint32_t number;
     uint64_t offset, length; /* what it wants */
+    uint64_t at;             /* the next byte that it needs */
     uint64_t told;           /* readable was told up to here */
     uint64_t here;           /* was readable up to here when it came */
     bool head_told, ended, closed;
@@ -124,6 +142,12 @@ void task_forget(struct dtr_task *task);
 /* Opens the copy when it is needed, closes it when nobody uses it any more. */
 void task_settle(struct dtr_task *task);
 
+/* Of what is there in part only: forgets what is said of the whole. What is missing was held against no
+ * digest when it comes; false: nor can one tell whether it is of the same version, so the part is of no use.
+ */
+bool task_restore_part(struct dtr_task *task);
+/* A pull waits until all that is owed was read. */
+bool task_waits_for_proof(const struct dtr_task *task);
 /* Nobody reads, pulls, hashes or sends it, and it is not about to go. */
 bool task_idle(const struct dtr_task *task);
 /* The memory of a closing table goes, unless something is still on its way. */
@@ -147,6 +171,8 @@ void task_undelete(struct dtr_task *task, int code, const char *why);
 /* pull.c */
 int pull_start(struct dtr_task *task, const struct dtr_reader *first, struct dtr_error *err);
 void pull_cancel(struct dtr_task *task);
+/* The pull ends, untold; the readers that need one begin another. */
+void pull_abort(struct dtr_task *task);
 /* Everything is there and right: stores so. */
 void pull_note_finished(struct dtr_task *task);
 

@@ -212,11 +212,15 @@ static void settle(struct dtr_question *question, int code)
 
 static void look(struct dtr_question *question)
 {
-    const struct dtr_piece *piece = question->open ? dtr_task_piece(question->task, question->number) : NULL;
+    const struct dtr_piece *piece =
+        question->open ? dtr_task_sound_piece(question->task, question->number) : NULL;
     if (piece) {
         question->piece = *piece;
         question->copy = dtr_reader_copy(question->reader);
         settle(question, DTR_OK);
+    } else if (question->open && !question->upload->closing &&
+               dtr_task_prove(question->task, question->number)) {
+        return; /* it is read back first */
     } else if (question->open && (!dtr_task_pulling(question->task) || question->upload->closing)) {
         settle(question, DTR_ENOT_FOUND);
     }

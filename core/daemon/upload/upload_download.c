@@ -189,7 +189,7 @@ static void set_told(struct order *order, uint32_t number)
 static const struct dtr_piece *next_piece(const struct order *order, const struct dtr_task *task)
 {
     for (uint32_t i = order->low; i < order->count; i++) {
-        const struct dtr_piece *piece = dtr_task_piece(task, order->first + i);
+        const struct dtr_piece *piece = dtr_task_sound_piece(task, order->first + i);
         if (piece && !was_told(order, piece->number))
             return piece;
     }
