@@ -124,28 +124,58 @@ static int take_lock(struct store *store, const char *dir, struct dtr_error *err
     return DTR_OK;
 }
 
-/* Calls `visit` with every name in every directory of tasks. */
+static DIR *open_dir(const struct store *store, const char *name)
+{
+    int fd = openat(store->tasks, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+    if (!dir && fd >= 0) {
+        int why = errno;
+        close(fd);
+        errno = why;
+    }
+    return dir;
+}
+
+/* The next name in a directory; NULL at its end (errno 0) or when it cannot be read. */
+static const char *next_name(DIR *dir)
+{
+    struct dirent *entry;
+    errno = 0;
+    do
+        entry = readdir(dir);
+    while (entry && (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0));
+    return entry ? entry->d_name : NULL;
+}
+
+/* Calls `visit` with every name in a directory of tasks. What cannot be read stays as it is, and the others
+ * are visited. */
+static void walk_prefix(struct store *store, const char *prefix,
+                        void (*visit)(void *context, const char *prefix, const char *name), void *context)
+{
+    DIR *dir = open_dir(store, prefix);
+    for (const char *name; dir && (name = next_name(dir));)
+        visit(context, prefix, name);
+    if (errno != 0 && errno != ENOTDIR)
+        host->log(NAME, DTR_LOG_WARN, "content/tasks/%s: %s; its tasks are left out", prefix,
+                  strerror(errno));
+    if (dir)
+        closedir(dir);
+}
+
 static int walk(struct store *store, void (*visit)(void *context, const char *prefix, const char *name),
                 void *context, struct dtr_error *err)
 {
-    int fd = openat(store->tasks, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *top = fd < 0 ? NULL : fdopendir(fd);
+    DIR *top = open_dir(store, ".");
+    int status = DTR_OK;
     if (!top)
         return index_fail(err, "content/tasks");
-    for (struct dirent *prefix; (prefix = readdir(top));) {
-        if (prefix->d_name[0] == '.')
-            continue;
-        fd = openat(store->tasks, prefix->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-        DIR *inner = fd < 0 ? NULL : fdopendir(fd);
-        if (!inner)
-            continue;
-        for (struct dirent *entry; (entry = readdir(inner));)
-            if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-                visit(context, prefix->d_name, entry->d_name);
-        closedir(inner);
-    }
+    for (const char *prefix; (prefix = next_name(top));)
+        if (prefix[0] != '.')
+            walk_prefix(store, prefix, visit, context);
+    if (errno != 0)
+        status = index_fail(err, "content/tasks");
     closedir(top);
-    return DTR_OK;
+    return status;
 }
 
 static void wipe_one(void *context, const char *prefix, const char *name)
@@ -209,42 +239,47 @@ struct scan {
     uint32_t tasks, damaged, strays;
 };
 
-/* Leaves out pieces that the data file is too short for. False: there is no data file. */
-static bool fit_pieces(struct scan *scan, const char *id, struct index_content *content)
+/* Leaves out pieces that the data file is too short for. DTR_ECORRUPT: there is no data file. */
+static int fit_pieces(struct scan *scan, const char *id, struct index_content *content, struct dtr_error *err)
 {
     char path[PATH_SIZE];
     struct stat st;
     uint32_t kept = 0;
+    int found;
 
     task_path(path, id, "");
-    if (fstatat(scan->store->tasks, path, &st, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(st.st_mode))
-        return false;
+    found = fstatat(scan->store->tasks, path, &st, AT_SYMLINK_NOFOLLOW);
+    if (found != 0 && errno != ENOENT)
+        return index_fail(err, path);
+    if (found != 0 || !S_ISREG(st.st_mode) || strcmp(content->facts.task_id, id) != 0)
+        return dtr_error_set(err, DTR_ECORRUPT, DTR_RETRY_NEVER, "its data or its name is missing");
     for (uint32_t i = 0; i < content->count; i++)
         if (content->pieces[i].offset + content->pieces[i].length <= (uint64_t)st.st_size)
             content->pieces[kept++] = content->pieces[i];
     content->count = kept;
-    return true;
+    return DTR_OK;
 }
 
+/* Only what is surely damaged is removed: a task that cannot be read now may be readable another time. */
 static void scan_task(struct scan *scan, const char *path, const char *id)
 {
     struct index_content content;
     struct index index;
     struct dtr_error err = {0};
-    int status = index_open(scan->store->tasks, path, scan->store->boot, &index, &content, &err);
+    int opened = index_open(scan->store->tasks, path, scan->store->boot, &index, &content, &err);
+    int status = opened == DTR_OK ? fit_pieces(scan, id, &content, &err) : opened;
 
-    if (status == DTR_EEXISTS || status == DTR_ENOMEM)
-        return;
-    if (status == DTR_OK && strcmp(content.facts.task_id, id) == 0 && fit_pieces(scan, id, &content)) {
+    if (status == DTR_OK) {
         scan->sink->task(scan->sink->context, &content.facts, content.pieces, content.count, content.checked);
         scan->tasks++;
-    } else {
-        host->log(NAME, DTR_LOG_WARN, "task %s removed: %s", id,
-                  status == DTR_OK ? "its data or its name is missing" : err.text);
+    } else if (status == DTR_ECORRUPT) {
+        host->log(NAME, DTR_LOG_WARN, "task %s removed: %s", id, err.text);
         remove_task(scan->store, id);
         scan->damaged++;
+    } else {
+        host->log(NAME, DTR_LOG_WARN, "task %s is left out: %s", id, err.text);
     }
-    if (status == DTR_OK) {
+    if (opened == DTR_OK) {
         free(content.pieces);
         index_close(&index);
     }
@@ -265,8 +300,8 @@ static void scan_one(void *context, const char *prefix, const char *name)
     if (named && strcmp(path, index_path) == 0)
         scan_task(scan, path, id);
     else if (named && length == DTR_TASK_ID_LENGTH &&
-             faccessat(scan->store->tasks, index_path, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
-        return; /* the data of a task, which its index reports */
+             (faccessat(scan->store->tasks, index_path, F_OK, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT))
+        return; /* the data of a task, which its index reports, or nobody knows */
     else if (unlinkat(scan->store->tasks, path, 0) == 0)
         scan->strays++;
 }
