@@ -12,6 +12,7 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
@@ -331,6 +332,37 @@ static void test_disk_full(void **state)
     start_with(f, "keep=true");
 }
 
+static bool in_page_cache(int fd)
+{
+    unsigned char resident[3] = {0};
+    void *bytes = mmap(NULL, sizeof(resident) * PIECE, PROT_READ, MAP_SHARED, fd, 0);
+    assert_true(bytes != MAP_FAILED);
+    assert_int_equal(mincore(bytes, sizeof(resident) * PIECE, resident), 0);
+    (void)munmap(bytes, sizeof(resident) * PIECE);
+    return (resident[0] | resident[1] | resident[2]) & 1;
+}
+
+static void test_cool(void **state)
+{
+    struct fixture *f = *state;
+    char id[DTR_TASK_ID_LENGTH + 1];
+    struct statfs fs;
+    (void)facts_of(1, id);
+    f->ops->cool(f->started.instance, id); /* not there */
+    f->ops->cool(f->started.instance, "../../../../etc/passwd");
+    make_task(f, 1);
+    int fd = open_file(f, 1, "", O_RDONLY);
+    assert_int_equal(fstatfs(fd, &fs), 0);
+    assert_int_equal(fsync(fd), 0);
+    assert_true(in_page_cache(fd));
+    f->ops->cool(f->started.instance, id);
+    if (fs.f_type == TMPFS_MAGIC || fs.f_type == OVERLAYFS_SUPER_MAGIC)
+        print_message("a file system without a page cache of its own\n");
+    else
+        assert_false(in_page_cache(fd));
+    close(fd);
+}
+
 /* A process that stores so many tasks and is killed in the middle of the next one. */
 static void fill_and_die(struct fixture *f, unsigned count)
 {
@@ -382,6 +414,7 @@ int main(void)
         TEST(test_too_long),
         cmocka_unit_test_setup_teardown(test_scan_after_a_kill_is_fast_and_complete, set_up_in_memory,
                                         tear_down),
-        TEST(test_disk_full)};
+        TEST(test_disk_full),
+        TEST(test_cool)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
