@@ -315,3 +315,10 @@ bool dtr_task_prove(struct dtr_task *task, uint32_t number)
     proof_advance(task);
     return true;
 }
+
+void dtr_task_doubt(struct dtr_task *task, uint32_t number)
+{
+    const struct dtr_piece *piece = dtr_task_sound_piece(task, number);
+    if (piece && dtr_ranges_add(&task->owed, piece->offset, piece->offset + piece->length))
+        (void)dtr_task_prove(task, number);
+}

@@ -166,5 +166,7 @@ const struct dtr_piece *dtr_task_sound_piece(const struct dtr_task *task, uint32
 /* Has the piece read again; options.piece tells when that was done, the piece is then sound, or gone. False:
  * there is nothing to read. While a reader holds the task. */
 bool dtr_task_prove(struct dtr_task *task, uint32_t number);
+/* Its bytes did not look right: has a sound piece read again, and gives it to nobody before. */
+void dtr_task_doubt(struct dtr_task *task, uint32_t number);
 
 #endif

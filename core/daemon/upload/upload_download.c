@@ -199,7 +199,10 @@ static const struct dtr_piece *next_piece(const struct order *order, const struc
 static void on_content(void *context, struct dtr_rpc_out *message, const struct dtr_error *err)
 {
     struct order *order = context;
+    struct dtr_task *task = dtr_tasks_find(order->upload->daemon->tasks, order->download.task_id);
     order->content = NULL;
+    if (err->code == DTR_ECORRUPT && task && order->reader)
+        dtr_task_doubt(task, order->content_number);
     if (!message && !order->over)
         finish(order, err);
     if (order->over || !message) {
