@@ -320,23 +320,40 @@ static int file_scan(void *instance, const struct dtr_scan_sink *sink, struct dt
 
 /* --- one task ---------------------------------------------------------------------------------------- */
 
-/* Reserves the space of a task whose length is known; a file system that cannot gets a sparse file. */
+/* Reserves space; a file system that cannot gets a sparse file. One that runs full may have reserved a part
+ * by then, which others need. */
+static int allocate(int fd, uint64_t length, struct dtr_error *err)
+{
+    struct stat st;
+    int why;
+    if (fstat(fd, &st) != 0)
+        return index_fail(err, "reserve space");
+    if (fallocate(fd, 0, 0, (off_t)length) == 0)
+        return DTR_OK;
+    why = errno;
+    if ((why == EOPNOTSUPP || why == EINTR) && ftruncate(fd, (off_t)length) == 0)
+        return DTR_OK;
+    (void)!ftruncate(fd, st.st_size); /* else it goes with the task */
+    errno = why;
+    return index_fail(err, "reserve space");
+}
+
+/* Reserves the space of a task whose length is known. */
 static int reserve(struct dtr_stored *stored, uint64_t length, struct dtr_error *err)
 {
-    int fd = stored->data->fd;
+    int fd = stored->data->fd, status = DTR_OK;
     if (length == DTR_LENGTH_UNKNOWN || length <= stored->allocated)
         return DTR_OK;
     if (length > INT64_MAX)
         return dtr_error_set(err, DTR_EINVALID, DTR_RETRY_NEVER, "content length %llu",
                              (unsigned long long)length);
-    if (!stored->store->preallocate || fallocate(fd, 0, 0, (off_t)length) != 0) {
-        if (stored->store->preallocate && errno != EOPNOTSUPP && errno != EINTR)
-            return index_fail(err, "reserve space");
-        if (ftruncate(fd, (off_t)length) != 0)
-            return index_fail(err, "reserve space");
-    }
-    stored->allocated = length;
-    return DTR_OK;
+    if (stored->store->preallocate)
+        status = allocate(fd, length, err);
+    else if (ftruncate(fd, (off_t)length) != 0)
+        status = index_fail(err, "reserve space");
+    if (status == DTR_OK)
+        stored->allocated = length;
+    return status;
 }
 
 static int open_index(struct dtr_stored *stored, const struct dtr_task_facts *facts, bool *ret_new,

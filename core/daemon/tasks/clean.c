@@ -151,8 +151,10 @@ static void clean(struct dtr_tasks *tasks)
 {
     struct cleaning *cleaning = &tasks->cleaning;
     const struct dtr_clean_policy *policy = &cleaning->policy;
-    struct reclaim_limits limits = {
-        .now = dtr_wall_ns() / 1000000000, .capacity = cleaning->total, .used = cleaning->used};
+    struct reclaim_limits limits = {.now = dtr_wall_ns() / 1000000000,
+                                    .capacity = cleaning->total,
+                                    .used = cleaning->used,
+                                    .disk_free = UINT64_MAX};
     size_t count;
     bool room;
     struct reclaim_item *items = list_items(tasks, &count, &limits.wanted);
@@ -165,6 +167,7 @@ static void clean(struct dtr_tasks *tasks)
     if (policy->threshold) {
         limits.capacity = policy->threshold;
         limits.used = bytes_of_all(tasks, NULL);
+        limits.disk_free = cleaning->total > cleaning->used ? cleaning->total - cleaning->used : 0;
     }
     size_t going = items ? reclaim(items, count, &limits, &room) : 0;
     for (size_t i = 0; i < going; i++)

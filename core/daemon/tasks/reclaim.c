@@ -57,11 +57,25 @@ static uint64_t least_use(const struct reclaim_item *items, size_t count, int64_
     return used;
 }
 
+static bool has_room(const struct reclaim_limits *limits, uint64_t used)
+{
+    return limits->wanted <= limits->capacity && used <= limits->capacity - limits->wanted;
+}
+
+/* The disk may be fuller than the part of it that is ours. */
+static uint64_t with_disk(const struct reclaim_limits *limits, uint64_t used)
+{
+    uint64_t gained = less(limits->used, used), left;
+    if (__builtin_add_overflow(limits->disk_free, gained, &left) || left >= limits->capacity)
+        return used;
+    return limits->capacity - left > used ? limits->capacity - left : used;
+}
+
 size_t reclaim(struct reclaim_item *items, size_t count, const struct reclaim_limits *limits, bool *ret_room)
 {
     uint64_t used = limits->used, capacity = limits->capacity;
     size_t going = 0;
-    *ret_room = limits->wanted <= capacity && used <= capacity - limits->wanted;
+    *ret_room = has_room(limits, with_disk(limits, used));
     if (count == 0)
         return 0;
     for (size_t i = 0; i < count; i++) {
@@ -73,11 +87,11 @@ size_t reclaim(struct reclaim_item *items, size_t count, const struct reclaim_li
     qsort(items, count, sizeof(*items), by_last_use);
     if (limits->high > 0 && capacity > 0 && used >= percent(capacity, limits->high))
         used = take_oldest(items, count, limits->now, used, percent(capacity, limits->low));
-    bool possible = limits->wanted <= capacity;
-    if (possible && used > capacity - limits->wanted &&
-        least_use(items, count, limits->now, used) <= capacity - limits->wanted)
+    if (limits->wanted > 0)
+        used = with_disk(limits, used);
+    if (!has_room(limits, used) && has_room(limits, least_use(items, count, limits->now, used)))
         used = take_oldest(items, count, limits->now, used, capacity - limits->wanted);
-    *ret_room = possible && used <= capacity - limits->wanted;
+    *ret_room = has_room(limits, used);
     qsort(items, count, sizeof(*items), by_last_use);
     while (going < count && items[going].reason != RECLAIM_NONE)
         going++;

@@ -27,6 +27,7 @@ struct reclaim_limits {
     int64_t ttl;             /* seconds without use after which a task goes; 0: never */
     uint64_t capacity, used; /* bytes that the store may use, bytes in use */
     unsigned high, low;      /* percent of the capacity: from `high` on the oldest go until `low`; 0: never */
+    uint64_t disk_free;      /* bytes that the disk has left; UINT64_MAX: the capacity says it */
     uint64_t wanted;         /* bytes that must become, or be, free */
 };
 

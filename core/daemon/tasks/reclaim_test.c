@@ -24,8 +24,13 @@ static struct reclaim_item item(const char *name, int64_t age_days, uint64_t byt
 
 static struct reclaim_limits limits(uint64_t capacity, uint64_t used)
 {
-    return (struct reclaim_limits){
-        .now = NOW, .ttl = 30 * DAY, .capacity = capacity, .used = used, .high = 80, .low = 60};
+    return (struct reclaim_limits){.now = NOW,
+                                   .ttl = 30 * DAY,
+                                   .capacity = capacity,
+                                   .used = used,
+                                   .high = 80,
+                                   .low = 60,
+                                   .disk_free = UINT64_MAX};
 }
 
 /* The names of what goes, in order. */
@@ -132,6 +137,23 @@ static void nothing_goes_for_room_that_cannot_be_had(void **state)
     EXPECT(items, &some, false, "");
 }
 
+static void the_disk_may_be_fuller_than_our_part_of_it(void **state)
+{
+    (void)state;
+    struct reclaim_item items[] = {item("a", 3, 100), item("b", 2, 100), item("c", 1, 100)};
+    struct reclaim_limits some = limits(1000, 300);
+    some.disk_free = 0;
+    EXPECT(items, &some, true, ""); /* nothing is wanted, and our part is not full */
+    some.wanted = 150;
+    EXPECT(items, &some, true, "ab");
+    some.disk_free = 50;
+    EXPECT(items, &some, true, "a");
+    some.wanted = 351;
+    EXPECT(items, &some, false, "");
+    some.disk_free = UINT64_MAX - 1;
+    EXPECT(items, &some, true, "");
+}
+
 static void others_may_use_the_disk_too(void **state)
 {
     (void)state;
@@ -199,6 +221,7 @@ int main(void)
         cmocka_unit_test(unfinished_ones_stay_for_a_day),
         cmocka_unit_test(room_is_made_oldest_first),
         cmocka_unit_test(nothing_goes_for_room_that_cannot_be_had),
+        cmocka_unit_test(the_disk_may_be_fuller_than_our_part_of_it),
         cmocka_unit_test(others_may_use_the_disk_too),
         cmocka_unit_test(an_empty_store_has_nothing_to_give),
         cmocka_unit_test(random_stores),
