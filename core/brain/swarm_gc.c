@@ -75,7 +75,7 @@ static void collect_hosts(struct dtr_swarm *swarm)
         uint64_t interval_ms = host->facts.facts.interval_ms;
         uint64_t limit_ms = interval_ms ? 2 * interval_ms : swarm->config.host_ttl_ms;
         if (swarm->now_ms - host->seen_ms > limit_ms)
-            dtr_swarm_host_remove(swarm, host);
+            dtr_swarm_host_expire(swarm, host);
     }
 }
 

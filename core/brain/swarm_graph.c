@@ -74,6 +74,7 @@ void dtr_swarm_detach_children(struct dtr_swarm *swarm, struct swarm_peer *paren
         *at = edge->next;
         drop(swarm, edge);
         dtr_swarm_offer_refresh(swarm, child);
+        dtr_swarm_more_room(swarm, child);
     }
 }
 
@@ -127,6 +128,7 @@ void dtr_swarm_offer_refresh(struct dtr_swarm *swarm, struct swarm_peer *peer)
     if (wanted) {
         peer->offer_index = task->facts.offer_count;
         task->offers[task->facts.offer_count++] = peer;
+        dtr_swarm_more_newcomer(swarm, peer);
         return;
     }
     uint32_t last = --task->facts.offer_count;

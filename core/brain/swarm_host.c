@@ -81,17 +81,40 @@ static void stop_seeding(struct swarm_host *host)
     host->facts.seed_usable = false;
 }
 
-void dtr_swarm_host_remove(struct dtr_swarm *swarm, struct swarm_host *host)
+/* Nothing of the swarm knows it then. */
+static void detach(struct dtr_swarm *swarm, struct swarm_host *host)
 {
     while (!dtr_list_empty(&host->peers))
         dtr_swarm_peer_remove(swarm, dtr_container(host->peers.next, struct swarm_peer, host_link));
     stop_seeding(host);
     dtr_list_remove(&host->link);
     dtr_map_remove(&swarm->host_map, &host->node);
+    swarm->counts.hosts--;
+}
+
+void dtr_swarm_host_free(struct swarm_host *host)
+{
+    if (!host)
+        return;
     dtr_buf_drop(host->facts.facts.raw);
     free(host->texts);
     free(host);
-    swarm->counts.hosts--;
+}
+
+void dtr_swarm_host_remove(struct dtr_swarm *swarm, struct swarm_host *host)
+{
+    detach(swarm, host);
+    dtr_swarm_host_free(host);
+}
+
+void dtr_swarm_host_expire(struct dtr_swarm *swarm, struct swarm_host *host)
+{
+    host->silent_ms = swarm->now_ms - host->seen_ms; /* its peers, as they leave, count as a sign of life */
+    detach(swarm, host);
+    if (host->facts.announced)
+        dtr_list_add_tail(&swarm->gone, &host->link);
+    else
+        dtr_swarm_host_free(host);
 }
 
 /* Takes over strings, keeping the memory when nothing changed: hosts repeat themselves every 5 minutes. */

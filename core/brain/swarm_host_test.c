@@ -200,9 +200,12 @@ static void silent_hosts_go(void **state)
     pass_ms(w, 5 * MINUTE_MS);
     assert_null(dtr_swarm_find_host(w->swarm, "h1"));
     assert_null(dtr_swarm_find_peer(w->swarm, "h1.a"));
+    expect_one(w, "h1", HOST_GONE);
+    assert_int_equal(find_said(w, "h1")->silent_ms, 15 * MINUTE_MS);
     assert_non_null(dtr_swarm_find_host(w->swarm, "h2"));
     pass_ms(w, HOUR_MS);
     assert_null(dtr_swarm_find_host(w->swarm, "h2"));
+    expect_one(w, "h2", HOST_GONE);
     close_world(w);
 }
 

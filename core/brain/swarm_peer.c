@@ -78,6 +78,7 @@ void dtr_swarm_peer_remove(struct dtr_swarm *swarm, struct swarm_peer *peer)
     dtr_swarm_peer_settle(swarm, peer);
     dtr_swarm_peer_become(swarm, peer, DTR_PEER_LEAVE);
     dtr_list_remove(&peer->age);
+    dtr_list_remove(&peer->room);
     dtr_list_remove(&peer->host_link);
     dtr_list_remove(&peer->task_link);
     dtr_map_remove(&swarm->peer_map, &peer->node);

@@ -6,6 +6,7 @@
 
 #include <arpa/inet.h>
 #include <pcre2.h>
+#include <sys/un.h>
 
 static int wrong(struct dtr_error *err, const char *what)
 {
@@ -87,6 +88,15 @@ int dtr_value_check_hostport(const char *text, struct dtr_error *err)
 int dtr_value_check_absolute(const char *text, struct dtr_error *err)
 {
     return *text == '/' ? DTR_OK : wrong(err, "not a path from the root");
+}
+
+int dtr_value_check_socket(const char *text, struct dtr_error *err)
+{
+    size_t most = sizeof(((struct sockaddr_un *)0)->sun_path) - 1, length = strlen(text);
+    if (length > most)
+        return dtr_error_set(err, DTR_EINVALID, DTR_RETRY_NEVER,
+                             "%zu bytes long; a unix socket's path has at most %zu", length, most);
+    return dtr_value_check_absolute(text, err);
 }
 
 int dtr_value_check_script(const char *text, struct dtr_error *err)

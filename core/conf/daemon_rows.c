@@ -66,7 +66,7 @@ static const struct dtr_conf_row rows[] = {
      .initial = "3s", POSITIVE, SHED_LATER, .help = "Between two looks at CPU and memory"},
     /* download */
     {DTR_STRING("download.server.socketPath", download.server.socket_path),
-     .initial = "/var/run/dragonfly/dfdaemon.sock", .check = dtr_value_check_absolute,
+     .initial = "/var/run/dragonfly/dfdaemon.sock", .check = dtr_value_check_socket,
      .help = "Unix socket for dfget and other local tools"},
     {DTR_INT("download.server.requestRateLimit", download.server.request_rate_limit), .initial = "400",
      .unit = "requests/s", POSITIVE, RATE_LATER, .help = "Requests on the unix socket"},
@@ -266,7 +266,7 @@ static const struct dtr_conf_row rows[] = {
     {DTR_STRINGS("modules.origin", modules.origin), .initial = "[http]", .ours = true,
      DTR_PARTLY("all are loaded, the first is used"), .help = "Origin modules"},
     {DTR_STRINGS("modules.runtime", modules.runtime), .initial = "[containerd]", .ours = true,
-     DTR_LATER("darter init sets up containerd, and reads dfinit.yaml only"), .help = "Runtime modules"},
+     DTR_LATER("darter init reads dfinit.yaml only, and its --runtime"), .help = "Runtime modules"},
     {DTR_MODULES("modules.options", modules.options), .ours = true,
      .help = "Options by module; `darter module describe NAME` lists them"},
     {DTR_STRING("log.format", log.format), .initial = "text", .words = "text|json", .ours = true,

@@ -45,9 +45,9 @@ static int name_host(struct dtr_daemon *daemon, struct dtr_error *err)
     return dtr_host_id(daemon->host_id, daemon->ip, daemon->hostname, config->seed_peer.enable, err);
 }
 
-static int make_mirror(struct dtr_daemon *daemon, struct dtr_error *err)
+static int make_mirror(const struct dtr_daemon_config *config, struct dtr_mirror **ret_mirror,
+                       struct dtr_error *err)
 {
-    const struct dtr_daemon_config *config = daemon->config;
     size_t count = config->proxy.rules.count;
     struct dtr_mirror_rule *rules = calloc(count + 1, sizeof(*rules));
     if (!rules)
@@ -68,7 +68,7 @@ static int make_mirror(struct dtr_daemon *daemon, struct dtr_error *err)
         .plain_host_count = config->proxy.registry_mirror.plain_hosts.count,
         .blob_digest_id = config->proxy.registry_mirror.enable_task_id_based_blob_digest,
     };
-    int rc = dtr_mirror_new(&mirror, &daemon->mirror, err);
+    int rc = dtr_mirror_new(&mirror, ret_mirror, err);
     free(rules);
     return rc;
 }
@@ -87,15 +87,19 @@ static void on_withdrawn(void *context, const char *task_id)
     talk_withdraw(context, task_id);
 }
 
+static int check_authorities(const char *file, struct dtr_error *err)
+{
+    if (!file || access(file, R_OK) == 0)
+        return DTR_OK;
+    return dtr_error_set(err, DTR_ENOT_FOUND, DTR_RETRY_NEVER, "proxy.registryMirror.cert: %.150s: %s", file,
+                         strerror(errno));
+}
+
 /* What every request to an origin is sent with. */
 static int prepare_origins(struct dtr_daemon *daemon, struct dtr_error *err)
 {
     const struct dtr_conf_pairs *headers = &daemon->config->backend.request_header;
-    const char *cert = daemon->config->proxy.registry_mirror.cert;
     struct dtr_str lines = {0};
-    if (cert && access(cert, R_OK) != 0)
-        return dtr_error_set(err, DTR_ENOT_FOUND, DTR_RETRY_NEVER, "proxy.registryMirror.cert: %s: %s", cert,
-                             strerror(errno));
     for (size_t i = 0; i < headers->count; i++)
         dtr_str_printf(&lines, "%s: %s\n", headers->items[i].name, headers->items[i].value);
     daemon->origin_headers = dtr_str_take(&lines);
@@ -206,6 +210,32 @@ static int open_rpc(struct dtr_daemon *daemon, struct dtr_error *err)
     return rc;
 }
 
+static int check_hostname(const char *name, struct dtr_error *err)
+{
+    size_t most = sizeof(((struct dtr_daemon *)NULL)->hostname) - 1, length = name ? strlen(name) : 0;
+    if (length <= most)
+        return DTR_OK;
+    return dtr_error_set(err, DTR_EINVALID, DTR_RETRY_NEVER,
+                         "host.hostname has %zu bytes; allowed are at most %zu", length, most);
+}
+
+static int prepare(const struct dtr_daemon_config *config, struct dtr_mirror **ret_mirror,
+                   struct dtr_error *err)
+{
+    int rc = check_hostname(config->host.hostname, err);
+    if (rc == DTR_OK)
+        rc = make_mirror(config, ret_mirror, err);
+    return rc == DTR_OK ? check_authorities(config->proxy.registry_mirror.cert, err) : rc;
+}
+
+int dtr_daemon_check(const struct dtr_daemon_config *config, struct dtr_error *err)
+{
+    struct dtr_mirror *mirror = NULL;
+    int rc = prepare(config, &mirror, err);
+    dtr_mirror_free(mirror);
+    return rc;
+}
+
 int dtr_daemon_new(const struct dtr_daemon_parts *parts, struct dtr_daemon **ret_daemon,
                    struct dtr_error *err)
 {
@@ -217,9 +247,9 @@ int dtr_daemon_new(const struct dtr_daemon_parts *parts, struct dtr_daemon **ret
     dtr_host_serve(upload_ask, upload_cancel);
     int rc = take_offers(daemon, err);
     if (rc == DTR_OK)
-        rc = name_host(daemon, err);
+        rc = prepare(daemon->config, &daemon->mirror, err);
     if (rc == DTR_OK)
-        rc = make_mirror(daemon, err);
+        rc = name_host(daemon, err);
     if (rc == DTR_OK)
         rc = prepare_origins(daemon, err);
     if (rc == DTR_OK)

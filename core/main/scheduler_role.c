@@ -63,29 +63,28 @@ static int follow_dynconfig(struct scheduler_role *role, const char *path, struc
                            role->config->dynconfig.refresh_interval_ms, &events, role, &role->dynconfig, err);
 }
 
-static int add_pages(const struct dtr_scheduler_config *config, struct serve_pages *pages,
-                     struct dtr_error *err)
-{
-    const char *addr = config->metrics.addr, *colon = addr ? strrchr(addr, ':') : NULL;
-    char ip[64];
-    (void)snprintf(ip, sizeof(ip), "%s", config->network.enable_ipv6 ? "::" : "0.0.0.0");
-    if (!config->metrics.enable || !colon)
-        return DTR_OK;
-    if (colon > addr && (size_t)(colon - addr) < sizeof(ip)) {
-        memcpy(ip, addr, (size_t)(colon - addr));
-        ip[colon - addr] = '\0';
-    }
-    return serve_metrics(pages, ip, (uint16_t)strtoul(colon + 1, NULL, 10), DTR_METRICS_SCHEDULER, err);
-}
-
-static int open_rpc(struct scheduler_role *role, const struct dtr_scheduler_config *config,
-                    struct dtr_addr *ret_addr, struct dtr_error *err)
+int scheduler_listeners(const struct dtr_scheduler_config *config, struct dtr_addr *ret_server,
+                        struct dtr_addr *ret_metrics, struct dtr_error *err)
 {
     const char *any = config->network.enable_ipv6 ? "::" : "0.0.0.0";
+    const char *addr = config->metrics.addr, *colon = addr ? strrchr(addr, ':') : NULL;
+    char ip[64];
+    *ret_metrics = (struct dtr_addr){0};
     int rc = dtr_addr_ip(config->server.listen_ip ? config->server.listen_ip : any,
-                         (uint16_t)config->server.port, ret_addr, err);
-    if (rc == DTR_OK)
-        rc = dtr_rpc_table_new(&role->table, err);
+                         (uint16_t)config->server.port, ret_server, err);
+    if (rc != DTR_OK || !config->metrics.enable || !colon)
+        return rc;
+    (void)snprintf(ip, sizeof(ip), "%.*s", (int)(colon - addr), addr);
+    uint16_t port = (uint16_t)strtoul(colon + 1, NULL, 10);
+    if (dtr_addr_ip(colon > addr ? ip : any, port, ret_metrics, NULL) == DTR_OK)
+        return DTR_OK;
+    return dtr_error_set(err, DTR_EINVALID, DTR_RETRY_NEVER,
+                         "metrics.addr is \"%.100s\"; needed is IP:PORT, or :PORT for all interfaces", addr);
+}
+
+static int open_rpc(struct scheduler_role *role, struct dtr_addr *addr, struct dtr_error *err)
+{
+    int rc = dtr_rpc_table_new(&role->table, err);
     if (rc == DTR_OK)
         rc = dtr_scheduler_serve(role->scheduler, role->table, err);
     if (rc == DTR_OK)
@@ -97,7 +96,7 @@ static int open_rpc(struct scheduler_role *role, const struct dtr_scheduler_conf
     if (rc == DTR_OK)
         rc = dtr_rpc_server_new(role->control, NULL, &role->server, err);
     if (rc == DTR_OK)
-        rc = dtr_rpc_server_listen(role->server, ret_addr, role->table, ret_addr, err);
+        rc = dtr_rpc_server_listen(role->server, addr, role->table, addr, err);
     return rc;
 }
 
@@ -111,18 +110,20 @@ int scheduler_role_open(struct scheduler_role *role, const struct dtr_scheduler_
     struct dtr_scheduler_options options = {.swarm = limits(role),
                                             .seed_timeout_ms = config->seed_peer.task_download_timeout_ms,
                                             .algorithm = config->scheduler.algorithm};
-    struct dtr_addr addr;
+    struct dtr_addr addr, metrics;
     char text[DTR_ADDR_TEXT];
     dtr_random(&options.seed_number, sizeof(options.seed_number));
-    int rc = dtr_loop_new("scheduler", &role->control, err);
+    int rc = scheduler_listeners(config, &addr, &metrics, err);
+    if (rc == DTR_OK)
+        rc = dtr_loop_new("scheduler", &role->control, err);
     if (rc == DTR_OK)
         rc = dtr_scheduler_new(role->control, &options, &role->scheduler, err);
     if (rc == DTR_OK)
-        rc = open_rpc(role, config, &addr, err);
+        rc = open_rpc(role, &addr, err);
     if (rc == DTR_OK)
         rc = follow_dynconfig(role, dynconfig, err);
-    if (rc == DTR_OK)
-        rc = add_pages(config, pages, err);
+    if (rc == DTR_OK && metrics.length > 0)
+        rc = serve_metrics(pages, &metrics, DTR_METRICS_SCHEDULER, err);
     if (rc == DTR_OK) {
         dtr_addr_text(&addr, text);
         dtr_log(DTR_LOG_INFO, NULL, "scheduler ready on %s", text);

@@ -2,6 +2,7 @@
 #include "core/base/buf.h"
 #include "core/base/str.h"
 #include "core/obs/metric.h"
+#include "core/rpc/methods.h"
 #include "core/scheduler/role.h"
 #include <stdlib.h>
 
@@ -78,6 +79,7 @@ static void on_register(struct announce *announce, const Scheduler__V2__Register
         return;
     }
     take_download(request->download, &registered);
+    registered.takes_more = announce->takes_more;
     registered.download = raw_download(message);
     event->registered = &registered;
     feed(announce, event);
@@ -210,6 +212,7 @@ void announce_open(void *service, struct dtr_rpc_call *call)
         return;
     }
     *announce = (struct announce){.scheduler = service, .call = call};
+    announce->takes_more = dtr_rpc_call_metadata(call, DTR_RPC_MORE_PARENTS) != NULL;
     dtr_rpc_call_adopt(call, &events, announce);
     dtr_rpc_call_headers(call); /* at once: a client waits only 10 s for them (wire page 3.1) */
 }

@@ -1,5 +1,6 @@
 /* What the scheduler counts of AnnouncePeer conversations, under Dragonfly's label values. */
 #include "core/base/clock.h"
+#include "core/obs/build.h"
 #include "core/obs/metric.h"
 #include "core/scheduler/role.h"
 
@@ -137,9 +138,11 @@ void count_action(const struct dtr_swarm_action *action)
     case DTR_SWARM_REJECT:
         count_refused(announce);
         break;
+    case DTR_SWARM_MORE_PARENTS:
     case DTR_SWARM_CLOSE:
     case DTR_SWARM_TRIGGER_SEED:
     case DTR_SWARM_PROBE_SEED:
+    case DTR_SWARM_HOST_GONE:
         break;
     }
 }
@@ -149,7 +152,7 @@ void count_version(void)
     char platform[DTR_METRIC_PLATFORM], major[12] = "", minor[12] = "";
     (void)sscanf(DTR_VERSION, "%11[0-9].%11[0-9]", major, minor);
     dtr_metric_set(DTR_SCHEDULER_VERSION,
-                   DTR_LABELS(major, minor, DTR_VERSION, "unknown", dtr_metric_platform(platform), "unknown",
-                              "", "", ""),
+                   DTR_LABELS(major, minor, DTR_VERSION, dtr_build_commit(), dtr_metric_platform(platform),
+                              dtr_build_time(), "", "", ""),
                    1);
 }

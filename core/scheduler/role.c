@@ -26,6 +26,7 @@ static void perform(struct dtr_scheduler *scheduler, const struct dtr_swarm_acti
     tell_action(action);
     switch (action->kind) {
     case DTR_SWARM_ANSWER_PARENTS:
+    case DTR_SWARM_MORE_PARENTS:
         answer_parents(scheduler, action->stream, action);
         break;
     case DTR_SWARM_ANSWER_SOURCE:
@@ -48,6 +49,9 @@ static void perform(struct dtr_scheduler *scheduler, const struct dtr_swarm_acti
         break;
     case DTR_SWARM_PROBE_SEED:
         seeds_probe(scheduler, action->host);
+        break;
+    case DTR_SWARM_HOST_GONE:
+        tell_host_gone(action->host, action->silent_ms);
         break;
     }
 }

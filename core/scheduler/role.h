@@ -39,6 +39,7 @@ struct announce {
     struct dtr_rpc_call *call;
     char *peer_id; /* of its first message */
     bool over;     /* the swarm has forgotten it */
+    bool takes_more;
     struct {       /* count.c: the last request */
         enum dtr_swarm_message_kind request;
         bool open; /* it may still be refused */
@@ -78,6 +79,7 @@ void tell_message(const struct dtr_swarm_message *event);
 void tell_action(const struct dtr_swarm_action *action);
 void tell_host_came(const struct dtr_swarm_announce *facts);
 void tell_host_left(const char *host_id);
+void tell_host_gone(const struct dtr_swarm_host *host, uint64_t silent_ms);
 
 /* hosts.c: the unary calls. */
 void hosts_announce(void *service, struct dtr_rpc_call *call, const struct dtr_rpc_message *request);

@@ -22,6 +22,9 @@ struct dtr_scheduler_options {
     uint64_t policy_look_ms; /* between two looks; 0: a second */
 };
 
+/* Whether dtr_scheduler_new() would start with this scheduler.algorithm: the script is found, read, compiled
+ * and tested. The error begins with the key. Any thread. */
+int dtr_scheduler_check(const char *algorithm, struct dtr_error *err);
 /* Before the loop runs: reads the script. An error names file and line of one that the operator named; where
  * the usual one cannot be had, swarm.policy decides and that is logged. */
 int dtr_scheduler_new(struct dtr_loop *loop, const struct dtr_scheduler_options *options,

@@ -37,6 +37,7 @@ struct options {
 };
 
 struct store {
+    char *dir;
     int lock;  /* descriptor of the lock file */
     int tasks; /* descriptor of content/tasks */
     uint64_t boot, scrub_rate;
@@ -196,6 +197,7 @@ static void file_stop(void *instance)
         close(store->tasks);
     if (store->lock >= 0)
         close(store->lock);
+    free(store->dir);
     free(store);
 }
 
@@ -214,7 +216,8 @@ static int file_start(const void *opaque, void **ret_instance, struct dtr_error 
         return index_fail(err, "start");
     store->lock = store->tasks = -1;
     store->scrub_rate = options->scrub_rate;
-    status = make_dirs(options->dir, &store->tasks, err);
+    store->dir = strdup(options->dir);
+    status = store->dir ? make_dirs(options->dir, &store->tasks, err) : index_fail(err, "start");
     if (status == DTR_OK)
         status = take_lock(store, options->dir, err);
     if (status == DTR_OK)
@@ -319,6 +322,19 @@ static int file_scan(void *instance, const struct dtr_scan_sink *sink, struct dt
 }
 
 /* --- one task ---------------------------------------------------------------------------------------- */
+
+/* Whose disk is full, and what to do. */
+static int explain(const struct store *store, int status, struct dtr_error *err)
+{
+    char why[64];
+    if (status != DTR_ENO_SPACE || !err)
+        return status;
+    (void)snprintf(why, sizeof(why), "%.60s", err->text);
+    return dtr_error_set(err, status, DTR_RETRY_SAME,
+                         "no space left in the store's folder %.100s (%s): make room there, or point "
+                         "storage.dir to a larger disk",
+                         store->dir, why);
+}
 
 /* Reserves space; a file system that cannot gets a sparse file. One that runs full may have reserved a part
  * by then, which others need. */
@@ -431,24 +447,26 @@ static int file_open(void *instance, const struct dtr_task_facts *facts, struct 
     if (fresh)
         remove_task(instance, facts->task_id);
     file_close(stored);
-    return status;
+    return explain(instance, status, err);
 }
 
 static int file_update(struct dtr_stored *stored, const struct dtr_task_facts *facts, struct dtr_error *err)
 {
     int status = reserve(stored, facts->content_length, err);
-    return status == DTR_OK ? index_facts(&stored->index, facts, err) : status;
+    if (status == DTR_OK)
+        status = index_facts(&stored->index, facts, err);
+    return explain(stored->store, status, err);
 }
 
 static int file_write(struct dtr_stored *stored, uint64_t offset, const void *bytes, size_t length,
                       struct dtr_error *err)
 {
-    return index_write(stored->data->fd, offset, bytes, length, err);
+    return explain(stored->store, index_write(stored->data->fd, offset, bytes, length, err), err);
 }
 
 static int file_mark(struct dtr_stored *stored, const struct dtr_piece *piece, struct dtr_error *err)
 {
-    return index_mark(&stored->index, piece, stored->store->boot, err);
+    return explain(stored->store, index_mark(&stored->index, piece, stored->store->boot, err), err);
 }
 
 static int file_unmark(struct dtr_stored *stored, uint32_t first, uint32_t count, struct dtr_error *err)

@@ -90,6 +90,13 @@ class Schedulers(ClusterTest):
         self.assertEqual(daemon.process.log_text().count(":2: scheduler.addrs is"), 1)
 
     @deadline(60)
+    def test_an_unknown_key_is_said_once(self):
+        daemon = self.add_node(self.naming(self.scheduler) + "colour: blue\n")
+        self.wait_log(daemon, rf"{DYNCONFIG}:4: colour is not a known key")
+        self.wait_announced_to(self.scheduler)
+        self.assertEqual(daemon.process.log_text().count("colour is not a known key"), 1)
+
+    @deadline(60)
     def test_a_name_may_get_other_addresses(self):
         daemon = self.add_node(self.by_name(), start=False)
         self.hosts(daemon, self.scheduler)

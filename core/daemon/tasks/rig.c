@@ -153,12 +153,18 @@ static void origin_end(struct dtr_origin_call *call, int code)
 
 static int origin_head(struct dtr_origin_call *call)
 {
-    const struct dtr_header headers[] = {
-        {"Content-Type", "text/plain"}, {"Set-Cookie", "secret=1"}, {"ETag", call->version}};
+    char length[24];
+    struct dtr_header headers[4] = {{"Content-Type", "text/plain"}, {"Set-Cookie", "secret=1"}};
+    size_t count = 2;
+    (void)snprintf(length, sizeof(length), "%llu", (unsigned long long)(call->end - call->at));
+    if (!call->script->length_unknown)
+        headers[count++] = (struct dtr_header){"Content-Length", length};
+    if (call->script->renew_after)
+        headers[count++] = (struct dtr_header){"ETag", call->version};
     struct dtr_origin_head head = {
         .status = call->script->status == 200 && call->at > 0 ? 206 : call->script->status,
         .headers = headers,
-        .header_count = call->script->renew_after ? 3 : 2,
+        .header_count = count,
         .offset = call->at,
         .total_length = call->script->length_unknown ? DTR_LENGTH_UNKNOWN : RIG_SIZE,
         .version = call->version,

@@ -254,6 +254,11 @@ const char *dtr_task_request_headers(const struct dtr_task *task)
     return task->strings[REQUEST_HEADERS];
 }
 
+const char *dtr_task_version(const struct dtr_task *task)
+{
+    return task->version;
+}
+
 const struct dtr_read_request *dtr_task_wish(const struct dtr_task *task)
 {
     return &task->wish;
@@ -279,6 +284,11 @@ const struct dtr_piece *dtr_task_piece(const struct dtr_task *task, uint32_t num
     const struct dtr_piece *piece = number < task->piece_room ? &task->pieces[number] : NULL;
     bool withheld = piece && task->unchecked && dtr_ranges_run(&task->owed, piece->offset) > piece->offset;
     return piece && piece->length > 0 && !withheld ? piece : NULL;
+}
+
+uint32_t dtr_task_piece_limit(const struct dtr_task *task)
+{
+    return task->piece_room;
 }
 
 /* --- the copy, open while somebody uses it ------------------------------------------------------------- */
@@ -508,11 +518,13 @@ static int task_for(struct dtr_tasks *tasks, const struct dtr_read_request *requ
 static int take_wish(struct dtr_task *task, const struct dtr_read_request *request, struct dtr_error *err)
 {
     if (!task_keep(task, CONTENT, request->content ? request->content : "") ||
-        !task_keep(task, FILTER, request->filter ? request->filter : ""))
+        !task_keep(task, FILTER, request->filter ? request->filter : "") ||
+        !task_keep(task, REMOTE_IP, request->remote_ip ? request->remote_ip : ""))
         return dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for a task");
     task->wish = (struct dtr_read_request){.piece_length = request->piece_length,
                                            .content = task->strings[CONTENT],
                                            .filter = request->filter ? task->strings[FILTER] : NULL,
+                                           .remote_ip = task->strings[REMOTE_IP],
                                            .priority = request->priority,
                                            .need_back_to_source = request->need_back_to_source,
                                            .disable_back_to_source = request->disable_back_to_source};

@@ -103,9 +103,10 @@ struct dtr_read_request {
     bool trusted;            /* the origin is an operator's choice */
     uint64_t offset, length; /* DTR_LENGTH_UNKNOWN: the rest */
     uint64_t piece_length;   /* 0: by the rule */
-    const char *content; /* what the task id was calculated from instead of the URL; NULL or "": the URL */
-    const char *filter;  /* query parameters left out of the task id, one a line; NULL: the usual ones */
-    uint32_t priority;   /* common.v2.Priority */
+    const char *content;   /* what the task id was calculated from instead of the URL; NULL or "": the URL */
+    const char *filter;    /* query parameters left out of the task id, one a line; NULL: the usual ones */
+    const char *remote_ip; /* of whoever asked, as text; NULL or "": not known */
+    uint32_t priority;     /* common.v2.Priority */
     bool need_back_to_source, disable_back_to_source;
     bool announce;   /* tell the scheduler also when everything is here already */
     bool local_only; /* take what is here or arrives for others; never begin or widen a pull */
@@ -142,8 +143,10 @@ const struct dtr_task_facts *dtr_task_facts(const struct dtr_task *task);
  * newest reader. */
 const char *dtr_task_url(const struct dtr_task *task);
 const char *dtr_task_request_headers(const struct dtr_task *task);
-/* What the newest reader asked for: piece_length, content ("" for none), filter, priority and the switches
- * of back-to-source; nothing else is set. */
+/* Which version of its origin's object it is: a strong entity tag or a date; "" when there is none. */
+const char *dtr_task_version(const struct dtr_task *task);
+/* What the newest reader asked for: piece_length, content ("" for none), filter, remote_ip ("" for
+ * none), priority and the switches of back-to-source; nothing else is set. */
 const struct dtr_read_request *dtr_task_wish(const struct dtr_task *task);
 /* Whether the running pull is a seed's. */
 bool dtr_task_is_trigger(const struct dtr_task *task);
@@ -168,5 +171,7 @@ const struct dtr_piece *dtr_task_sound_piece(const struct dtr_task *task, uint32
 bool dtr_task_prove(struct dtr_task *task, uint32_t number);
 /* Its bytes did not look right: has a sound piece read again, and gives it to nobody before. */
 void dtr_task_doubt(struct dtr_task *task, uint32_t number);
+/* No piece from this number on is there. */
+uint32_t dtr_task_piece_limit(const struct dtr_task *task);
 
 #endif

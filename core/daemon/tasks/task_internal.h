@@ -54,7 +54,7 @@ struct dtr_task {
     struct dtr_tasks *tasks;
     struct dtr_loop *data; /* pinned */
     struct dtr_task_facts facts;
-    char *strings[10];        /* of facts, then those below */
+    char *strings[11];        /* of facts, then those below */
     bool trusted;             /* ORIGIN_URL is an operator's choice */
     struct dtr_piece *pieces; /* by number, length 0: not there */
     uint32_t piece_room, piece_count_had;
@@ -131,7 +131,15 @@ struct running {
 
 /* In dtr_task.strings. The request's headers are for ORIGIN_URL, which may be another than facts.url: a blob
  * lies in several places, and a URL's signature gets old. */
-enum { DIGEST = 2, RESPONSE_HEADERS = 3, REQUEST_HEADERS = 6, CONTENT = 7, FILTER = 8, ORIGIN_URL = 9 };
+enum {
+    DIGEST = 2,
+    RESPONSE_HEADERS = 3,
+    REQUEST_HEADERS = 6,
+    CONTENT = 7,
+    FILTER = 8,
+    ORIGIN_URL = 9,
+    REMOTE_IP = 10
+};
 
 /* task.c */
 int task_reserve_piece(struct dtr_task *task, uint32_t number, struct dtr_error *err);

@@ -779,6 +779,45 @@ static void what_cannot_be_opened_is_fetched_anew(void **state)
     finish();
 }
 
+/* --- a full disk --------------------------------------------------------------------------------------- */
+
+static struct dtr_storage_ops small_storage;
+
+static int write_a_bit(struct dtr_stored *stored, uint64_t offset, const void *bytes, size_t length,
+                       struct dtr_error *err)
+{
+    if (offset + length > RIG_PIECE / 2)
+        return dtr_error_set(err, DTR_ENO_SPACE, DTR_RETRY_SAME, "no room");
+    return rig_storage.write(stored, offset, bytes, length, err);
+}
+
+/* Who reads it keeps what is there, and hears at once that there will be no more; then the room is free. */
+static void what_finds_no_room_leaves_the_store(void **state)
+{
+    (void)state;
+    struct seen first, second;
+    begin(false);
+    small_storage = rig_storage;
+    small_storage.write = write_a_bit;
+    tasks->options.storage = &small_storage;
+    read_range(&first, 0, DTR_LENGTH_UNKNOWN);
+    read_range(&second, RIG_PIECE, DTR_LENGTH_UNKNOWN);
+    turn_until(&first.ended);
+    turn_until(&second.ended);
+    assert_int_equal(first.result.code, DTR_ENO_SPACE);
+    assert_int_equal(second.result.code, DTR_ENO_SPACE);
+    assert_true(first.until > 0 && first.until <= RIG_PIECE / 2);
+    assert_memory_equal(rig_disk.bytes, rig_object, first.until);
+    dtr_reader_close(second.reader);
+    dtr_reader_close(first.reader);
+    while (dtr_tasks_find(tasks, task_id))
+        dtr_loop_turn(control, true);
+    assert_int_equal(rig_disk.bytes[1], 0); /* byte 1 of the object is not 0 */
+    small_storage.write = rig_storage.write;
+    pull_whole();
+    finish();
+}
+
 /* --- deleting ---------------------------------------------------------------------------------------------
  */
 
@@ -924,6 +963,7 @@ int main(void)
         cmocka_unit_test(a_reader_that_leaves_ends_the_pull),
         cmocka_unit_test(what_the_store_held_is_served_after_a_restart),
         cmocka_unit_test(who_takes_what_is_here_never_begins_a_pull),
+        cmocka_unit_test(what_finds_no_room_leaves_the_store),
         cmocka_unit_test(what_is_deleted_leaves_the_store),
         cmocka_unit_test(what_is_in_use_is_not_deleted),
         cmocka_unit_test(a_reader_keeps_what_is_not_yet_deleted),

@@ -88,7 +88,7 @@ int upload_new(struct dtr_daemon *daemon, struct upload **ret_upload, struct dtr
         dtr_stream_group_init(&sites[i].streams, sites[i].loop);
     }
     dtr_list_init(&upload->questions);
-    dtr_list_init(&upload->syncs);
+    dtr_list_init(&upload->spreads);
     dtr_list_init(&upload->host_syncs);
     dtr_list_init(&upload->orders);
     int rc = dtr_addr_ip(config->storage.server.ip ? config->storage.server.ip : any,
@@ -186,7 +186,7 @@ static void deliver(struct dtr_msg *msg)
         extent = question->leased;
         extent.release = on_released;
         extent.release_context = question;
-        upload_piece_leaves(&extent);
+        syncs_piece_leaves(question->upload, &extent);
         (void)atomic_fetch_add(&question->upload->sent_bytes, question->piece.length);
     } else if (pinned) {
         on_released(question);
@@ -348,6 +348,7 @@ void upload_stop(struct upload *upload, uint64_t limit_ms, void (*stopped)(void 
     dtr_list_each_safe (node, &upload->questions)
         settle(dtr_container(node, struct dtr_question, link), DTR_ENOT_FOUND);
     syncs_stop(upload);
+    loads_stop(upload);
     for (size_t i = 0; i < upload->site_count; i++) {
         upload->sites[i].msg.run = stop_site;
         dtr_loop_post(upload->sites[i].loop, &upload->sites[i].msg);

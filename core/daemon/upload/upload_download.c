@@ -3,7 +3,7 @@
  * Every piece that overlaps the range is told once it is in the store, in whatever order they come. A range
  * that cuts pieces is widened, so that they come whole. With content, one piece at a time is in memory: the
  * next is read when the last has been given to the connection. An output_path is looked at first and filled
- * last. */
+ * last. When the store fails, upload_bypass.c goes on. */
 #include "core/daemon/upload/upload_order.h"
 
 #include "core/base/digest.h"
@@ -17,7 +17,7 @@ static void advance(struct order *order);
 /* What is on other threads comes back first. */
 static bool busy(const struct order *order)
 {
-    return order->content || order->output_busy || order->settling;
+    return order->content || order->output_busy || order->settling || order->detour;
 }
 
 void orders_wait(struct upload *upload)
@@ -39,7 +39,7 @@ static void free_order(struct order *order)
 
 /* Lets go of everything but itself, when the call was given its status or is gone; of itself when it is gone.
  */
-static void release(struct order *order)
+void order_release(struct order *order)
 {
     dtr_timer_close(order->deadline);
     order->deadline = NULL;
@@ -47,6 +47,8 @@ static void release(struct order *order)
         content_cancel(order->content);
     if (order->output_busy)
         output_cancel(order->output);
+    else if (order->detour) /* its bytes are not on their way into a file */
+        detour_cancel(order->detour);
     if (busy(order))
         return;
     output_drop(order->output);
@@ -58,7 +60,7 @@ static void release(struct order *order)
         free_order(order);
 }
 
-static void finish(struct order *order, const struct dtr_error *err)
+void order_finish(struct order *order, const struct dtr_error *err)
 {
     if (order->over)
         return;
@@ -67,14 +69,14 @@ static void finish(struct order *order, const struct dtr_error *err)
         dtr_rpc_call_finish(order->call, DTR_RPC_OK, NULL);
     else
         order_tell_error(order->call, err);
-    release(order);
+    order_release(order);
 }
 
 static void fail(struct order *order, int code, const char *text)
 {
     struct dtr_error err;
     (void)dtr_error_set(&err, code, DTR_RETRY_NEVER, "%s", text);
-    finish(order, &err);
+    order_finish(order, &err);
 }
 
 /* --- the start: the length is known --------------------------------------------------------------- */
@@ -96,10 +98,14 @@ static void on_ended(void *context, const struct dtr_error *err)
 {
     struct order *order = context;
     order->ended = true;
-    if (err->code != DTR_OK)
-        finish(order, err);
-    else
+    if (order_may_bypass(order, err))
+        order->store = *err;
+    if (order->store.code == DTR_OK && err->code != DTR_OK)
+        order_finish(order, err);
+    else if (order->store.code == DTR_OK)
         advance(order);
+    else if (!order->content)
+        order_bypass(order);
 }
 
 static const struct dtr_reader_events reader_events = {on_head, on_readable, on_ended};
@@ -150,6 +156,17 @@ static int widen(struct order *order, uint64_t piece_length, struct dtr_error *e
     return read_range(order, from, to - from, err);
 }
 
+int order_start(struct order *order, const struct dtr_task_facts *facts, struct dtr_error *err)
+{
+    int rc = measure(order, facts, err);
+    if (rc != DTR_OK)
+        return rc;
+    order->piece_length = facts->piece_length;
+    order->started = true;
+    order_tell_start(order, facts);
+    return DTR_OK;
+}
+
 static void start(struct order *order, const struct dtr_task *task)
 {
     const struct dtr_task_facts *facts = dtr_task_facts(task);
@@ -157,31 +174,27 @@ static void start(struct order *order, const struct dtr_task *task)
     if (facts->content_length == DTR_LENGTH_UNKNOWN ||
         (facts->content_length > 0 && facts->piece_length == 0))
         return; /* it is told when the last byte has come */
-    int rc = measure(order, facts, &err);
+    int rc = order_start(order, facts, &err);
     if (rc == DTR_OK && order->count > 0)
         rc = widen(order, facts->piece_length, &err);
-    if (rc != DTR_OK) {
-        finish(order, &err);
-        return;
-    }
-    order->started = true;
-    order_tell_start(order, task);
+    if (rc != DTR_OK)
+        order_finish(order, &err);
 }
 
 /* --- pieces --------------------------------------------------------------------------------------- */
 
-static bool was_told(const struct order *order, uint32_t number)
+bool order_was_told(const struct order *order, uint32_t number)
 {
     uint32_t i = number - order->first;
     return order->told[i / 8] >> i % 8 & 1;
 }
 
-static void set_told(struct order *order, uint32_t number)
+void order_set_told(struct order *order, uint32_t number)
 {
     uint32_t i = number - order->first;
     order->told[i / 8] = (uint8_t)(order->told[i / 8] | 1u << i % 8);
     order->left--;
-    while (order->low < order->count && was_told(order, order->first + order->low))
+    while (order->low < order->count && order_was_told(order, order->first + order->low))
         order->low++;
 }
 
@@ -190,7 +203,7 @@ static const struct dtr_piece *next_piece(const struct order *order, const struc
 {
     for (uint32_t i = order->low; i < order->count; i++) {
         const struct dtr_piece *piece = dtr_task_sound_piece(task, order->first + i);
-        if (piece && !was_told(order, piece->number))
+        if (piece && !order_was_told(order, piece->number))
             return piece;
     }
     return NULL;
@@ -203,16 +216,21 @@ static void on_content(void *context, struct dtr_rpc_out *message, const struct 
     order->content = NULL;
     if (err->code == DTR_ECORRUPT && task && order->reader)
         dtr_task_doubt(task, order->content_number);
-    if (!message && !order->over)
-        finish(order, err);
-    if (order->over || !message) {
+    if (!message && !order->over && order->store.code == DTR_OK)
+        order_finish(order, err);
+    if (order->over) {
         dtr_rpc_out_free(message);
-        release(order);
+        order_release(order);
         return;
     }
-    (void)dtr_rpc_call_send_out(order->call, message, NULL);
-    set_told(order, order->content_number);
-    advance(order);
+    if (message) {
+        (void)dtr_rpc_call_send_out(order->call, message, NULL);
+        order_set_told(order, order->content_number);
+    }
+    if (order->store.code != DTR_OK)
+        order_bypass(order);
+    else
+        advance(order);
 }
 
 static void tell_next(struct order *order, const struct dtr_piece *piece)
@@ -220,13 +238,13 @@ static void tell_next(struct order *order, const struct dtr_piece *piece)
     static const struct content_events events = {on_content};
     struct dtr_error err;
     if (!order->download.need_content) {
-        order_tell_piece(order, piece);
-        set_told(order, piece->number);
+        order_tell_piece(order, piece, NULL);
+        order_set_told(order, piece->number);
         return;
     }
     order->content_number = piece->number;
     if (order_read_piece(order, piece, &events, &err) != DTR_OK)
-        finish(order, &err);
+        order_finish(order, &err);
 }
 
 /* Of a whole file, unless it was checked when it came. */
@@ -244,13 +262,13 @@ static void on_settle(struct dtr_msg *msg)
     struct order *order = dtr_container(msg, struct order, settle);
     order->settling = false;
     if (order->over) {
-        release(order);
+        order_release(order);
     } else if (order->output && !order->output_written) {
         order->output_busy = true;
         output_write(order->output, dtr_reader_copy(order->reader), order->offset, order->length,
                      digest_to_check(order));
     } else {
-        finish(order, &(struct dtr_error){0});
+        order_finish(order, &(struct dtr_error){0});
     }
 }
 
@@ -276,7 +294,9 @@ static bool in_vain(const struct order *order, const struct dtr_task *task)
 static void advance(struct order *order)
 {
     const struct dtr_piece *piece;
-    if (order->over || !order->reader)
+    if (!order->over && order->bypassed)
+        order_bypass_go_on(order);
+    if (order->over || !order->reader || order->store.code != DTR_OK)
         return;
     const struct dtr_task *task = dtr_tasks_find(order->upload->daemon->tasks, order->download.task_id);
     if (!order->started)
@@ -319,7 +339,7 @@ static void on_closed(void *context, struct dtr_rpc_call *call, const struct dtr
     (void)status;
     order->call = NULL;
     order->over = true;
-    release(order);
+    order_release(order);
 }
 
 static void on_deadline(void *context)
@@ -348,7 +368,7 @@ static void begin_reading(struct order *order)
     struct dtr_error err;
     note_local(order);
     if (read_range(order, order->download.read.offset, order->download.read.length, &err) != DTR_OK)
-        finish(order, &err);
+        order_finish(order, &err);
 }
 
 static void on_output(void *context, const struct dtr_error *err)
@@ -356,11 +376,15 @@ static void on_output(void *context, const struct dtr_error *err)
     struct order *order = context;
     order->output_busy = false;
     if (!order->over && err->code != DTR_OK)
-        finish(order, err);
-    else if (!order->over && order->upload->closing && !order->reader)
+        order_finish(order, err);
+    else if (!order->over && order->upload->closing && !order->reader && !order->bypassed)
         fail(order, DTR_EUNAVAILABLE, "the daemon stops");
     if (order->over) {
-        release(order);
+        order_release(order);
+        return;
+    }
+    if (order->bypassed) {
+        order_bypass_written(order);
         return;
     }
     if (!order->reader) {
@@ -405,6 +429,8 @@ static int prepare(struct order *order, const Common__V2__Download *message, boo
     char uuid[37];
     dtr_uuid(uuid);
     int rc = download_take(&order->download, message, err);
+    if (rc == DTR_OK && local && !order->download.read.remote_ip[0])
+        order->download.read.remote_ip = daemon->ip; /* on the socket everybody is here */
     if (rc == DTR_OK)
         rc = check_output(order, local, err);
     if (rc == DTR_OK)
@@ -437,7 +463,7 @@ void download_task(void *service, struct dtr_rpc_call *call, const struct dtr_rp
     dtr_list_add_tail(&upload->orders, &order->link);
     dtr_rpc_call_adopt(call, &events, order);
     if (prepare(order, message->download, local, &err) != DTR_OK) {
-        finish(order, &err);
+        order_finish(order, &err);
         return;
     }
     if (order->deadline)
@@ -446,5 +472,5 @@ void download_task(void *service, struct dtr_rpc_call *call, const struct dtr_rp
     if (!order->download.output_path)
         begin_reading(order);
     else if (begin_output(order, &cred, &err) != DTR_OK)
-        finish(order, &err);
+        order_finish(order, &err);
 }
