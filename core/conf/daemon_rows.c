@@ -9,7 +9,7 @@ enum { HEADERS_MAX = 32 }; /* of backend.requestHeader */
 #define TLS_LATER       DTR_LATER("gRPC is spoken without TLS")
 #define RATE_LATER      DTR_LATER("rates are not limited")
 #define ANNOUNCED_ONLY  DTR_PARTLY("schedulers are told of it, but the bytes are not limited")
-#define GC_LATER        DTR_LATER("the store is not cleaned by age or disk use")
+#define GC_LATER        DTR_LATER("there are no tasks of this kind yet")
 #define MANAGER_LATER   DTR_LATER("the daemon does not talk to a manager; dynconfig.yaml names the schedulers")
 #define TRACING_LATER   DTR_LATER("no traces are sent")
 #define OBJECT_LATER    DTR_LATER("objects are not uploaded")
@@ -156,24 +156,24 @@ static const struct dtr_conf_row rows[] = {
      .help = "Buffer between disk and network"},
     {DTR_SIZE("storage.cacheCapacity", storage.cache_capacity), .initial = "64MiB",
      DTR_NEVER("the kernel's page cache does this"), .help = "Memory for content of recent tasks"},
-    {DTR_DURATION("gc.interval", gc.interval_ms), .initial = "900s", POSITIVE, .reloadable = true, GC_LATER,
+    {DTR_DURATION("gc.interval", gc.interval_ms), .initial = "900s", POSITIVE, .reloadable = true,
      .help = "Between two cleanings"},
     {DTR_DURATION("gc.policy.taskTTL", gc.policy.task_ttl_ms), .initial = "30d", POSITIVE, .reloadable = true,
-     GC_LATER, .help = "Age since the last update at which a task goes"},
+     .help = "Age since the last update at which a task goes"},
     {DTR_DURATION("gc.policy.persistentTaskTTL", gc.policy.persistent_task_ttl_ms), .initial = "1d", POSITIVE,
      .reloadable = true, GC_LATER, .help = "The same for persistent tasks"},
     {DTR_DURATION("gc.policy.persistentCacheTaskTTL", gc.policy.persistent_cache_task_ttl_ms),
      .initial = "1d", POSITIVE, .reloadable = true, GC_LATER, .help = "The same for persistent cache tasks"},
     {DTR_SIZE("gc.policy.diskThreshold", gc.policy.disk_threshold), .aliases = "gc.policy.distThreshold",
-     .initial = "0", .reloadable = true, GC_LATER, .help = "Bytes the store may use; 0: the whole disk"},
+     .initial = "0", .reloadable = true, .help = "Bytes the store may use; 0: the whole disk"},
     {DTR_INT("gc.policy.diskHighThresholdPercent", gc.policy.disk_high_threshold_percent),
      .aliases = "gc.policy.distHighThresholdPercent", .initial = "80", .unit = "percent", DTR_RANGE(1, 99),
-     .reloadable = true, GC_LATER, .help = "Use at which the oldest tasks begin to go"},
+     .reloadable = true, .help = "Use at which the oldest tasks begin to go"},
     {DTR_INT("gc.policy.diskLowThresholdPercent", gc.policy.disk_low_threshold_percent),
      .aliases = "gc.policy.distLowThresholdPercent", .initial = "60", .unit = "percent", DTR_RANGE(1, 99),
-     .reloadable = true, GC_LATER, .help = "Use down to which they go"},
+     .reloadable = true, .help = "Use down to which they go"},
     {DTR_DURATION("gc.policy.pageCacheIdleTimeout", gc.policy.page_cache_idle_timeout_ms), .initial = "40m",
-     .reloadable = true, GC_LATER, .help = "Idle time after which a task leaves the page cache"},
+     .reloadable = true, .help = "Idle time after which a task leaves the page cache"},
     /* proxy */
     {DTR_STRING("proxy.server.ip", proxy.server.listen.ip), .unset = "all interfaces",
      .check = dtr_value_check_ip, .help = "Where the proxy and registry mirror listens"},
@@ -260,7 +260,7 @@ static const struct dtr_conf_row rows[] = {
     {DTR_BOOL("backend.enableHickoryDNS", backend.enable_hickory_dns), .initial = "true",
      DTR_NEVER("names are resolved by the system"), .help = "A resolver with its own cache"},
     {DTR_STRING("modules.storage", modules.storage), .initial = "file", .ours = true,
-     .help = "The storage module"},
+     .help = "The storage module: file, memory"},
     {DTR_STRINGS("modules.transport", modules.transport), .initial = "[vortex]", .ours = true,
      DTR_PARTLY("all are loaded, the first is used"), .help = "Transport modules, first choice first"},
     {DTR_STRINGS("modules.origin", modules.origin), .initial = "[http]", .ours = true,

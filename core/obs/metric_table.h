@@ -111,7 +111,12 @@
 /* Our own, where Dragonfly has none: darter_*, shown with the daemon's. */
 #define DTR_OWN_METRICS(X)                                                                                   \
     X(DOWNLOAD_BYTES, "download_bytes_total", COUNTER, "parent", 1,                                          \
-      "Bytes of checked pieces, by the parent's address")
+      "Bytes of checked pieces, by the parent's address")                                                    \
+    X(DAMAGED_PIECES, "damaged_pieces_total", COUNTER, "", 1,                                                \
+      "Stored pieces that had changed when they were read again; they are fetched anew")                     \
+    X(EVICTED_TASKS, "evicted_tasks_total", COUNTER, "reason", 1,                                            \
+      "Tasks that left the store: not used for long (age), or for room (space)")                             \
+    X(EVICTED_BYTES, "evicted_bytes_total", COUNTER, "reason", 1, "Bytes of these tasks")
 
 enum dtr_metric_id {
 #define DTR_METRIC_ENUM(id, name, kind, labels, fed, help) DTR_##id,

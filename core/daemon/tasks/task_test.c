@@ -379,7 +379,7 @@ static void what_the_store_held_is_served_after_a_restart(void **state)
     };
     begin(false);
     script.status = 500;
-    assert_int_equal(dtr_tasks_known(tasks, &facts, pieces, 2, &err), DTR_OK);
+    assert_int_equal(dtr_tasks_known(tasks, &facts, pieces, 2, true, &err), DTR_OK);
     read_range(&seen, 0, DTR_LENGTH_UNKNOWN);
     turn_until(&seen.ended);
     assert_int_equal(seen.result.code, DTR_OK);
@@ -479,11 +479,12 @@ static void nor_do_they_after_a_restart(void **state)
         rig_origin_requests = script.renew_after = 1;
         facts.headers = headers[i];
         memcpy(rig_disk.bytes, rig_object, RIG_PIECE);
-        assert_int_equal(dtr_tasks_known(tasks, &facts, &piece, 1, &err), DTR_OK);
+        assert_int_equal(dtr_tasks_known(tasks, &facts, &piece, 1, true, &err), DTR_OK);
         read_range(&seen, 0, DTR_LENGTH_UNKNOWN);
         turn_until(&seen.ended);
         assert_int_equal(seen.result.code, i > 0 ? DTR_ECORRUPT : DTR_OK);
-        assert_int_equal(seen.until, i > 0 ? RIG_PIECE : RIG_SIZE);
+        /* What was stored may be on its way to the reader, or not, when the origin says that it is old. */
+        assert_true(i > 0 ? seen.until == 0 || seen.until == RIG_PIECE : seen.until == RIG_SIZE);
         dtr_reader_close(seen.reader);
         pull_whole();
         assert_is_renewed();
@@ -706,7 +707,7 @@ static void what_was_not_checked_before_a_restart_is_checked_then(void **state)
         script.status = known ? 500 : 200;
         facts.finished_at = known ? 1 : 0;
         rig_disk.marks = 3; /* of zeroes, which have another digest */
-        assert_int_equal(dtr_tasks_known(tasks, &facts, pieces, 2, &err), DTR_OK);
+        assert_int_equal(dtr_tasks_known(tasks, &facts, pieces, 2, true, &err), DTR_OK);
         read_range(&seen, 0, DTR_LENGTH_UNKNOWN);
         turn_until(&seen.ended);
         assert_int_equal(seen.result.code, known ? DTR_OK : DTR_ECORRUPT);
@@ -741,7 +742,7 @@ static void what_comes_anew_is_checked_anew(void **state)
     for (uint32_t count = 0; count < 2; count++) {
         begin(false);
         memcpy(rig_disk.bytes, rig_object, RIG_PIECE);
-        assert_int_equal(dtr_tasks_known(tasks, &facts, &piece, count, &err), DTR_OK);
+        assert_int_equal(dtr_tasks_known(tasks, &facts, &piece, count, true, &err), DTR_OK);
         read_range(&seen, 0, DTR_LENGTH_UNKNOWN);
         turn_until(&seen.ended);
         assert_int_equal(seen.result.code, DTR_ECORRUPT);

@@ -102,7 +102,7 @@ static int check(struct content *content)
     if (!content->piece.has_crc32 || content->crc32 == content->piece.crc32)
         return DTR_OK;
     return dtr_error_set(&content->result, DTR_ECORRUPT, DTR_RETRY_NEVER,
-                         "piece %u is damaged in the store; delete the task, then download it again",
+                         "piece %u is damaged in the store and comes anew the next time: try again",
                          content->piece.number);
 }
 

@@ -202,7 +202,7 @@ void order_set_told(struct order *order, uint32_t number)
 static const struct dtr_piece *next_piece(const struct order *order, const struct dtr_task *task)
 {
     for (uint32_t i = order->low; i < order->count; i++) {
-        const struct dtr_piece *piece = dtr_task_piece(task, order->first + i);
+        const struct dtr_piece *piece = dtr_task_sound_piece(task, order->first + i);
         if (piece && !order_was_told(order, piece->number))
             return piece;
     }
@@ -212,7 +212,10 @@ static const struct dtr_piece *next_piece(const struct order *order, const struc
 static void on_content(void *context, struct dtr_rpc_out *message, const struct dtr_error *err)
 {
     struct order *order = context;
+    struct dtr_task *task = dtr_tasks_find(order->upload->daemon->tasks, order->download.task_id);
     order->content = NULL;
+    if (err->code == DTR_ECORRUPT && task && order->reader)
+        dtr_task_doubt(task, order->content_number);
     if (!message && !order->over && order->store.code == DTR_OK)
         order_finish(order, err);
     if (order->over) {
