@@ -41,7 +41,7 @@ for module in origin_http runtime_containerd storage_file transport_vortex; do
     file=$("$darter" module --dir / describe "$module" | sed -n 's/^file *//p')
     [[ $(realpath "$file") == "$modules/$module.so" ]] || fail "$module is taken from $file"
 done
-[[ -f $prefix/share/darter/scripts/scheduling/dragonfly.lua ]] || fail "no scheduling policy is installed"
+[[ -f $prefix/share/darter/scripts/scheduling/dragonfly.lua && -f $prefix/share/darter/scripts/scheduling/mesh.lua ]] || fail "no scheduling policy is installed"
 for file in "$darter" "$modules"/*.so; do
     ! readelf -d "$file" | grep -E 'R(UN)?PATH' || fail "$file looks for libraries in a folder of the build"
 done
@@ -59,8 +59,8 @@ run daemon.log "pages on" env -i "$darter" daemon --config /dev/null --dynconfig
 run scheduler.log "scheduler ready" env -i "$darter" scheduler --config /dev/null --dynconfig "$work/dynconfig.yaml" \
     --set server.listenIP=127.0.0.1 --set server.port=0
 
-policy=$(sed -n 's/.*policy dragonfly ranks parents now: \(.*\), generation.*/\1/p' "$work/scheduler.log")
-[[ $(realpath "$policy") == "$prefix"/share/darter/scripts/scheduling/dragonfly.lua ]] ||
+policy=$(sed -n 's/.*policy mesh ranks parents now: \(.*\), generation.*/\1/p' "$work/scheduler.log")
+[[ $(realpath "$policy") == "$prefix"/share/darter/scripts/scheduling/mesh.lua ]] ||
     fail "the policy is taken from ${policy:-nowhere}"
 
 "$cmake" -S "$prefix/share/darter/example" -B "$work/example" -DCMAKE_C_COMPILER="$compiler" \

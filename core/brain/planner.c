@@ -57,7 +57,7 @@ void dtr_plan_push(struct dtr_planner *p, const struct dtr_plan_action *action)
 }
 
 /* The finishing step of splitmix64 (Steele, Lea and Flood, 2014). */
-uint64_t dtr_plan_mix(uint64_t z)
+static uint64_t mix(uint64_t z)
 {
     z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
     z = (z ^ z >> 27) * 0x94d049bb133111ebu;
@@ -66,15 +66,7 @@ uint64_t dtr_plan_mix(uint64_t z)
 
 uint64_t dtr_plan_random(struct dtr_planner *p, uint64_t below)
 {
-    return dtr_plan_mix(p->random += 0x9e3779b97f4a7c15u) % below;
-}
-
-uint64_t dtr_plan_hash(const char *peer_id)
-{
-    uint64_t hash = 0;
-    for (; *peer_id; peer_id++)
-        hash = dtr_plan_mix(hash + (uint8_t)*peer_id + 0x9e3779b97f4a7c15u);
-    return hash;
+    return mix(p->random += 0x9e3779b97f4a7c15u) % below;
 }
 
 static uint64_t range_end(uint64_t offset, uint64_t length)
@@ -120,8 +112,6 @@ int dtr_planner_new(const struct dtr_plan_config *config, const struct dtr_plan_
     if (p->config.need_back_to_source)
         p->config.disable_back_to_source = false;
     p->random = config->seed;
-    p->self = config->peer_id ? dtr_plan_hash(config->peer_id) : 0;
-    p->config.peer_id = NULL;
     p->now_ms = p->quiet_since = now_ms;
     p->schedule_until =
         UINT64_MAX - now_ms < config->schedule_timeout_ms ? UINT64_MAX : now_ms + config->schedule_timeout_ms;
@@ -227,9 +217,10 @@ void dtr_planner_stat(struct dtr_planner *p, uint64_t now_ms, const struct dtr_p
 void dtr_planner_answer(struct dtr_planner *p, uint64_t now_ms, const struct dtr_plan_answer *answer)
 {
     p->now_ms = now_ms;
-    if (p->talk != TALK_ASKED)
-        return;
-    dtr_plan_answered(p, answer);
+    if (p->talk == TALK_ASKED)
+        dtr_plan_answered(p, answer);
+    else if (p->talk == TALK_PARENTS && answer->kind == DTR_PLAN_ANSWER_NORMAL && !p->metadata_only)
+        dtr_plan_more(p, answer);
     dtr_plan_run(p);
 }
 

@@ -58,7 +58,6 @@ struct dtr_plan_config {
     bool have_scheduler;
     uint64_t piece_length; /* bytes; 0: by the rule of geometry.h */
     uint64_t seed;         /* of the random numbers */
-    const char *peer_id;   /* our own, as siblings know it; NULL: do not divide the work with them */
 };
 
 /* Fills in the values above; all bools false. */
@@ -178,7 +177,7 @@ struct dtr_plan_answer {
     uint32_t parent_count;
     uint64_t content_length; /* as the candidates have it; DTR_LENGTH_UNKNOWN when not said */
 };
-/* An AnnouncePeerResponse. One that nobody asked for is ignored. */
+/* An AnnouncePeerResponse. A NORMAL one that nobody asked for names more parents; others are then ignored. */
 void dtr_planner_answer(struct dtr_planner *planner, uint64_t now_ms, const struct dtr_plan_answer *answer);
 /* The scheduler cannot be reached, broke off, or refused the conversation. */
 void dtr_planner_scheduler_lost(struct dtr_planner *planner, uint64_t now_ms, const struct dtr_error *err);

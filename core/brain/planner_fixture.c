@@ -284,7 +284,7 @@ void scene_stat(struct scene *s, bool available, uint64_t content_length)
     dtr_planner_stat(s->planner, s->now, &stat);
 }
 
-void scene_parents(struct scene *s, const char *names)
+static void name_parents(struct scene *s, const char *names)
 {
     static char ids[26][2];
     struct dtr_plan_parent parents[26];
@@ -295,9 +295,20 @@ void scene_parents(struct scene *s, const char *names)
         parents[count] = (struct dtr_plan_parent){id, id, "192.0.2.1", 4000, 0, 0};
     }
     struct dtr_plan_answer answer = {DTR_PLAN_ANSWER_NORMAL, parents, count, DTR_LENGTH_UNKNOWN};
-    drain_more(s);
-    talk_check_answer(&s->talk, answer.kind);
     dtr_planner_answer(s->planner, s->now, &answer);
+}
+
+void scene_parents(struct scene *s, const char *names)
+{
+    drain_more(s);
+    talk_check_answer(&s->talk, DTR_PLAN_ANSWER_NORMAL);
+    name_parents(s, names);
+}
+
+void scene_more_parents(struct scene *s, const char *names)
+{
+    drain_more(s);
+    name_parents(s, names);
 }
 
 void scene_with_parents(struct scene *s, uint64_t content_length, const char *names)

@@ -60,6 +60,8 @@ void scene_pass(struct scene *scene, uint64_t ms);
 void scene_stat(struct scene *scene, bool available, uint64_t content_length);
 /* Parents named by their letters, "AB". */
 void scene_parents(struct scene *scene, const char *names);
+/* The same though nobody asked. */
+void scene_more_parents(struct scene *scene, const char *names);
 /* A scene that is registered and was told of parents; what was said so far is forgotten. */
 void scene_with_parents(struct scene *scene, uint64_t content_length, const char *names);
 void scene_answer(struct scene *scene, enum dtr_plan_answer_kind kind);

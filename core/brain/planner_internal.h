@@ -14,8 +14,6 @@
 #include "core/base/ranges.h"
 #include "core/brain/planner.h"
 
-#define PLAN_SIBLING_MS 100 /* with nothing else under way, so long is a piece left to a sibling */
-
 struct plan_piece {
     uint64_t cost_ns;
     uint32_t crc32;
@@ -38,7 +36,6 @@ struct plan_parent {
     struct dtr_plan_parent said; /* strings point into `text` */
     char *text;
     uint32_t index;
-    uint64_t hash; /* of its peer id */
     enum parent_state state;
     bool listening;   /* its SyncPieces is open */
     bool heard;       /* it reported a piece */
@@ -88,7 +85,6 @@ enum plan_talk {
 struct dtr_planner {
     struct dtr_plan_config config;
     uint64_t random, now_ms;
-    uint64_t self; /* hash of our peer id; 0: none */
 
     uint64_t content_length, piece_length;
     uint32_t piece_count; /* 0 while the length is unknown, and of an empty object */
@@ -140,9 +136,6 @@ struct dtr_planner {
 
 /* planner.c */
 void dtr_plan_push(struct dtr_planner *p, const struct dtr_plan_action *action);
-/* A number for a peer id, the same on every node. */
-uint64_t dtr_plan_hash(const char *peer_id);
-uint64_t dtr_plan_mix(uint64_t z);
 uint64_t dtr_plan_random(struct dtr_planner *p, uint64_t below);
 /* Makes room for one more item of `size` bytes in a growing array. */
 bool dtr_plan_room(void **array, uint32_t *capacity, uint32_t count, size_t size);
@@ -169,6 +162,8 @@ bool dtr_plan_can_reschedule(const struct dtr_planner *p);
 void dtr_plan_register(struct dtr_planner *p);
 void dtr_plan_reschedule(struct dtr_planner *p, const char *reason);
 void dtr_plan_answered(struct dtr_planner *p, const struct dtr_plan_answer *answer);
+/* Parents that nobody asked for. */
+void dtr_plan_more(struct dtr_planner *p, const struct dtr_plan_answer *answer);
 void dtr_plan_talk_source(struct dtr_planner *p, const char *reason);
 void dtr_plan_talk_piece_failed(struct dtr_planner *p, uint32_t piece, const struct plan_parent *parent);
 /* Reports what is complete and not reported yet. */
@@ -178,6 +173,8 @@ void dtr_plan_talk_end(struct dtr_planner *p, const struct dtr_error *err);
 
 /* planner_parents.c */
 void dtr_plan_parents_add(struct dtr_planner *p, const struct dtr_plan_answer *answer);
+/* Those of them that are not known yet. */
+void dtr_plan_parents_add_new(struct dtr_planner *p, const struct dtr_plan_answer *answer);
 void dtr_plan_parents_free(struct dtr_planner *p);
 bool dtr_plan_parent_has(const struct plan_parent *parent, uint32_t n);
 bool dtr_plan_parent_usable(const struct dtr_planner *p, const struct plan_parent *parent);

@@ -59,7 +59,6 @@ static struct plan_parent *parent_new(struct dtr_planner *p, const struct dtr_pl
     parent->said.peer_id = copy_text(&at, said->peer_id);
     parent->said.host_id = copy_text(&at, said->host_id);
     parent->said.address = copy_text(&at, said->address);
-    parent->hash = dtr_plan_hash(said->peer_id);
     parent->index = p->parent_count;
     p->parents[p->parent_count++] = parent;
     return parent;
@@ -122,6 +121,13 @@ void dtr_plan_parents_add(struct dtr_planner *p, const struct dtr_plan_answer *a
         add(p, &answer->parents[i]);
     p->gather = live_count(p) > 1;
     p->gather_until = 0;
+}
+
+void dtr_plan_parents_add_new(struct dtr_planner *p, const struct dtr_plan_answer *answer)
+{
+    for (uint32_t i = 0; i < answer->parent_count && !p->broken; i++)
+        if (!find(p, answer->parents[i].peer_id))
+            add(p, &answer->parents[i]);
 }
 
 bool dtr_plan_parent_has(const struct plan_parent *parent, uint32_t n)

@@ -256,28 +256,36 @@ static void only_pieces_of_the_range_are_fetched(void **state)
     scene_end(&s);
 }
 
-/* Two nodes with a seed and each other: what both ask the seed for is only what their readers need next. */
-static void siblings_divide_what_only_the_seed_has(void **state)
+/* A scheduler that names more parents unasked: they come to those there are, and nothing is answered. */
+static void parents_that_nobody_asked_for_are_taken(void **state)
 {
-    struct scene s[2];
-    uint32_t asked[2] = {0, 0};
+    struct scene s;
     (void)state;
-    for (uint32_t i = 0; i < 2; i++) {
-        scene_set(&s[i], 64 * MIB);
-        s[i].config.peer_id = i ? "C" : "B";
-        scene_start(&s[i], 0, DTR_LENGTH_UNKNOWN, true);
-        scene_parents(&s[i], i ? "AB" : "AC");
-        scene_seen(&s[i], A, 0, 15);
-        scene_pass(&s[i], 100);
-        for (uint32_t id = 1; id <= s[i].transfer_count; id++)
-            asked[i] |= 1u << s[i].transfers[id].action.piece;
-    }
-    assert_int_equal(asked[0] & asked[1], 1);
-    assert_true(s[0].transfer_count > 1 && s[1].transfer_count > 1);
-    scene_flow(&s[0], 20); /* the other's share does not come; the reader does not wait for it */
-    assert_true(dtr_planner_over(s[0].planner));
-    for (uint32_t i = 0; i < 2; i++)
-        scene_end(&s[i]);
+    scene_with_parents(&s, 8 * MIB, "A");
+    scene_more_parents(&s, "AB");
+    expect(&s, "parent_open B");
+    scene_seen(&s, B, 1, 1);
+    expect(&s, "fetch 1: 1 from B");
+    scene_pass(&s, 4999);
+    scene_ends(&s, 1, DTR_ECORRUPT, DTR_RETRY_ELSEWHERE, 0);
+    (void)scene_drain(&s);
+    scene_more_parents(&s, "B"); /* it lied: whoever names it */
+    expect(&s, "");
+    scene_end(&s);
+}
+
+static void more_parents_of_another_version_are_not_taken(void **state)
+{
+    struct scene s;
+    (void)state;
+    scene_with_parents(&s, 8 * MIB, "A");
+    const struct dtr_plan_parent other = {"B", "B", "192.0.2.1", 4000, 0, 0};
+    dtr_planner_answer(s.planner, s.now,
+                       &(struct dtr_plan_answer){DTR_PLAN_ANSWER_NORMAL, &other, 1, 9 * MIB});
+    expect(&s, "");
+    dtr_planner_answer(s.planner, s.now, &(struct dtr_plan_answer){.kind = DTR_PLAN_ANSWER_BACK_TO_SOURCE});
+    expect(&s, "");
+    scene_end(&s);
 }
 
 int main(void)
@@ -285,7 +293,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(equal_parents_share_the_work),
         cmocka_unit_test(one_parent_gets_all_requests),
-        cmocka_unit_test(siblings_divide_what_only_the_seed_has),
+        cmocka_unit_test(parents_that_nobody_asked_for_are_taken),
+        cmocka_unit_test(more_parents_of_another_version_are_not_taken),
         cmocka_unit_test(others_get_100_ms_to_report),
         cmocka_unit_test(announced_load_decides_at_first),
         cmocka_unit_test(faster_parents_get_more),

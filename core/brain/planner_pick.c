@@ -1,8 +1,8 @@
 /* Which piece next and from whom.
  *
  * The pieces right behind a reader go first; of the others those that the fewest parents have, in random
- * order, so that siblings come to hold different pieces and can exchange them. Siblings that start together
- * also divide among them what only the seed has. A piece goes to the parent
+ * order, so that siblings come to hold different pieces and can exchange them (a parent of ours also tells
+ * each of them of other pieces first, see spread.h). A piece goes to the parent
  * that is expected to bring it soonest. Slow tails are asked for a second time elsewhere. */
 #include "core/brain/planner_internal.h"
 
@@ -79,24 +79,6 @@ static uint32_t holders(const struct dtr_planner *p, uint32_t n)
     return count;
 }
 
-/* Whether a sibling should bring this piece into the swarm: a parent that still collects pieces lacks it as
- * we do, and ranks before us for it. All nodes rank alike, so that a piece which only the seed has is asked
- * of it by few. */
-static bool left_to_sibling(const struct dtr_planner *p, uint32_t n)
-{
-    uint64_t mine = dtr_plan_mix(p->self + n);
-    if (!p->self || holders(p, n) != 1 || (p->active == 0 && p->now_ms >= p->quiet_since + PLAN_SIBLING_MS))
-        return false;
-    for (uint32_t i = 0; i < p->parent_count; i++) {
-        const struct plan_parent *parent = p->parents[i];
-        if (!dtr_plan_parent_usable(p, parent) || !parent->listening)
-            continue;
-        if (!dtr_plan_parent_has(parent, n) && dtr_plan_mix(parent->hash + n) > mine)
-            return true;
-    }
-    return false;
-}
-
 /* A piece right behind a reader. */
 static struct plan_parent *pick_for_reader(struct dtr_planner *p, uint32_t window, uint32_t *ret_piece)
 {
@@ -106,8 +88,6 @@ static struct plan_parent *pick_for_reader(struct dtr_planner *p, uint32_t windo
             if (!dtr_plan_missing(p, n))
                 continue;
             seen++;
-            if (seen > 1 && left_to_sibling(p, n))
-                continue; /* what a reader needs next waits for nobody */
             struct plan_parent *parent = dtr_plan_unclaimed(p, n) ? choose(p, n, NULL) : NULL;
             if (parent) {
                 *ret_piece = n;
@@ -125,7 +105,7 @@ static struct plan_parent *pick_rare(struct dtr_planner *p, uint32_t *ret_piece)
     uint32_t best_holders = UINT32_MAX, first = (uint32_t)dtr_plan_random(p, p->piece_count);
     for (uint32_t k = 0; k < p->piece_count && best_holders > 1; k++) {
         uint32_t n = (first + k) % p->piece_count, count = holders(p, n);
-        if (!count || count >= best_holders || !dtr_plan_unclaimed(p, n) || left_to_sibling(p, n))
+        if (!count || count >= best_holders || !dtr_plan_unclaimed(p, n))
             continue;
         struct plan_parent *parent = choose(p, n, NULL);
         if (!parent)

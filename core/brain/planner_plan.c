@@ -301,8 +301,6 @@ static uint64_t next_wake(const struct dtr_planner *p)
     wake_for_parents(p, &wake);
     if (p->source != SOURCE_CLOSED && !p->origin && p->retry_at > p->now_ms)
         sooner(&wake, p->retry_at);
-    if (p->active == 0 && p->self && p->now_ms < p->quiet_since + PLAN_SIBLING_MS)
-        sooner(&wake, p->quiet_since + PLAN_SIBLING_MS);
     if (p->active == 0)
         sooner(&wake, p->quiet_since + p->config.stall_timeout_ms);
     if (p->active == 0 && p->talk == TALK_ASKED && p->now_ms < p->schedule_until)

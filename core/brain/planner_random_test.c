@@ -218,7 +218,6 @@ static void make_world(struct world *w, uint64_t seed)
     w->config.check = world_chance(w, 50);
     w->spoilt = w->config.check && world_chance(w, 20);
     w->config.seed = seed;
-    w->config.peer_id = world_chance(w, 70) ? "M" : NULL;
     w->talk.answers_max = w->config.max_schedule_count;
     for (uint32_t i = 0; i < PARENTS; i++) {
         struct toy_parent *parent = &w->parents[i];

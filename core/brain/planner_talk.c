@@ -135,6 +135,13 @@ void dtr_plan_answered(struct dtr_planner *p, const struct dtr_plan_answer *answ
     }
 }
 
+void dtr_plan_more(struct dtr_planner *p, const struct dtr_plan_answer *answer)
+{
+    bool same = answer->content_length == DTR_LENGTH_UNKNOWN || answer->content_length == p->content_length;
+    if (same && !p->over && !p->checking && !p->config.need_back_to_source)
+        dtr_plan_parents_add_new(p, answer);
+}
+
 static void report(struct dtr_planner *p, uint32_t n)
 {
     struct plan_piece *piece = &p->pieces[n];

@@ -50,11 +50,11 @@
     X(uint32_t, retry_limit, 5, "retry intervals without a parent before the error")                         \
     X(uint32_t, retry_interval_ms, 500, "unit of the two limits above")                                      \
     X(uint64_t, piece_download_timeout_ms, 30 * 60 * 1000, "an unfinished peer leaves after such silence")   \
-    X(uint64_t, peer_ttl_ms, 24 * 3600 * 1000, "a finished peer leaves after such silence")                  \
+    X(uint64_t, peer_ttl_ms, 24 * 3600 * 1000, "any peer leaves after such silence")                         \
     X(uint64_t, peer_gc_interval_ms, 10 * 1000, "between two looks for peers to remove")                     \
     X(uint64_t, task_gc_interval_ms, 30 * 60 * 1000, "between two looks for tasks without peers")            \
     X(uint64_t, host_gc_interval_ms, 5 * 60 * 1000, "between two looks for silent hosts")                    \
-    X(uint64_t, host_ttl_ms, 3600 * 1000, "silence that removes a host that announced no interval")          \
+    X(uint64_t, host_ttl_ms, 3600 * 1000, "silence that removes a host, as two of its own intervals do")     \
     X(uint32_t, task_peer_limit, 300, "above it finished peers without children leave; 0: no limit")         \
     X(uint32_t, host_limit, 1000000, "hosts; more are refused")                                              \
     X(uint32_t, peer_limit, 4000000, "peers; more are refused")                                              \
@@ -62,14 +62,16 @@
 
 /* What a scheduling policy declares besides its formula. */
 struct dtr_swarm_policy {
-    dtr_rank_fn rank; /* NULL: dtr_rank_dragonfly, which also stands in when this one fails */
-    void *context;    /* of rank */
-    bool acyclic;     /* no peer may be its own ancestor. False: a peer may get pieces from its descendants
-                       * too, as long as one of its parents is none */
-    uint32_t sample;  /* candidates drawn after filtering; 0: filter_parent_limit */
-    uint32_t keep;    /* parents in an answer; 0: candidate_parent_limit */
-    bool late_offers; /* offer a peer only once it said that it started. False: from the moment it was
-                       * given parents, so that peers which ask in one burst find each other */
+    dtr_rank_fn rank;   /* NULL: dtr_rank_dragonfly, which also stands in when this one fails */
+    void *context;      /* of rank */
+    bool acyclic;       /* no peer may be its own ancestor. False: a peer may get pieces from its descendants
+                         * too, as long as one of its parents is none */
+    uint32_t sample;    /* candidates drawn after filtering; 0: filter_parent_limit */
+    uint32_t keep;      /* parents in an answer; 0: candidate_parent_limit */
+    uint32_t newcomers; /* of these, so many places are left for peers that come later, which are then given
+                         * to it unasked; 0: nobody is given parents unasked. Not with `acyclic` */
+    bool late_offers;   /* offer a peer only once it said that it started. False: from the moment it was
+                         * given parents, so that peers which ask in one burst find each other */
 };
 
 struct dtr_swarm_config {
@@ -226,6 +228,7 @@ struct dtr_swarm_register {
     bool need_back_to_source;
     bool disable_back_to_source; /* never told to go to the origin */
     bool metadata_only;
+    bool takes_more; /* it understands MORE_PARENTS, which Dragonfly's dfdaemon does not */
     bool has_range;
     uint64_t range_start, range_length;
 };
@@ -304,10 +307,12 @@ uint64_t dtr_swarm_wake_ms(const struct dtr_swarm *swarm);
     X(ANSWER_SOURCE, "NeedBackToSourceResponse with `text`")                                                 \
     X(ANSWER_EMPTY, "EmptyTaskResponse")                                                                     \
     X(ANSWER_METADATA_ONLY, "MetadataOnlyResponse")                                                          \
+    X(MORE_PARENTS, "NormalTaskResponse with `parents`, which nobody asked for, besides those it has")       \
     X(REJECT, "end the stream with gRPC status `code` and `text`")                                           \
     X(CLOSE, "end the stream with OK, then RST_STREAM(NO_ERROR) (wire page 3.1 rule 7)")                     \
     X(TRIGGER_SEED, "DownloadTask on `host`: `download`, need_back_to_source, no output_path; seed_done()")  \
-    X(PROBE_SEED, "health check of `host`, then seed_probed()")
+    X(PROBE_SEED, "health check of `host`, then seed_probed()")                                              \
+    X(HOST_GONE, "tell that `host` was removed, as it was silent for `silent_ms`")
 
 enum dtr_swarm_action_kind {
 #define DTR_SWARM_ACTION_ENUM(name, text) DTR_SWARM_##name,
@@ -328,13 +333,14 @@ enum dtr_swarm_refusal {
 /* Pointers are valid until the next event or the next call of dtr_swarm_next(). */
 struct dtr_swarm_action {
     enum dtr_swarm_action_kind kind;
-    void *stream;                                /* ANSWER_*, REJECT, CLOSE */
-    const struct dtr_swarm_peer *peer;           /* ANSWER_*: who is answered; TRIGGER_SEED: who asked */
-    const struct dtr_swarm_peer *const *parents; /* ANSWER_PARENTS, best first */
+    void *stream;                                /* ANSWER_*, MORE_PARENTS, REJECT, CLOSE */
+    const struct dtr_swarm_peer *peer;           /* ANSWER_*, MORE_PARENTS: whose; TRIGGER_SEED: who asked */
+    const struct dtr_swarm_peer *const *parents; /* ANSWER_PARENTS, best first; MORE_PARENTS */
     uint32_t parent_count;
     enum dtr_swarm_refusal code;       /* REJECT */
     const char *text;                  /* REJECT, ANSWER_SOURCE: why; a constant */
-    const struct dtr_swarm_host *host; /* TRIGGER_SEED, PROBE_SEED */
+    const struct dtr_swarm_host *host; /* TRIGGER_SEED, PROBE_SEED, HOST_GONE */
+    uint64_t silent_ms;                /* HOST_GONE */
     const struct dtr_swarm_task *task; /* TRIGGER_SEED */
     struct dtr_buf *download;          /* TRIGGER_SEED: hold it to keep it */
 };

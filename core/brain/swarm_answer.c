@@ -187,6 +187,12 @@ static void park(struct swarm_peer *peer)
     dtr_list_add_tail(&task_of(peer)->waiting, &peer->queue);
 }
 
+static void answered(struct dtr_swarm *swarm, struct swarm_peer *peer)
+{
+    dtr_swarm_peer_settle(swarm, peer);
+    dtr_swarm_more_room(swarm, peer);
+}
+
 bool dtr_swarm_answer(struct dtr_swarm *swarm, struct dtr_swarm_action *ret_action)
 {
     struct dtr_list *node;
@@ -196,7 +202,7 @@ bool dtr_swarm_answer(struct dtr_swarm *swarm, struct dtr_swarm_action *ret_acti
         if (result != ANSWERED)
             park(peer);
         else if (ret_action->kind != DTR_SWARM_REJECT)
-            dtr_swarm_peer_settle(swarm, peer);
+            answered(swarm, peer);
         if (result != WAITS)
             return true;
     }

@@ -24,10 +24,11 @@
 
 struct said {
     enum dtr_swarm_action_kind kind;
-    char who[64]; /* the stream's name; of TRIGGER_SEED and PROBE_SEED the host */
+    char who[64]; /* the stream's name; of TRIGGER_SEED, PROBE_SEED and HOST_GONE the host */
     char parents[DTR_SWARM_KEEP_MAX][64];
     uint32_t parent_count;
     enum dtr_swarm_refusal code;
+    uint64_t silent_ms;
 };
 
 struct world {
@@ -61,9 +62,8 @@ static inline void drain(struct world *w)
     while (dtr_swarm_next(w->swarm, &action)) {
         assert_true(w->count < 256);
         struct said *said = &w->log[w->count++];
-        *said = (struct said){.kind = action.kind, .code = action.code};
-        bool seed = action.kind == DTR_SWARM_TRIGGER_SEED || action.kind == DTR_SWARM_PROBE_SEED;
-        const char *who = seed ? action.host->facts.id : action.stream;
+        *said = (struct said){.kind = action.kind, .code = action.code, .silent_ms = action.silent_ms};
+        const char *who = action.host ? action.host->facts.id : action.stream;
         (void)snprintf(said->who, sizeof(said->who), "%s", who);
         said->parent_count = action.parent_count;
         for (uint32_t i = 0; i < action.parent_count; i++)

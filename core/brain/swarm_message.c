@@ -122,6 +122,7 @@ static void take_registered(struct swarm_peer *peer, const struct dtr_swarm_mess
     facts->range_length = in->range_length;
     peer->disable_back_to_source = in->disable_back_to_source;
     peer->metadata_only = in->metadata_only;
+    peer->takes_more = in->takes_more;
     peer->download = in->download ? dtr_buf_hold(in->download) : NULL;
     peer->stream = message->stream;
 }

@@ -78,6 +78,7 @@ void dtr_swarm_peer_remove(struct dtr_swarm *swarm, struct swarm_peer *peer)
     dtr_swarm_peer_settle(swarm, peer);
     dtr_swarm_peer_become(swarm, peer, DTR_PEER_LEAVE);
     dtr_list_remove(&peer->age);
+    dtr_list_remove(&peer->room);
     dtr_list_remove(&peer->host_link);
     dtr_list_remove(&peer->task_link);
     dtr_map_remove(&swarm->peer_map, &peer->node);
@@ -105,7 +106,7 @@ static struct dtr_list *age_list(struct dtr_swarm *swarm, const struct swarm_pee
 void dtr_swarm_peer_touch(struct dtr_swarm *swarm, struct swarm_peer *peer)
 {
     peer->facts.updated_ms = swarm->now_ms;
-    host_of(peer)->seen_ms = swarm->now_ms;
+    dtr_swarm_host_touch(swarm, host_of(peer));
     dtr_list_remove(&peer->age);
     dtr_list_add_tail(age_list(swarm, peer), &peer->age);
 }
@@ -149,7 +150,8 @@ void dtr_swarm_peer_become(struct dtr_swarm *swarm, struct swarm_peer *peer, enu
         break;
     }
     dtr_swarm_offer_refresh(swarm, peer);
-    dtr_swarm_peer_touch(swarm, peer);
+    if (state != DTR_PEER_LEAVE) /* which others decide */
+        dtr_swarm_peer_touch(swarm, peer);
 }
 
 void dtr_swarm_peer_ask(struct dtr_swarm *swarm, struct swarm_peer *peer, enum swarm_question question)

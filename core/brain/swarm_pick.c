@@ -23,8 +23,8 @@ static bool descends(const struct dtr_swarm *swarm, const struct swarm_peer *chi
 }
 
 /* Rules 1, 3, 6 (slow) and 7 of the features page 2.4: what depends on the child. */
-static bool suits(const struct dtr_swarm *swarm, const struct swarm_peer *child,
-                  const struct swarm_peer *parent, bool *slow)
+bool dtr_swarm_suits(const struct dtr_swarm *swarm, const struct swarm_peer *child,
+                     const struct swarm_peer *parent, bool *slow)
 {
     if (parent == child || parent->facts.host == child->facts.host || dtr_swarm_peer_blocks(child, parent))
         return false;
@@ -47,7 +47,7 @@ static void draw(struct dtr_swarm *swarm, const struct swarm_peer *child, struct
         task->offers[other]->offer_index = other;
         task->offers[i] = peer;
         peer->offer_index = i;
-        if (suits(swarm, child, peer, &sample->slow))
+        if (dtr_swarm_suits(swarm, child, peer, &sample->slow))
             sample->peers[sample->count++] = peer;
     }
 }
@@ -160,11 +160,18 @@ static void sort(struct sample *sample, double *scores)
     }
 }
 
+/* How many parents an answer names; the other places are for those who come later. */
+static uint32_t places(const struct dtr_swarm *swarm, const struct swarm_peer *child)
+{
+    const struct dtr_swarm_policy *policy = &swarm->config.policy;
+    return child->takes_more ? policy->keep - policy->newcomers : policy->keep;
+}
+
 /* Cuts to the best. Where cycles are allowed one parent must still be no descendant: the child keeps a
  * way to the origin. */
 static void keep_best(const struct dtr_swarm *swarm, const struct swarm_peer *child, struct sample *sample)
 {
-    uint32_t keep = swarm->config.policy.keep, anchor = 0;
+    uint32_t keep = places(swarm, child), anchor = 0;
     while (anchor < sample->count && descends(swarm, child, sample->peers[anchor]))
         anchor++;
     if (anchor == sample->count) {
@@ -194,6 +201,7 @@ uint32_t dtr_swarm_pick(struct dtr_swarm *swarm, struct swarm_peer *child,
     for (uint32_t i = 0; i < sample.count; i++) {
         if (!dtr_swarm_attach(swarm, sample.peers[i], child))
             continue;
+        child->parents->told = true;
         ret_parents[count++] = &sample.peers[i]->facts;
         anchors += !descends(swarm, child, sample.peers[i]);
         if (sample.peers[i]->facts.depth < depth)

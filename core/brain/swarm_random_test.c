@@ -14,6 +14,7 @@ struct stream {
     bool open;
     uint32_t questions;
     uint64_t asked_ms;
+    bool takes_more;
 };
 
 struct model {
@@ -25,7 +26,7 @@ struct model {
     struct stream *current[PEERS]; /* the last stream of each peer */
     bool blocked[PEERS][PEERS];
     struct dtr_buf *download;
-    uint32_t answers, parents;
+    uint32_t answers, parents, more;
 };
 
 #define check(m, condition)                                                                                  \
@@ -102,12 +103,12 @@ static bool descends(const struct dtr_swarm_peer *peer, const struct dtr_swarm_p
     return reaches(peer, from, seen);
 }
 
-static void check_parents(struct model *m, const struct dtr_swarm_action *action)
+/* How many of them do not descend from the child. */
+static uint32_t check_each_parent(struct model *m, const struct dtr_swarm_action *action)
 {
     const struct dtr_swarm_peer *child = action->peer;
     uint32_t anchors = 0;
-    check(m, action->parent_count >= 1 && action->parent_count <= m->config.candidate_parent_limit);
-    check(m, action->parent_count == child->parent_count);
+    check(m, action->parent_count >= 1);
     for (uint32_t i = 0; i < action->parent_count; i++) {
         const struct dtr_swarm_peer *parent = action->parents[i];
         for (uint32_t j = 0; j < i; j++)
@@ -121,8 +122,33 @@ static void check_parents(struct model *m, const struct dtr_swarm_action *action
         check(m, parent->state != DTR_PEER_PENDING && parent->state != DTR_PEER_FAILED);
         anchors += !descends(parent, child);
     }
-    check(m, m->config.policy.acyclic ? anchors == action->parent_count : anchors > 0);
+    return anchors;
+}
+
+static uint32_t keep_of(const struct model *m)
+{
+    return m->config.policy.keep ? m->config.policy.keep : m->config.candidate_parent_limit;
+}
+
+static void check_parents(struct model *m, const struct dtr_swarm_action *action)
+{
+    uint32_t anchors = check_each_parent(m, action);
+    check(m, action->parent_count == action->peer->parent_count && action->parent_count <= keep_of(m));
+    /* Given to somebody as a newcomer at once, a child may be an ancestor of its own anchor by now. */
+    if (!m->config.policy.newcomers)
+        check(m, m->config.policy.acyclic ? anchors == action->parent_count : anchors > 0);
     m->parents++;
+}
+
+static void check_more_parents(struct model *m, const struct dtr_swarm_action *action)
+{
+    const struct stream *stream = action->stream;
+    (void)check_each_parent(m, action);
+    check(m, stream->open && !stream->questions && stream->takes_more);
+    check(m, peer_number(action->peer->id) == stream->peer);
+    check(m, m->config.policy.newcomers && action->parent_count <= m->config.policy.newcomers + 1);
+    check(m, action->peer->parent_count <= keep_of(m));
+    m->more++;
 }
 
 static void close_stream(struct model *m, struct stream *stream)
@@ -148,6 +174,12 @@ static void obey(struct model *m, const struct dtr_swarm_action *action)
         break;
     case DTR_SWARM_PROBE_SEED:
         check(m, action->host->facts.type == 1);
+        break;
+    case DTR_SWARM_MORE_PARENTS:
+        check_more_parents(m, action);
+        break;
+    case DTR_SWARM_HOST_GONE:
+        check(m, action->host->facts.ip && !dtr_swarm_find_host(m->swarm, action->host->facts.id));
         break;
     case DTR_SWARM_REJECT:
         check(m, action->text && action->code);
@@ -242,7 +274,7 @@ static void register_random(struct model *m)
         return;
     if (fresh) {
         stream = m->current[peer] = &m->streams[m->stream_count++];
-        *stream = (struct stream){.peer = peer, .open = true};
+        *stream = (struct stream){.peer = peer, .open = true, .takes_more = below(m, 4) > 0};
     }
     const struct dtr_swarm_register registered = {
         .url = below(m, 2) ? "http://origin/a" : "http://origin/b",
@@ -255,6 +287,7 @@ static void register_random(struct model *m)
         .need_back_to_source = host_of_peer(peer) < 2 && below(m, 2),
         .disable_back_to_source = below(m, 8) == 0,
         .metadata_only = below(m, 15) == 0,
+        .takes_more = stream->takes_more,
         .has_range = below(m, 6) == 0,
         .range_start = below(m, 4) * 4 * MIB,
         .range_length = below(m, 4) * 4 * MIB,
@@ -408,6 +441,10 @@ static void run(uint64_t seed)
     m->config = dtr_swarm_defaults();
     m->config.policy.acyclic = seed % 3 != 0;
     m->config.policy.late_offers = seed % 4 == 0;
+    if (seed % 6 == 0) {
+        m->config.policy.keep = 5;
+        m->config.policy.newcomers = 2;
+    }
     m->config.task_peer_limit = seed % 5 ? 300 : 4;
     m->config.unknown_host_back_to_source = seed % 7 == 0;
     m->config.back_to_source_count = seed % 2 ? 200 : 2;
@@ -419,6 +456,7 @@ static void run(uint64_t seed)
         check_books(m);
     }
     check(m, m->answers > 50 && m->parents > 20);
+    check(m, (m->more > 5) == (m->config.policy.newcomers > 0));
     if (seed % 2)
         everybody_leaves(m);
     dtr_swarm_free(m->swarm);

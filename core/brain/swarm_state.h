@@ -14,10 +14,12 @@ struct swarm_host {
     struct dtr_map_node node;
     struct dtr_list link;       /* in swarm.hosts */
     struct dtr_list seed_link;  /* in swarm.seeds when it is a seed */
+    struct dtr_list age;        /* in swarm.quiet: hosts by their last sign of life */
     struct dtr_list probe_link; /* in swarm.probes while a probe is to be asked for */
     struct dtr_list peers;
     char *texts; /* the memory of the strings in facts */
     uint64_t seen_ms;
+    uint64_t silent_ms; /* of one in swarm.gone */
     uint64_t probe_due_ms;
     uint64_t probe_wait_ms; /* until the next one after a failure */
     uint64_t hash;          /* of the id, the same in every process */
@@ -29,6 +31,7 @@ struct swarm_task {
     struct dtr_map_node node;
     struct dtr_list link;       /* in swarm.tasks, in swarm.crowded or in swarm.empty_tasks */
     struct dtr_list peers;      /* oldest first */
+    struct dtr_list roomy;      /* peers that may be given more parents; some have no room any more */
     struct dtr_list waiting;    /* peers whose question nobody can answer at present */
     struct swarm_peer **offers; /* peers that may be parents now, in no order; room for all peers */
     uint32_t offer_capacity;
@@ -48,8 +51,9 @@ struct swarm_edge {
     struct dtr_list link;    /* in parent.children */
     struct swarm_edge *next; /* in child.parents */
     struct swarm_peer *parent, *child;
-    uint64_t tx, bytes;
-    uint32_t pieces;
+    uint64_t bytes;
+    uint32_t piece_length, pieces;
+    bool told; /* the child knows of it */
 };
 
 /* Piece costs, ms: mean and spread of all but the last one. */
@@ -67,6 +71,7 @@ struct swarm_peer {
     struct dtr_list host_link, task_link;
     struct dtr_list queue; /* in swarm.ready, task.waiting or, removed, swarm.leaving */
     struct dtr_list clock; /* in swarm.patient or swarm.late while it waits */
+    struct dtr_list room;  /* in task.roomy or, when it was given parents, in swarm.more */
     struct dtr_list age;   /* in swarm.active, swarm.idle or swarm.ended */
     struct dtr_list children;
     struct swarm_edge *parents;
@@ -87,6 +92,7 @@ struct swarm_peer {
     bool at_source;          /* counted in task.source_count */
     bool disable_back_to_source;
     bool metadata_only;
+    bool takes_more;
     char id[];
 };
 
@@ -106,11 +112,13 @@ struct dtr_swarm {
     uint64_t random;
     uint8_t hash_key[16]; /* for ids in block lists */
     struct dtr_map host_map, task_map, peer_map;
-    struct dtr_list hosts, seeds;
+    struct dtr_list hosts, seeds, quiet;
     struct dtr_list tasks, crowded, empty_tasks;
     struct dtr_list ready;   /* peers whose question is to be tried */
     struct dtr_list leaving; /* removed peers whose stream is to be rejected */
     struct dtr_list probes;  /* seeds to be probed */
+    struct dtr_list more;    /* peers that are to be told of more parents */
+    struct dtr_list gone;    /* removed hosts that are to be told of */
     struct dtr_list patient; /* waiting peers, oldest question first */
     struct dtr_list late;    /* the same past the back-to-source limit */
     struct dtr_list active, idle,
@@ -121,6 +129,7 @@ struct dtr_swarm {
     uint64_t mark;                 /* of the latest walk */
     struct dtr_swarm_action reply; /* to the stream of the event itself; stream NULL: none */
     struct swarm_peer *lent_peer;  /* removed peer that the last action names */
+    struct swarm_host *lent_host;  /* the same of a host */
     struct dtr_buf *lent_download; /* of the last action */
     const struct dtr_swarm_peer *parents[DTR_SWARM_KEEP_MAX];
     struct swarm_columns columns;
@@ -142,8 +151,14 @@ char *dtr_swarm_texts(const char *const *texts, size_t count, const char **ret_t
 /* --- swarm_host.c --- */
 /* The host of a peer; with unknown_host_back_to_source one is made up for an unknown id. NULL: unknown. */
 struct swarm_host *dtr_swarm_host_of(struct dtr_swarm *swarm, const char *host_id);
+/* A sign of life. */
+void dtr_swarm_host_touch(struct dtr_swarm *swarm, struct swarm_host *host);
 /* Removes a host; its peers leave first. */
 void dtr_swarm_host_remove(struct dtr_swarm *swarm, struct swarm_host *host);
+/* The same of one that fell silent: a HOST_GONE follows if it was announced. */
+void dtr_swarm_host_expire(struct dtr_swarm *swarm, struct swarm_host *host);
+/* Frees a host that was removed. NULL is fine. */
+void dtr_swarm_host_free(struct swarm_host *host);
 /* The healthy seed that the task's id points to (rendezvous hashing), or NULL. */
 struct swarm_host *dtr_swarm_choose_seed(struct dtr_swarm *swarm, const struct swarm_task *task);
 /* Asks for the probes that are due. */
@@ -208,6 +223,19 @@ void dtr_swarm_mark_descendants(struct dtr_swarm *swarm, struct swarm_peer *peer
  * somebody was left out only because it is slow at present. */
 uint32_t dtr_swarm_pick(struct dtr_swarm *swarm, struct swarm_peer *child,
                         const struct dtr_swarm_peer **ret_parents, bool *ret_slow);
+
+/* Whether this parent is one for this child. *slow: it would be, were it not slow at present. The child's
+ * descendants are marked. */
+bool dtr_swarm_suits(const struct dtr_swarm *swarm, const struct swarm_peer *child,
+                     const struct swarm_peer *parent, bool *slow);
+
+/* --- swarm_more.c --- */
+/* To be called when a peer may have come to have room for parents. */
+void dtr_swarm_more_room(struct dtr_swarm *swarm, struct swarm_peer *peer);
+/* A peer is on offer from now on: some of those who have room get it. */
+void dtr_swarm_more_newcomer(struct dtr_swarm *swarm, struct swarm_peer *newcomer);
+/* The next peer that is to be told of more parents. */
+bool dtr_swarm_more_take(struct dtr_swarm *swarm, struct dtr_swarm_action *ret_action);
 
 /* --- swarm_answer.c --- */
 /* Tries ready questions until one yields an action. */

@@ -39,6 +39,7 @@ static struct swarm_task *add(struct dtr_swarm *swarm, const char *id)
     task->hash = dtr_swarm_hash(common_key, id);
     dtr_list_init(&task->peers);
     dtr_list_init(&task->waiting);
+    dtr_list_init(&task->roomy);
     dtr_list_add_tail(&swarm->empty_tasks, &task->link);
     swarm->counts.tasks++;
     return task;

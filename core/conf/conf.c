@@ -138,7 +138,9 @@ int dtr_conf_parse(enum dtr_conf_role role, const char *name, const char *text, 
     size_t errors = report->counts[DTR_CONF_ERROR];
     int code = report->file ? new_conf(role, report, &conf) : DTR_ENOMEM;
     if (code == DTR_OK)
-        code = fill(conf, text, length);
+        conf->file = dtr_arena_text(&conf->arena, name, strlen(name));
+    if (code == DTR_OK)
+        code = conf->file ? fill(conf, text, length) : DTR_ENOMEM;
     if (code == DTR_ENOMEM)
         (void)no_memory(err);
     else if (report->counts[DTR_CONF_ERROR] > errors)
@@ -234,17 +236,62 @@ enum dtr_conf_source dtr_conf_source(const struct dtr_conf *conf, const char *ke
     return source;
 }
 
+/* --- judging ------------------------------------------------------------------------------------------- */
+
+int dtr_conf_judge(struct dtr_conf *conf, dtr_conf_judge_fn *judge, struct dtr_conf_report *report,
+                   struct dtr_error *err)
+{
+    struct dtr_conf_report own = {0};
+    if (!report)
+        report = &own;
+    free(report->file);
+    report->file = strdup(conf->file);
+    conf->report = report;
+    conf->filling = true;
+    judge(conf);
+    conf->report = NULL;
+    conf->filling = false;
+    int code = dtr_conf_report_error(report, err);
+    dtr_conf_report_free(&own);
+    return code;
+}
+
+/* A value of the command line has no line, and its file is not to blame. */
+static void note_at_key(struct dtr_conf *conf, const char *key, const char *text)
+{
+    unsigned line = 0;
+    bool ordered = conf->filling && dtr_conf_source(conf, key, &line) == DTR_FROM_COMMAND_LINE;
+    dtr_conf_note(conf->report, DTR_CONF_ERROR, line, "%s%s", text,
+                  ordered ? " (from the command line)" : "");
+}
+
 void dtr_conf_complain(struct dtr_conf *conf, const char *key, const char *format, ...)
 {
     char text[512];
-    unsigned line = 0;
+    int length = snprintf(text, sizeof(text), "%s ", key);
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(text + length, sizeof(text) - (size_t)length, format, args);
+    va_end(args);
+    note_at_key(conf, key, text);
+}
+
+void dtr_conf_blame(struct dtr_conf *conf, const struct dtr_error *err)
+{
+    char key[128];
+    (void)snprintf(key, sizeof(key), "%.*s", (int)strcspn(err->text, "[: "), err->text);
+    note_at_key(conf, key, err->text);
+}
+
+void dtr_conf_remark(struct dtr_conf *conf, enum dtr_conf_severity severity, unsigned line,
+                     const char *format, ...)
+{
+    char text[512];
     va_list args;
     va_start(args, format);
     (void)vsnprintf(text, sizeof(text), format, args);
     va_end(args);
-    if (conf->filling)
-        (void)dtr_conf_source(conf, key, &line);
-    dtr_conf_note(conf->report, DTR_CONF_ERROR, line, "%s %s", key, text);
+    dtr_conf_note(conf->report, severity, line, "%s", text);
 }
 
 #define CONF_GETTER(id, name, file, type, get)                                                               \

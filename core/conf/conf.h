@@ -65,6 +65,8 @@ struct dtr_conf_report {
 
 /* One line each: "dfdaemon.yaml:12: error: download.protocol is "udp"; allowed are tcp, quic". */
 void dtr_conf_report_print(const struct dtr_conf_report *report, FILE *out);
+/* Forgets what is of this severity. */
+void dtr_conf_report_drop(struct dtr_conf_report *report, enum dtr_conf_severity severity);
 void dtr_conf_report_free(struct dtr_conf_report *report);
 
 /* --- loading ------------------------------------------------------------------------------------------- */
@@ -97,14 +99,37 @@ enum dtr_conf_source { DTR_FROM_DEFAULT, DTR_FROM_FILE, DTR_FROM_COMMAND_LINE };
  * their default. */
 enum dtr_conf_source dtr_conf_source(const struct dtr_conf *conf, const char *key, unsigned *ret_line);
 
+/* --- judging ---------------------------------------------------------------------------------------------
+ */
+
+/* Says of a loaded configuration what its file alone cannot tell, by the three functions below. */
+typedef void dtr_conf_judge_fn(struct dtr_conf *conf);
+
+/* Asks `judge` about a configuration, as it is after the file and the command line. `report` may be NULL.
+ * With one error or more DTR_EINVALID, and the first in `err`, with file and line. */
+int dtr_conf_judge(struct dtr_conf *conf, dtr_conf_judge_fn *judge, struct dtr_conf_report *report,
+                   struct dtr_error *err);
+
+/* Only while a configuration is filled (finish() of its schema) or judged. */
+
+/* An error at the line where `key` was given: "KEY TEXT". */
+__attribute__((format(printf, 3, 4))) void dtr_conf_complain(struct dtr_conf *conf, const char *key,
+                                                             const char *format, ...);
+/* An error whose text begins with a key, or an entry of its list, at the line where the key was given. */
+void dtr_conf_blame(struct dtr_conf *conf, const struct dtr_error *err);
+/* Anything, at a line of the file; 0: at none. */
+__attribute__((format(printf, 4, 5))) void dtr_conf_remark(struct dtr_conf *conf,
+                                                           enum dtr_conf_severity severity, unsigned line,
+                                                           const char *format, ...);
+
 /* --- for the user's commands ------------------------------------------------------------------------------
  */
 
 /* Prints every key of a role: type, default, range, effect, help. */
 void dtr_conf_describe(enum dtr_conf_role role, FILE *out);
-/* Loads `path` and prints what there is to say, ending with a summary line. `role` NULL: told from the
- * file's name, else from its keys. DTR_OK when there is no error (warnings do not count); otherwise a
- * negative code, and the reason has been printed. */
-int dtr_conf_check(const char *role, const char *path, FILE *out);
+/* Loads `path`, asks `judge` (or NULL) when nothing is wrong so far, and prints what there is to say, ending
+ * with a summary line. `role` NULL: told from the file's name, else from its keys. DTR_OK when there is no
+ * error (warnings do not count); otherwise a negative code, and the reason has been printed. */
+int dtr_conf_check(const char *role, const char *path, dtr_conf_judge_fn *judge, FILE *out);
 
 #endif

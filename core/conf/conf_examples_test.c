@@ -108,7 +108,7 @@ static int check(const char *role, const char *path)
     free(printed);
     printed = NULL;
     FILE *out = open_memstream(&printed, &printed_size);
-    int code = dtr_conf_check(role, path, out);
+    int code = dtr_conf_check(role, path, NULL, out);
     (void)fclose(out);
     return code;
 }

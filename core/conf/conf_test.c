@@ -345,6 +345,43 @@ static void headers_for_origins_are_headers(void **state)
     dtr_conf_free(conf);
 }
 
+static void complain_of_all(struct dtr_conf *conf)
+{
+    struct dtr_error err = {.text = "proxy.rules[1].redirect is none"};
+    dtr_conf_complain(conf, "storage.dir", "is %s", "full");
+    dtr_conf_complain(conf, "storage.keep", "is bold");
+    dtr_conf_blame(conf, &err);
+    dtr_conf_remark(conf, DTR_CONF_WARNING, 7, "line %d", 7);
+}
+
+/* Who judges a configuration that is complete names the lines of its file, unless the file is not to blame.
+ */
+static void judges_name_the_lines(void **state)
+{
+    (void)state;
+    struct dtr_error err;
+    struct dtr_conf_report report = {0};
+    struct dtr_conf *conf =
+        parse(DTR_ROLE_DAEMON, "storage:\n  dir: /x\nproxy:\n  rules: [{regex: a}]\n", NULL);
+    assert_int_equal(dtr_conf_set(conf, "storage.keep", "false", &err), DTR_OK);
+    assert_int_equal(dtr_conf_judge(conf, complain_of_all, &report, &err), DTR_EINVALID);
+    assert_string_equal(err.text, "file.yaml:2: storage.dir is full (and 2 more)");
+    assert_int_equal(report.counts[DTR_CONF_ERROR], 3);
+    assert_int_equal(report.list[1].line, 0);
+    assert_string_equal(report.list[1].text, "storage.keep is bold (from the command line)");
+    assert_int_equal(report.list[2].line, 4);
+    assert_string_equal(report.list[2].text, "proxy.rules[1].redirect is none");
+    assert_int_equal(report.list[3].line, 7);
+    assert_int_equal(report.list[3].severity, DTR_CONF_WARNING);
+    dtr_conf_report_drop(&report, DTR_CONF_ERROR);
+    assert_int_equal(report.count, 1);
+    assert_int_equal(report.counts[DTR_CONF_ERROR], 0);
+    assert_string_equal(report.list[0].text, "line 7");
+    dtr_conf_report_free(&report);
+    assert_int_equal(dtr_conf_judge(conf, complain_of_all, NULL, &err), DTR_EINVALID);
+    dtr_conf_free(conf);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -362,6 +399,7 @@ int main(void)
         cmocka_unit_test(odd_yaml_is_refused),
         cmocka_unit_test(limits_hold),
         cmocka_unit_test(command_line_comes_last),
+        cmocka_unit_test(judges_name_the_lines),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

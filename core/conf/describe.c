@@ -128,12 +128,15 @@ static int find_role(const char *role, const char *path, const char *text, size_
     return DTR_EINVALID;
 }
 
-static int check_text(enum dtr_conf_role role, const char *path, const char *text, size_t length, FILE *out)
+static int check_text(enum dtr_conf_role role, const char *path, const char *text, size_t length,
+                      dtr_conf_judge_fn *judge, FILE *out)
 {
     struct dtr_conf_report report = {0};
     struct dtr_conf *conf = NULL;
     struct dtr_error err = {0};
     int code = dtr_conf_parse(role, path, text, length, &conf, &report, &err);
+    if (code == DTR_OK && judge)
+        code = dtr_conf_judge(conf, judge, &report, &err);
     if (code == DTR_ENOMEM)
         (void)fprintf(out, "%s\n", err.text);
     dtr_conf_report_print(&report, out);
@@ -146,7 +149,7 @@ static int check_text(enum dtr_conf_role role, const char *path, const char *tex
     return code;
 }
 
-int dtr_conf_check(const char *role, const char *path, FILE *out)
+int dtr_conf_check(const char *role, const char *path, dtr_conf_judge_fn *judge, FILE *out)
 {
     struct dtr_error err = {0};
     enum dtr_conf_role which = DTR_ROLE_DAEMON;
@@ -159,7 +162,7 @@ int dtr_conf_check(const char *role, const char *path, FILE *out)
     }
     code = find_role(role, path, text, length, &which, out);
     if (code == DTR_OK)
-        code = check_text(which, path, text, length, out);
+        code = check_text(which, path, text, length, judge, out);
     free(text);
     return code;
 }

@@ -2,8 +2,8 @@
 #include "core/conf/schema.h"
 
 #define ROWS(list)    list, sizeof(list) / sizeof((list)[0])
-#define RUNTIME_LATER DTR_LATER("containerd is the only runtime that is set up")
-#define REFUSED       DTR_PARTLY("darter init refuses: containerd is the only runtime that it sets up")
+#define RUNTIME_LATER DTR_LATER("nothing reads it yet: no module for this runtime is shipped")
+#define OWN_MODULE    DTR_PARTLY("darter init refuses it without a module for this runtime; none is shipped")
 #define SEARCH        .initial = "[registry.fedoraproject.org, registry.access.redhat.com, docker.io]"
 
 #define ROLE_STRUCT struct dtr_conf_containerd_registry
@@ -33,9 +33,9 @@ static const struct dtr_conf_schema image_registry = {ROWS(image_registry_rows),
 #define ROLE_STRUCT struct dtr_init_config
 /* cri-o and podman read the same file. */
 #define CONTAINERS(name, field)                                                                              \
-    {DTR_SECTION("containerRuntime." name, field.given), REFUSED, .help = "Set up " name},                   \
+    {DTR_SECTION("containerRuntime." name, field.given), OWN_MODULE, .help = "Set up " name},                \
         {DTR_STRING("containerRuntime." name ".configPath", field.config_path),                              \
-         .initial = "/etc/containers/registries.conf", .check = dtr_value_check_absolute, RUNTIME_LATER,     \
+         .initial = "/etc/containers/registries.conf", .check = dtr_value_check_absolute, OWN_MODULE,        \
          .help = "File of " name " to change"},                                                              \
         {DTR_STRINGS("containerRuntime." name ".unqualifiedSearchRegistries",                                \
                      field.unqualified_search_registries),                                                   \
@@ -56,9 +56,9 @@ static const struct dtr_conf_row rows[] = {
      .initial = "true", .help = "Send every registry through the proxy, not only those listed"},
     {DTR_LIST("containerRuntime.containerd.registries", containerd.registries, &containerd_registry),
      .help = "Registries that go through the proxy, with their real addresses"},
-    {DTR_SECTION("containerRuntime.docker", docker.given), REFUSED, .help = "Set up docker"},
+    {DTR_SECTION("containerRuntime.docker", docker.given), OWN_MODULE, .help = "Set up docker"},
     {DTR_STRING("containerRuntime.docker.configPath", docker.config_path),
-     .initial = "/etc/docker/daemon.json", .check = dtr_value_check_absolute, RUNTIME_LATER,
+     .initial = "/etc/docker/daemon.json", .check = dtr_value_check_absolute, OWN_MODULE,
      .help = "File of docker to change"},
     CONTAINERS("crio", crio),
     CONTAINERS("podman", podman),

@@ -12,8 +12,9 @@ struct dtr_conf {
     void *config;                   /* the role's struct */
     unsigned char *sources;         /* enum dtr_conf_source of each row */
     unsigned *lines;                /* of each row that came from the file */
-    struct dtr_conf_report *report; /* while loading or setting */
-    bool filling;                   /* from a file: lines mean something */
+    const char *file;               /* as messages name it */
+    struct dtr_conf_report *report; /* while loading, setting or judging */
+    bool filling;                   /* from a file, or judging it: lines mean something */
 };
 
 /* One struct being filled: the role's, or one element of a list in it. */

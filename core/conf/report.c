@@ -67,6 +67,19 @@ void dtr_conf_report_print(const struct dtr_conf_report *report, FILE *out)
         (void)fprintf(out, "%s: and %zu more\n", file, all - report->count);
 }
 
+void dtr_conf_report_drop(struct dtr_conf_report *report, enum dtr_conf_severity severity)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < report->count; i++) {
+        if (report->list[i].severity == severity)
+            free(report->list[i].text);
+        else
+            report->list[kept++] = report->list[i];
+    }
+    report->count = kept;
+    report->counts[severity] = 0;
+}
+
 void dtr_conf_report_free(struct dtr_conf_report *report)
 {
     for (size_t i = 0; i < report->count; i++)

@@ -80,17 +80,13 @@ struct dtr_conf_schema {
     const struct dtr_conf_row *rows;
     size_t count;
     size_t size; /* of the struct */
-    /* Checks across keys, for a role; may be NULL. Reports errors through dtr_conf_complain(). */
+    /* Checks across keys, for a role; may be NULL. Reports errors by dtr_conf_complain(). */
     void (*finish)(struct dtr_conf *conf, void *config);
 };
 
 extern const struct dtr_conf_schema dtr_conf_daemon_schema, dtr_conf_scheduler_schema, dtr_conf_init_schema,
     dtr_conf_dynconfig_schema;
 const struct dtr_conf_schema *dtr_conf_schema(enum dtr_conf_role role);
-
-/* For finish(): an error at the line where `key` was given. */
-__attribute__((format(printf, 3, 4))) void dtr_conf_complain(struct dtr_conf *conf, const char *key,
-                                                             const char *format, ...);
 
 /* --- how rows are written ------------------------------------------------------------------------------- */
 

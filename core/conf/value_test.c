@@ -109,6 +109,13 @@ static void strings_are_checked_where_it_matters(void **state)
     assert_int_equal(dtr_value_check_hostport("scheduler:99999", &err), DTR_EINVALID);
     assert_int_equal(dtr_value_check_absolute("/x", &err), DTR_OK);
     assert_int_equal(dtr_value_check_absolute("x", &err), DTR_EINVALID);
+    char path[110] = "/";
+    memset(path + 1, 'x', 107);
+    assert_int_equal(dtr_value_check_socket("x", &err), DTR_EINVALID);
+    assert_int_equal(dtr_value_check_socket(path, &err), DTR_EINVALID);
+    assert_string_equal(err.text, "108 bytes long; a unix socket's path has at most 107");
+    path[107] = '\0';
+    assert_int_equal(dtr_value_check_socket(path, &err), DTR_OK);
     assert_int_equal(dtr_value_check_script("default", &err), DTR_OK);
     assert_int_equal(dtr_value_check_script("our-own_2", &err), DTR_OK);
     assert_int_equal(dtr_value_check_script("/etc/x.lua", &err), DTR_OK);

@@ -3,6 +3,7 @@
 
 #include "core/base/str.h"
 #include "core/daemon/dynconfig.h"
+#include "core/daemon/gc.h"
 #include "core/daemon/proxy/proxy.h"
 #include "core/daemon/talk/talk.h"
 #include "core/daemon/tasks/counts.h"
@@ -44,9 +45,9 @@ static int name_host(struct dtr_daemon *daemon, struct dtr_error *err)
     return dtr_host_id(daemon->host_id, daemon->ip, daemon->hostname, config->seed_peer.enable, err);
 }
 
-static int make_mirror(struct dtr_daemon *daemon, struct dtr_error *err)
+static int make_mirror(const struct dtr_daemon_config *config, struct dtr_mirror **ret_mirror,
+                       struct dtr_error *err)
 {
-    const struct dtr_daemon_config *config = daemon->config;
     size_t count = config->proxy.rules.count;
     struct dtr_mirror_rule *rules = calloc(count + 1, sizeof(*rules));
     if (!rules)
@@ -67,7 +68,7 @@ static int make_mirror(struct dtr_daemon *daemon, struct dtr_error *err)
         .plain_host_count = config->proxy.registry_mirror.plain_hosts.count,
         .blob_digest_id = config->proxy.registry_mirror.enable_task_id_based_blob_digest,
     };
-    int rc = dtr_mirror_new(&mirror, &daemon->mirror, err);
+    int rc = dtr_mirror_new(&mirror, ret_mirror, err);
     free(rules);
     return rc;
 }
@@ -80,15 +81,25 @@ static void on_piece(void *context, struct dtr_task *task, const struct dtr_piec
         talk_pull_over(context, task);
 }
 
+/* dtr_tasks_options.withdrawn */
+static void on_withdrawn(void *context, const char *task_id)
+{
+    talk_withdraw(context, task_id);
+}
+
+static int check_authorities(const char *file, struct dtr_error *err)
+{
+    if (!file || access(file, R_OK) == 0)
+        return DTR_OK;
+    return dtr_error_set(err, DTR_ENOT_FOUND, DTR_RETRY_NEVER, "proxy.registryMirror.cert: %.150s: %s", file,
+                         strerror(errno));
+}
+
 /* What every request to an origin is sent with. */
 static int prepare_origins(struct dtr_daemon *daemon, struct dtr_error *err)
 {
     const struct dtr_conf_pairs *headers = &daemon->config->backend.request_header;
-    const char *cert = daemon->config->proxy.registry_mirror.cert;
     struct dtr_str lines = {0};
-    if (cert && access(cert, R_OK) != 0)
-        return dtr_error_set(err, DTR_ENOT_FOUND, DTR_RETRY_NEVER, "proxy.registryMirror.cert: %s: %s", cert,
-                             strerror(errno));
     for (size_t i = 0; i < headers->count; i++)
         dtr_str_printf(&lines, "%s: %s\n", headers->items[i].name, headers->items[i].value);
     daemon->origin_headers = dtr_str_take(&lines);
@@ -112,6 +123,8 @@ static int make_tasks(struct dtr_daemon *daemon, struct dtr_error *err)
         .origin_instance = daemon->origin.instance,
         .connect_ms = CONNECT_MS,
         .outside = {.scheduler = talk_scheduler, .parent = talk_parent, .context = daemon},
+        .withdrawn = on_withdrawn,
+        .withdrawn_context = daemon,
         .piece = on_piece,
         .piece_context = daemon,
         .origin_headers = daemon->origin_headers,
@@ -130,13 +143,13 @@ static int make_tasks(struct dtr_daemon *daemon, struct dtr_error *err)
     return dtr_tasks_new(&options, &daemon->tasks, err);
 }
 
-/* What an earlier process left. Pieces from before a reboot stay away until they can be checked. */
+/* What an earlier process left. */
 static void on_stored(void *context, const struct dtr_task_facts *facts, const struct dtr_piece *pieces,
                       uint32_t count, bool checked)
 {
     struct dtr_daemon *daemon = context;
     struct dtr_error err;
-    if (dtr_tasks_known(daemon->tasks, facts, pieces, checked ? count : 0, &err) != DTR_OK)
+    if (dtr_tasks_known(daemon->tasks, facts, pieces, count, checked, &err) != DTR_OK)
         dtr_log(DTR_LOG_WARN, NULL, "task %s is left out: %s", facts->task_id, err.text);
 }
 
@@ -160,6 +173,23 @@ static int make_folder_of(const char *path, struct dtr_error *err)
     return DTR_OK;
 }
 
+static struct dtr_rpc_rate rate_of(int64_t per_s, int64_t waiting)
+{
+    return (struct dtr_rpc_rate){.per_s = per_s < UINT32_MAX ? (uint32_t)per_s : UINT32_MAX,
+                                 .waiting = waiting < UINT32_MAX ? (uint32_t)waiting : UINT32_MAX};
+}
+
+static void limit_calls(struct dtr_daemon *daemon)
+{
+    const struct dtr_daemon_config *config = daemon->config;
+    const struct dtr_rpc_rate peers =
+        rate_of(config->upload.server.request_rate_limit, config->upload.server.request_buffer_size);
+    const struct dtr_rpc_rate local =
+        rate_of(config->download.server.request_rate_limit, config->download.server.request_buffer_size);
+    dtr_rpc_table_limit(daemon->peers, &peers);
+    dtr_rpc_table_limit(daemon->local, &local);
+}
+
 static int open_rpc(struct dtr_daemon *daemon, struct dtr_error *err)
 {
     const struct dtr_daemon_config *config = daemon->config;
@@ -176,6 +206,8 @@ static int open_rpc(struct dtr_daemon *daemon, struct dtr_error *err)
         rc = dtr_rpc_table_new(&daemon->peers, err);
     if (rc == DTR_OK)
         rc = dtr_rpc_table_new(&daemon->local, err);
+    if (rc == DTR_OK)
+        limit_calls(daemon);
     if (rc == DTR_OK)
         rc = upload_serve(daemon, daemon->peers, daemon->local, err);
     if (rc == DTR_OK)
@@ -197,6 +229,32 @@ static int open_rpc(struct dtr_daemon *daemon, struct dtr_error *err)
     return rc;
 }
 
+static int check_hostname(const char *name, struct dtr_error *err)
+{
+    size_t most = sizeof(((struct dtr_daemon *)NULL)->hostname) - 1, length = name ? strlen(name) : 0;
+    if (length <= most)
+        return DTR_OK;
+    return dtr_error_set(err, DTR_EINVALID, DTR_RETRY_NEVER,
+                         "host.hostname has %zu bytes; allowed are at most %zu", length, most);
+}
+
+static int prepare(const struct dtr_daemon_config *config, struct dtr_mirror **ret_mirror,
+                   struct dtr_error *err)
+{
+    int rc = check_hostname(config->host.hostname, err);
+    if (rc == DTR_OK)
+        rc = make_mirror(config, ret_mirror, err);
+    return rc == DTR_OK ? check_authorities(config->proxy.registry_mirror.cert, err) : rc;
+}
+
+int dtr_daemon_check(const struct dtr_daemon_config *config, struct dtr_error *err)
+{
+    struct dtr_mirror *mirror = NULL;
+    int rc = prepare(config, &mirror, err);
+    dtr_mirror_free(mirror);
+    return rc;
+}
+
 int dtr_daemon_new(const struct dtr_daemon_parts *parts, struct dtr_daemon **ret_daemon,
                    struct dtr_error *err)
 {
@@ -208,9 +266,9 @@ int dtr_daemon_new(const struct dtr_daemon_parts *parts, struct dtr_daemon **ret
     dtr_host_serve(upload_ask, upload_cancel);
     int rc = take_offers(daemon, err);
     if (rc == DTR_OK)
-        rc = name_host(daemon, err);
+        rc = prepare(daemon->config, &daemon->mirror, err);
     if (rc == DTR_OK)
-        rc = make_mirror(daemon, err);
+        rc = name_host(daemon, err);
     if (rc == DTR_OK)
         rc = prepare_origins(daemon, err);
     if (rc == DTR_OK)
@@ -229,6 +287,8 @@ int dtr_daemon_new(const struct dtr_daemon_parts *parts, struct dtr_daemon **ret
         rc = dynconfig_new(daemon, parts->dynconfig, &daemon->dynconfig, err);
     if (rc == DTR_OK)
         rc = gauges_new(daemon, &daemon->gauges, err);
+    if (rc == DTR_OK)
+        rc = gc_new(daemon, &daemon->gc, err);
     /* On an error the process ends; what was opened goes with it. */
     if (rc == DTR_OK) {
         atomic_store(&daemon->serving, true);
@@ -297,6 +357,7 @@ void dtr_daemon_stop(struct dtr_daemon *daemon, uint64_t limit_ms, void (*stoppe
     }
     *ending = (struct ending){.daemon = daemon, .serving = 2, .stopped = stopped, .context = context};
     gauges_close(daemon->gauges);
+    gc_close(daemon->gc);
     upload_stop(daemon->upload, limit_ms, after_serving, ending);
     proxy_close(daemon->proxy, limit_ms, after_serving, ending);
 }

@@ -27,6 +27,9 @@ struct dtr_daemon_parts {
     struct dtr_modules *modules;   /* storage, transport and origin are started */
 };
 
+/* Whether a configuration can be carried out, as far as dtr_daemon_new() looks at it before it touches
+ * anything: the host's name, rules, registry, authorities. The error begins with the key. Any thread. */
+int dtr_daemon_check(const struct dtr_daemon_config *config, struct dtr_error *err);
 /* Before the loops run, on the main thread: scans the store, binds the ports. */
 int dtr_daemon_new(const struct dtr_daemon_parts *parts, struct dtr_daemon **ret_daemon,
                    struct dtr_error *err);

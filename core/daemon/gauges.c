@@ -2,6 +2,7 @@
  * the one message goes there and comes back, so that the control loop knows when nothing is under way. */
 #include "core/base/list.h"
 #include "core/daemon/tasks/counts.h"
+#include "core/obs/build.h"
 #include "core/obs/metric.h"
 
 #include <stdlib.h>
@@ -65,8 +66,9 @@ int gauges_new(struct dtr_daemon *daemon, struct gauges **ret_gauges, struct dtr
         free(gauges);
         return rc;
     }
-    dtr_metric_set(DTR_CLIENT_VERSION,
-                   DTR_LABELS(DTR_VERSION, "unknown", dtr_metric_platform(platform), "unknown"), 1);
+    dtr_metric_set(
+        DTR_CLIENT_VERSION,
+        DTR_LABELS(DTR_VERSION, dtr_build_commit(), dtr_metric_platform(platform), dtr_build_time()), 1);
     read_disk(daemon);
     dtr_timer_set(gauges->timer, EVERY_MS);
     *ret_gauges = gauges;

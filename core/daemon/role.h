@@ -12,6 +12,7 @@
 #include "core/rpc/rpc.h"
 
 struct gauges;    /* counts.h */
+struct gc;        /* gc.h */
 struct proxy;     /* proxy.h */
 struct upload;    /* upload.c: pieces for other peers */
 struct talk;      /* talk.c: schedulers and parents */
@@ -28,6 +29,7 @@ struct dtr_daemon {
     struct talk *talk;
     struct dynconfig *dynconfig;   /* NULL: the schedulers are fixed */
     struct gauges *gauges;         /* control loop */
+    struct gc *gc;                 /* control loop */
     struct dtr_rpc_server *server; /* control loop */
     struct dtr_rpc_table *peers, *local;
     struct dtr_rpc_health *health;

@@ -211,18 +211,20 @@ static int check_length(struct dtr_http_request *request, struct dtr_error *err)
     const char *coding = single(request, "Transfer-Encoding", &codings);
     request->body_length = 0;
     if (codings > 0) {
-        if (lengths > 0 || request->minor == 0)
-            return refuse(err, 400, "Transfer-Encoding is not allowed here");
+        if (lengths > 0)
+            return refuse(err, 400, "Transfer-Encoding and Content-Length exclude each other");
+        if (request->minor == 0)
+            return refuse(err, 400, "HTTP/1.0 has no Transfer-Encoding");
         if (codings > 1 || dtr_casecmp(coding, "chunked") != 0)
             return refuse(err, 501, "the only transfer coding understood is chunked");
         request->body_length = DTR_LENGTH_UNKNOWN;
     } else if (lengths > 0) {
         if (lengths > 1 || !dtr_parse_u64(length, strlen(length), &request->body_length) ||
             request->body_length > INT64_MAX)
-            return refuse(err, 400, "Content-Length is malformed or repeated");
+            return refuse(err, 400, "Content-Length is malformed, repeated or too large");
     }
     if (request->body_length != 0 && request->form == DTR_HTTP_AUTHORITY_FORM)
-        return refuse(err, 400, "CONNECT has no body");
+        return refuse(err, 400, "CONNECT must come without a body");
     return DTR_OK;
 }
 

@@ -283,6 +283,12 @@ int dtr_mirror_decide(const struct dtr_mirror *mirror, const struct dtr_http_req
     return plan->kind == DTR_MIRROR_TASK ? dtr_mirror_options(request, plan, err) : DTR_OK;
 }
 
+void dtr_mirror_plan_pass(const struct dtr_http_request *request, struct dtr_mirror_plan *plan)
+{
+    plan->kind = DTR_MIRROR_PASS;
+    dtr_mirror_headers(request, plan);
+}
+
 void dtr_mirror_plan_free(struct dtr_mirror_plan *plan)
 {
     free(plan->memory);

@@ -93,6 +93,8 @@ void dtr_mirror_free(struct dtr_mirror *mirror);
  * an error; then err->status is the HTTP status to answer with (400 or 500). */
 int dtr_mirror_decide(const struct dtr_mirror *mirror, const struct dtr_http_request *request,
                       struct dtr_mirror_plan *ret_plan, struct dtr_error *err);
+/* What was decided to be a task is passed to its origin all the same: Range and conditions go along. */
+void dtr_mirror_plan_pass(const struct dtr_http_request *request, struct dtr_mirror_plan *plan);
 void dtr_mirror_plan_free(struct dtr_mirror_plan *plan);
 
 /* Whether an operator wrote down the host of this URL: the registry, a rule's redirect, a plain host.

@@ -41,6 +41,7 @@ static bool stays_here(const struct dtr_http_request *request, const char *name,
 
 void dtr_mirror_headers(const struct dtr_http_request *request, struct dtr_mirror_plan *plan)
 {
+    plan->header_count = 0;
     for (size_t i = 0; i < request->header_count; i++)
         if (!stays_here(request, request->headers[i].name, plan->kind == DTR_MIRROR_TASK))
             plan->headers[plan->header_count++] = request->headers[i];

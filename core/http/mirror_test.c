@@ -211,6 +211,10 @@ static void headers_go_upstream_or_stay(void **state)
             assert_int_equal(plan.range.kind, DTR_RANGE_SPAN);
             assert_string_equal(plan.if_range, "\"e\"");
         }
+        dtr_mirror_plan_pass(&head.request, &plan);
+        assert_int_equal(plan.kind, PASS);
+        assert_int_equal(plan.header_count, 8);
+        assert_string_equal(forwarded(&plan, "Range"), "bytes=1-2");
         dtr_mirror_plan_free(&plan);
         dtr_http_head_free(&head);
     }

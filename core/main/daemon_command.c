@@ -64,6 +64,8 @@ int daemon_command(int argc, char **argv)
     if (rc == DTR_OK && options.schedulers.count == 0)
         rc = options_check_dynconfig(&options, &err);
     if (rc == DTR_OK)
+        rc = options_judge(conf, &err);
+    if (rc == DTR_OK)
         rc = run(&options, dtr_conf_daemon(conf), &err);
     serve_end();
     dtr_conf_free(conf);

@@ -1,10 +1,8 @@
 /* The daemon with its modules and threads; see roles.h. */
-#include "core/main/command.h"
-#include "core/main/options.h"
+#include "core/main/chosen.h"
 #include "core/main/roles.h"
 #include "core/obs/log.h"
 #include "core/obs/metric.h"
-#include <string.h>
 #include <unistd.h>
 
 enum { STOP_MS = 5000, WORKERS = 4, WRITERS = 2, WORKER_JOBS = 65536 };
@@ -12,76 +10,29 @@ enum { STOP_MS = 5000, WORKERS = 4, WRITERS = 2, WORKER_JOBS = 65536 };
 /* --- modules
  * -------------------------------------------------------------------------------------------------- */
 
-static int require(struct daemon_role *role, const struct dtr_daemon_config *config, const char *kind,
-                   const char *name, struct dtr_error *err)
-{
-    struct dtr_option_text list[OPTIONS_OF_MODULE];
-    char module[128];
-    size_t given = 0;
-    if (strcmp(kind, "storage") == 0 && strcmp(name, "file") == 0) {
-        list[given++] =
-            (struct dtr_option_text){.key = "dir", .value = config->storage.dir, .where = "storage.dir"};
-        list[given++] = (struct dtr_option_text){
-            .key = "keep", .value = config->storage.keep ? "true" : "false", .where = "storage.keep"};
-    }
-    (void)snprintf(module, sizeof(module), "%s_%s", kind, name);
-    given = options_of_module(&config->modules.options, module, list, given);
-    return dtr_modules_require(role->modules, kind, name, list, given, err);
-}
-
-static int require_all(struct daemon_role *role, const struct dtr_daemon_config *config, const char *kind,
-                       const struct dtr_conf_strings *names, const char *usual, struct dtr_error *err)
-{
-    int rc = names->count == 0 ? require(role, config, kind, usual, err) : DTR_OK;
-    for (size_t i = 0; i < names->count && rc == DTR_OK; i++)
-        rc = require(role, config, kind, names->items[i], err);
-    return rc;
-}
-
-static bool is_loaded(const struct dtr_daemon_config *config, const char *module)
-{
-    const struct dtr_conf_strings *lists[] = {&config->modules.transport, &config->modules.origin};
-    static const char *const kinds[] = {"transport", "origin"};
-    char name[128];
-    (void)snprintf(name, sizeof(name), "storage_%s", config->modules.storage);
-    bool loaded = strcmp(name, module) == 0;
-    for (size_t kind = 0; kind < 2; kind++) {
-        for (size_t i = 0; i < lists[kind]->count; i++) {
-            (void)snprintf(name, sizeof(name), "%s_%s", kinds[kind], lists[kind]->items[i]);
-            loaded = loaded || strcmp(name, module) == 0;
-        }
-    }
-    return loaded;
-}
-
-/* Nobody else looks at the options of a module that is not loaded. */
-static void warn_of_options(const struct dtr_daemon_config *config)
-{
-    for (size_t i = 0; i < config->modules.options.count; i++) {
-        const struct dtr_conf_module *entry = &config->modules.options.items[i];
-        if (!is_loaded(config, entry->name))
-            dtr_log(DTR_LOG_WARN, NULL, "modules.options, line %u: %s is not loaded, its options do nothing",
-                    entry->line, entry->name);
-    }
-}
-
 static int start_modules(struct daemon_role *role, const struct dtr_daemon_config *config,
                          struct dtr_error *err)
 {
-    const char *folder = command_file_there(config->server.plugin_dir) ? config->server.plugin_dir : NULL;
-    warn_of_options(config);
-    int rc = dtr_modules_new(folder, &role->modules, err);
-    if (rc == DTR_OK)
-        rc = require(role, config, "storage", config->modules.storage, err);
-    if (rc == DTR_OK)
-        rc = require_all(role, config, "transport", &config->modules.transport, "vortex", err);
-    if (rc == DTR_OK)
-        rc = require_all(role, config, "origin", &config->modules.origin, "http", err);
+    struct dtr_option_text options[OPTIONS_OF_MODULE];
+    struct chosen_module chosen;
+    size_t position = 0;
+    int rc = chosen_folders(config, &role->modules, err);
+    while (rc == DTR_OK && chosen_next(config, &position, &chosen)) {
+        size_t count = chosen_options(config, &chosen, options);
+        rc = dtr_modules_require(role->modules, chosen.kind, chosen.name, options, count, err);
+    }
     return rc;
 }
 
 /* --- loops and pages -------------------------------------------------------------------------------------
  */
+
+int daemon_listener(const struct dtr_daemon_config *config, const char *ip, int64_t port,
+                    struct dtr_addr *ret_addr, struct dtr_error *err)
+{
+    const char *any = config->network.enable_ipv6 ? "::" : "0.0.0.0";
+    return dtr_addr_ip(ip ? ip : any, (uint16_t)port, ret_addr, err);
+}
 
 static int make_loops(struct daemon_role *role, struct dtr_error *err)
 {
@@ -108,12 +59,14 @@ static bool is_healthy(const void *context)
 static int add_pages(struct daemon_role *role, const struct dtr_daemon_config *config,
                      struct serve_pages *pages, struct dtr_error *err)
 {
-    const char *any = config->network.enable_ipv6 ? "::" : "0.0.0.0";
-    int rc = serve_health(pages, config->health.ip ? config->health.ip : any, (uint16_t)config->health.port,
-                          is_healthy, role->daemon, err);
+    struct dtr_addr addr;
+    int rc = daemon_listener(config, config->health.ip, config->health.port, &addr, err);
     if (rc == DTR_OK)
-        rc = serve_metrics(pages, config->metrics.ip ? config->metrics.ip : any,
-                           (uint16_t)config->metrics.port, DTR_METRICS_CLIENT | DTR_METRICS_MODULE, err);
+        rc = serve_health(pages, &addr, is_healthy, role->daemon, err);
+    if (rc == DTR_OK)
+        rc = daemon_listener(config, config->metrics.ip, config->metrics.port, &addr, err);
+    if (rc == DTR_OK)
+        rc = serve_metrics(pages, &addr, DTR_METRICS_CLIENT | DTR_METRICS_MODULE, err);
     return rc;
 }
 

@@ -1,7 +1,7 @@
 /* darter module, darter config: what is there and what it says. */
-#include "core/conf/conf.h"
+#include "core/main/chosen.h"
 #include "core/main/command.h"
-#include "core/module/module.h"
+#include "core/main/judge.h"
 #include <string.h>
 
 static int usage(const char *command)
@@ -10,31 +10,16 @@ static int usage(const char *command)
     return 2;
 }
 
-/* Where the daemon looks first for modules. The configuration lives as long as the folder is used. */
-static int plugin_folder(struct dtr_conf **ret_conf, const char **ret_folder, struct dtr_error *err)
-{
-    const char *path = "/etc/dragonfly/dfdaemon.yaml";
-    int rc = command_file_there(path) ? dtr_conf_load(DTR_ROLE_DAEMON, path, ret_conf, NULL, err)
-                                      : dtr_conf_defaults(DTR_ROLE_DAEMON, ret_conf, err);
-    if (rc == DTR_OK)
-        *ret_folder = dtr_conf_daemon(*ret_conf)->server.plugin_dir;
-    return rc;
-}
-
 static int look_at_modules(const char *folder, const char *described, struct dtr_error *err)
 {
     struct dtr_modules *modules = NULL;
-    struct dtr_conf *conf = NULL;
     if (folder && !command_file_there(folder))
         return dtr_error_set(err, DTR_ENOT_FOUND, DTR_RETRY_NEVER, "there is no folder %s", folder);
-    int rc = folder ? DTR_OK : plugin_folder(&conf, &folder, err);
-    if (rc == DTR_OK)
-        rc = dtr_modules_new(folder, &modules, err);
+    int rc = folder ? dtr_modules_new(folder, &modules, err) : chosen_machine_folders(&modules, err);
     if (rc == DTR_OK)
         rc = described ? dtr_modules_describe(modules, described, stdout, err)
                        : dtr_modules_list(modules, stdout, err);
     dtr_modules_free(modules);
-    dtr_conf_free(conf);
     return rc;
 }
 
@@ -67,8 +52,8 @@ int config_command(int argc, char **argv)
         return 0;
     }
     if (argc == 3 && strcmp(argv[1], "check") == 0)
-        return dtr_conf_check(NULL, argv[2], stdout) == DTR_OK ? 0 : 1;
+        return dtr_conf_check(NULL, argv[2], judge, stdout) == DTR_OK ? 0 : 1;
     if (argc == 5 && strcmp(argv[1], "check") == 0 && strcmp(argv[2], "--role") == 0)
-        return dtr_conf_check(argv[3], argv[4], stdout) == DTR_OK ? 0 : 1;
+        return dtr_conf_check(argv[3], argv[4], judge, stdout) == DTR_OK ? 0 : 1;
     return usage("config");
 }

@@ -55,9 +55,12 @@ static const struct command {
      "  --set KEY=VALUE          one value of the configuration\n" LOG_OPTIONS("scheduler")
          ENVIRONMENT("SCHEDULER_CONFIG")},
     {"get", "download a file by way of the daemon", get_command, get_usage},
-    {"init", "point containerd at the daemon, or take that back", init_command,
-     "Usage: darter init [--config FILE] [--dry-run]\n       darter init --undo [--dry-run]\n\n"
+    {"init", "point container runtimes at the daemon, or take that back", init_command,
+     "Usage: darter init [--config FILE] [--runtime NAME]... [--dry-run]\n       darter init --undo "
+     "[--dry-run]\n\n"
      "  --config FILE   dfinit.yaml [/etc/dragonfly/dfinit.yaml]; every registry when that is not there\n"
+     "  --runtime NAME  containerd, or another that there is a module for; may be repeated\n"
+     "                  [the one that dfinit.yaml names, else each that is on this machine]\n"
      "  --dry-run       show the difference, write nothing\n"
      "  --undo          put back what was there before; refused for files that were edited since\n"
      "  --journal FILE  where it is written down [/var/lib/dragonfly/init-journal.json]\n"},

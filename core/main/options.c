@@ -3,6 +3,7 @@
 
 #include "core/conf/value.h"
 #include "core/main/command.h"
+#include "core/main/judge.h"
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
@@ -199,22 +200,23 @@ const char *options_dynconfig(const struct options *options)
 
 int options_check_dynconfig(const struct options *options, struct dtr_error *err)
 {
+    const char *path = options_dynconfig(options);
+    struct dtr_conf_report report = {0};
     struct dtr_conf *conf = NULL;
-    int rc = options_load(DTR_ROLE_DYNCONFIG, NULL, options_dynconfig(options), NULL, &conf, err);
+    int rc = command_file_there(path) ? dtr_conf_load(DTR_ROLE_DYNCONFIG, path, &conf, &report, err) : DTR_OK;
+    if (rc == DTR_OK) /* who follows the file logs these */
+        dtr_conf_report_drop(&report, DTR_CONF_WARNING);
+    dtr_conf_report_print(&report, stderr);
+    dtr_conf_report_free(&report);
     dtr_conf_free(conf);
     return rc;
 }
 
-size_t options_of_module(const struct dtr_conf_modules *modules, const char *module,
-                         struct dtr_option_text list[OPTIONS_OF_MODULE], size_t given)
+int options_judge(struct dtr_conf *conf, struct dtr_error *err)
 {
-    for (size_t i = 0; i < modules->count; i++) {
-        const struct dtr_conf_module *entry = &modules->items[i];
-        for (size_t j = 0;
-             strcmp(entry->name, module) == 0 && j < entry->options.count && given < OPTIONS_OF_MODULE; j++)
-            list[given++] = (struct dtr_option_text){.key = entry->options.items[j].name,
-                                                     .value = entry->options.items[j].value,
-                                                     .where = entry->options.items[j].where};
-    }
-    return given;
+    struct dtr_conf_report report = {0};
+    int rc = dtr_conf_judge(conf, judge, &report, err);
+    dtr_conf_report_print(&report, stderr);
+    dtr_conf_report_free(&report);
+    return rc;
 }

@@ -3,7 +3,6 @@
 #define DTR_MAIN_OPTIONS_H
 
 #include "core/conf/conf.h"
-#include "core/module/options.h"
 #include "core/obs/log.h"
 
 /* What was given several times; texts are the command line's. */
@@ -42,14 +41,12 @@ const char *options_log_file(const struct options *options, const char *configur
 int options_load(enum dtr_conf_role role, const char *named, const char *usual,
                  const struct option_list *sets, struct dtr_conf **ret_conf, struct dtr_error *err);
 
-/* What modules.options says for a module, behind the `given` of the caller; the new count. */
-enum { OPTIONS_OF_MODULE = 32 };
-size_t options_of_module(const struct dtr_conf_modules *modules, const char *module,
-                         struct dtr_option_text list[OPTIONS_OF_MODULE], size_t given);
+/* Judges a configuration that is complete now (judge.h). Findings are printed to stderr. */
+int options_judge(struct dtr_conf *conf, struct dtr_error *err);
 /* Path of the local dynconfig file, which need not be there. */
 const char *options_dynconfig(const struct options *options);
 /* An error when it is there and bad: a program that begins with it has the user's eye. Findings are printed
- * to stderr. */
+ * to stderr, but for the warnings about a good file: those come from who follows it. */
 int options_check_dynconfig(const struct options *options, struct dtr_error *err);
 
 #endif

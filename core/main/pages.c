@@ -37,30 +37,26 @@ static void show_health(void *context, struct dtr_http_exchange *exchange,
     dtr_http_reply(exchange, well ? 200 : 503, NULL, 0, well ? "OK" : "stopping");
 }
 
-static int page_at(struct serve_pages *pages, const char *ip, uint16_t port, struct serve_page **ret_page,
+static int page_at(struct serve_pages *pages, const struct dtr_addr *addr, struct serve_page **ret_page,
                    struct dtr_error *err)
 {
-    struct dtr_addr addr;
-    int rc = dtr_addr_ip(ip, port, &addr, err);
-    for (size_t i = 0; i < pages->count && rc == DTR_OK; i++) {
+    for (size_t i = 0; i < pages->count; i++) {
         *ret_page = &pages->list[i];
-        if (port != 0 && dtr_addr_equal(&addr, &(*ret_page)->addr))
+        if (dtr_addr_port(addr) != 0 && dtr_addr_equal(addr, &(*ret_page)->addr))
             return DTR_OK;
     }
-    if (rc == DTR_OK && pages->count == SERVE_PAGES)
-        rc = dtr_error_set(err, DTR_ELIMIT, DTR_RETRY_NEVER, "more than %d HTTP listeners", SERVE_PAGES);
-    if (rc != DTR_OK)
-        return rc;
+    if (pages->count == SERVE_PAGES)
+        return dtr_error_set(err, DTR_ELIMIT, DTR_RETRY_NEVER, "more than %d HTTP listeners", SERVE_PAGES);
     *ret_page = &pages->list[pages->count++];
-    (*ret_page)->addr = addr;
+    (*ret_page)->addr = *addr;
     return dtr_http_router_new(&(*ret_page)->router, err);
 }
 
-int serve_metrics(struct serve_pages *pages, const char *ip, uint16_t port, unsigned groups,
+int serve_metrics(struct serve_pages *pages, const struct dtr_addr *addr, unsigned groups,
                   struct dtr_error *err)
 {
     struct serve_page *page;
-    int rc = page_at(pages, ip, port, &page, err);
+    int rc = page_at(pages, addr, &page, err);
     if (rc != DTR_OK || page->groups) {
         if (rc == DTR_OK)
             page->groups |= groups;
@@ -73,11 +69,11 @@ int serve_metrics(struct serve_pages *pages, const char *ip, uint16_t port, unsi
     return rc;
 }
 
-int serve_health(struct serve_pages *pages, const char *ip, uint16_t port,
-                 bool (*healthy)(const void *context), const void *context, struct dtr_error *err)
+int serve_health(struct serve_pages *pages, const struct dtr_addr *addr, bool (*healthy)(const void *context),
+                 const void *context, struct dtr_error *err)
 {
     struct serve_page *page;
-    int rc = page_at(pages, ip, port, &page, err);
+    int rc = page_at(pages, addr, &page, err);
     if (rc != DTR_OK)
         return rc;
     page->healthy = healthy;

@@ -68,7 +68,9 @@ expect 2 "is not a role" "$darter" config describe nonsense
 expect 2 "darter config --help" "$darter" config
 
 echo "containerRuntime: {docker: {configPath: /nowhere}}" >"$work/docker.yaml"
-expect 1 "containerRuntime.docker is not there yet" "$darter" init --dry-run --config "$work/docker.yaml"
+no_docker='containerRuntime.docker names "docker": no module runtime_docker; there are runtime_containerd'
+expect 1 "docker.yaml:1: $no_docker" "$darter" init --dry-run --config "$work/docker.yaml"
+expect 1 "docker.yaml:1: error: $no_docker" "$darter" config check --role init "$work/docker.yaml"
 
 printf 'host: {ip: 127.0.0.1}\nmodules:\n  options:\n    storage_file:\n      keeep: true\n' >"$work/option.yaml"
 expect 1 "option.yaml:5: modules.options: module storage_file has no option keeep; did you mean keep?" \
@@ -76,6 +78,61 @@ expect 1 "option.yaml:5: modules.options: module storage_file has no option keee
 printf 'modules:\n  options: {transport_vortex: {stallTimeout: 5x}}\n' >"$work/option.yaml"
 expect 1 'option.yaml:2: modules.options: option stallTimeout of module transport_vortex is "5x"; allowed is' \
     "$darter" daemon --config "$work/option.yaml" --set "storage.dir=$work/store"
+
+# refused ROLE WHERE TEXT FILE: what keeps the role from starting, "config check" says with the same words.
+refused() {
+    local role=$1 where=$2 text=$3 file=$4
+    expect 1 "$where: error: $text" "$darter" config check --role "$role" "$file"
+    expect 1 "refused as configuration of $role: 1 errors" "$darter" config check --role "$role" "$file"
+    expect 1 "darter: $work/$where: $text" "$darter" "$role" --config "$file" --dynconfig /dev/null
+}
+
+printf 'storage: {dir: %s/store}\nmodules:\n  storage: nonsense\n' "$work" >"$work/judged.yaml"
+refused daemon judged.yaml:3 'modules.storage names "nonsense": no module storage_nonsense; there are storage_file' \
+    "$work/judged.yaml"
+printf 'modules:\n  transport: [vortex, pigeon]\n' >"$work/judged.yaml"
+refused daemon judged.yaml:2 'modules.transport names "pigeon": no module transport_pigeon; there are transport_vortex' \
+    "$work/judged.yaml"
+printf 'modules:\n  options:\n    origin_http:\n      maxRedirects: 5\n      maxRedirect: 5\n' >"$work/judged.yaml"
+refused daemon judged.yaml:5 \
+    'modules.options: module origin_http has no option maxRedirect; did you mean maxRedirects?' "$work/judged.yaml"
+printf 'modules:\n  options:\n    storage_file: {keep: perhaps}\n' >"$work/judged.yaml"
+refused daemon judged.yaml:3 'modules.options: option keep of module storage_file is "perhaps"; allowed is true or false' \
+    "$work/judged.yaml"
+mkdir "$work/plugins"
+echo "no module" >"$work/plugins/storage_file.so"
+chmod 600 "$work/plugins/storage_file.so"
+printf 'server:\n  pluginDir: %s/plugins\n' "$work" >"$work/judged.yaml"
+refused daemon judged.yaml "modules.storage names \"file\": $work/plugins/storage_file.so: not an ELF file" \
+    "$work/judged.yaml"
+printf 'download:\n  server:\n    socketPath: /%0107d\n' 0 >"$work/judged.yaml"
+expect 1 "judged.yaml:3: error: download.server.socketPath" "$darter" config check --role daemon "$work/judged.yaml"
+expect 1 "108 bytes long; a unix socket's path has at most 107" "$darter" daemon --config "$work/judged.yaml"
+printf 'proxy:\n  rules:\n    - regex: a\n      redirect: "a b"\n' >"$work/judged.yaml"
+refused daemon judged.yaml:2 'proxy.rules[0].redirect is neither a host nor host:port' "$work/judged.yaml"
+printf 'proxy:\n  registryMirror:\n    cert: /nowhere.pem\n' >"$work/judged.yaml"
+refused daemon judged.yaml:3 'proxy.registryMirror.cert: /nowhere.pem: No such file' "$work/judged.yaml"
+printf 'host:\n  hostname: %0256d\n' 0 >"$work/judged.yaml"
+refused daemon judged.yaml:2 'host.hostname has 256 bytes; allowed are at most 255' "$work/judged.yaml"
+printf 'proxy:\n  server:\n    port: 4005\n' >"$work/judged.yaml"
+refused daemon judged.yaml:3 \
+    'proxy.server.port leads to port 4005, which storage.server.tcpPort has already; one needs another' \
+    "$work/judged.yaml"
+printf 'modules:\n  options:\n    storage_fil: {keep: false}\n' >"$work/judged.yaml"
+expect 0 "judged.yaml:3: warning: modules.options: storage_fil is not loaded, its options do nothing" \
+    "$darter" config check --role daemon "$work/judged.yaml"
+expect 1 'modules.storage names "nonsense": no module storage_nonsense; there are' \
+    "$darter" daemon --config /dev/null --dynconfig /dev/null --set modules.storage=nonsense
+
+echo 'return {' >"$work/broken.lua"
+printf 'scheduler:\n  algorithm: %s/broken.lua\n' "$work" >"$work/judged.yaml"
+refused scheduler judged.yaml:2 "scheduler.algorithm: $work/broken.lua:2: " "$work/judged.yaml"
+printf 'scheduler:\n  algorithm: nearby\n' >"$work/judged.yaml"
+refused scheduler judged.yaml:2 "scheduler.algorithm: " "$work/judged.yaml"
+printf 'metrics:\n  enable: true\n  addr: localhost:8000\n' >"$work/judged.yaml"
+refused scheduler judged.yaml:3 'metrics.addr is "localhost:8000"; needed is IP:PORT' "$work/judged.yaml"
+printf 'metrics:\n  enable: true\n  addr: :8002\n' >"$work/judged.yaml"
+refused scheduler judged.yaml:3 'metrics.addr leads to port 8002, which server.port has already' "$work/judged.yaml"
 
 # --- environment -----------------------------------------------------------------------------------------------
 
@@ -91,13 +148,37 @@ expect 1 "/nowhere.yaml cannot be opened" env SCHEDULER_CONFIG=/nowhere.yaml "$d
 expect 1 "scheduler.yaml:1: scheduler.retryLimit" \
     env SCHEDULER_CONFIG=/nowhere.yaml "$darter" scheduler --config "$work/bad-scheduler.yaml"
 
+# --- init --------------------------------------------------------------------------------------------------------
+
+# A tree of its own with two modules for runtimes; that of the tests is not on this machine when its flag says so.
+mkdir -p "$work/tree/modules" "$work/certs.d"
+cp "$darter" "$work/tree/darter"
+cp "$(dirname "$darter")"/{modules/runtime_containerd,tests/modules/runtime_good}.so "$work/tree/modules"
+printf 'modules:\n  options:\n    runtime_containerd:\n      configPath: %s/config.toml\n' "$work" >"$work/init.yaml"
+printf '      certsPath: %s/certs.d\n      socketPath: %s/config.toml\n' "$work" "$work" >>"$work/init.yaml"
+printf '    runtime_good: {flag: false}\n' >>"$work/init.yaml"
+echo "version = 2" >"$work/config.toml"
+init=("$work/tree/darter" init --dry-run --config "$work/init.yaml" --journal "$work/journal")
+expect 0 "containerd: 2 files to change" "${init[@]}"
+expect 0 "good: not on this machine" "${init[@]}"
+expect 0 "containerd: 2 files to change" "${init[@]}" --runtime containerd
+expect 1 "no container runtime found on this machine" "${init[@]}" --runtime good
+expect 1 "no module runtime_none; there are runtime_containerd, runtime_good" "${init[@]}" --runtime none
+rm "$work/tree/modules/runtime_good.so"
+echo "no module" >"$work/tree/modules/runtime_good.so"
+expect 0 "runtime good is left out: $work/tree/modules/runtime_good.so: not an ELF file" "${init[@]}"
+expect 1 "runtime_good.so: not an ELF file" "${init[@]}" --runtime good
+printf 'containerRuntime:\n  containerd: {configPath: %s/config.toml}\n' "$work" >"$work/init.yaml"
+expect 0 "containerd: 2 files to change" "${init[@]}"
+expect 1 "--runtime good: the configuration file is for containerd" "${init[@]}" --runtime good
+
 # --- modules -----------------------------------------------------------------------------------------------------
 
 mkdir "$work/modules"
 echo "no module" >"$work/modules/storage_text.so"
 expect 0 "refused: $work/modules/storage_text.so: not an ELF file" "$darter" module --dir "$work/modules" list
 expect 1 "not an ELF file" "$darter" module describe "$work/modules/storage_text.so"
-expect 1 "no module storage_none (looked for storage_none.so in $work/modules" \
+expect 1 "no module storage_none; there are storage_text, storage_file, storage_memory (looked for storage_none.so in $work/modules" \
     "$darter" module --dir "$work/modules" describe storage_none
 expect 1 "there is no folder $work/none" "$darter" module --dir "$work/none" list
 for name in origin_http runtime_containerd storage_file transport_vortex; do

@@ -26,6 +26,9 @@ struct daemon_schedulers {
     const char *dynconfig; /* path of dynconfig.yaml */
 };
 
+/* The address of one of the daemon's listeners; `ip` NULL: all interfaces. */
+int daemon_listener(const struct dtr_daemon_config *config, const char *ip, int64_t port,
+                    struct dtr_addr *ret_addr, struct dtr_error *err);
 /* Everything but its pages, which are added to `pages`. `config` and `schedulers` outlive the role. The data
  * loops run afterwards, the control loop is the caller's to run. */
 int daemon_role_open(struct daemon_role *role, const struct dtr_daemon_config *config,
@@ -50,8 +53,12 @@ struct scheduler_role {
     void *context;
 };
 
-/* The same for the scheduler; `config` outlives the role. `dynconfig` is the path of dynconfig.yaml, whose
- * limits are taken over whenever they change, or NULL. */
+/* The addresses of the scheduler's listeners; *ret_metrics has length 0 when there is none. The error begins
+ * with the key. */
+int scheduler_listeners(const struct dtr_scheduler_config *config, struct dtr_addr *ret_server,
+                        struct dtr_addr *ret_metrics, struct dtr_error *err);
+/* As daemon_role_open(), for the scheduler; `config` outlives the role. `dynconfig` is the path of
+ * dynconfig.yaml, whose limits and applications are taken over whenever they change, or NULL. */
 int scheduler_role_open(struct scheduler_role *role, const struct dtr_scheduler_config *config,
                         const char *dynconfig, struct serve_pages *pages, struct dtr_error *err);
 void scheduler_role_stop(struct scheduler_role *role, void (*stopped)(void *context), void *context);

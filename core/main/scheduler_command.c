@@ -62,6 +62,8 @@ int scheduler_command(int argc, char **argv)
     if (rc == DTR_OK)
         rc = options_check_dynconfig(&options, &err);
     if (rc == DTR_OK)
+        rc = options_judge(conf, &err);
+    if (rc == DTR_OK)
         rc = run(&options, dtr_conf_scheduler(conf), &err);
     serve_end();
     dtr_conf_free(conf);

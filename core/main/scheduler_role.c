@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { STOP_MS = 2000 };
+enum { STOP_MS = 2000, WAIT_S = 4 }; /* WAIT_S: so long may a call wait when there are too many */
 
 static struct dtr_swarm_config limits(const struct scheduler_role *role)
 {
@@ -35,6 +35,9 @@ static void on_taken(void *context, const struct dtr_conf *conf, const void *fou
     const struct dtr_dynconfig *dynconfig = dtr_conf_dynconfig(conf);
     (void)found;
     role->had_dynconfig = true;
+    struct dtr_error err;
+    if (dtr_scheduler_set_applications(role->scheduler, dynconfig, &err) != DTR_OK)
+        dtr_log(DTR_LOG_WARN, NULL, "the applications' priorities stay as they are: %s", err.text);
     if (dynconfig->candidate_parent_limit == role->candidate_parent_limit &&
         dynconfig->filter_parent_limit == role->filter_parent_limit)
         return;
@@ -51,7 +54,8 @@ static void on_said(void *context, int code, const char *text)
 {
     const struct scheduler_role *role = context;
     if (code != DTR_ENOT_FOUND || role->had_dynconfig)
-        dtr_log(DTR_LOG_WARN, NULL, code == DTR_OK ? "%s" : "the limits stay as they are: %s", text);
+        dtr_log(DTR_LOG_WARN, NULL, code == DTR_OK ? "%s" : "applications and limits stay as they are: %s",
+                text);
 }
 
 static int follow_dynconfig(struct scheduler_role *role, const char *path, struct dtr_error *err)
@@ -63,29 +67,28 @@ static int follow_dynconfig(struct scheduler_role *role, const char *path, struc
                            role->config->dynconfig.refresh_interval_ms, &events, role, &role->dynconfig, err);
 }
 
-static int add_pages(const struct dtr_scheduler_config *config, struct serve_pages *pages,
-                     struct dtr_error *err)
-{
-    const char *addr = config->metrics.addr, *colon = addr ? strrchr(addr, ':') : NULL;
-    char ip[64];
-    (void)snprintf(ip, sizeof(ip), "%s", config->network.enable_ipv6 ? "::" : "0.0.0.0");
-    if (!config->metrics.enable || !colon)
-        return DTR_OK;
-    if (colon > addr && (size_t)(colon - addr) < sizeof(ip)) {
-        memcpy(ip, addr, (size_t)(colon - addr));
-        ip[colon - addr] = '\0';
-    }
-    return serve_metrics(pages, ip, (uint16_t)strtoul(colon + 1, NULL, 10), DTR_METRICS_SCHEDULER, err);
-}
-
-static int open_rpc(struct scheduler_role *role, const struct dtr_scheduler_config *config,
-                    struct dtr_addr *ret_addr, struct dtr_error *err)
+int scheduler_listeners(const struct dtr_scheduler_config *config, struct dtr_addr *ret_server,
+                        struct dtr_addr *ret_metrics, struct dtr_error *err)
 {
     const char *any = config->network.enable_ipv6 ? "::" : "0.0.0.0";
+    const char *addr = config->metrics.addr, *colon = addr ? strrchr(addr, ':') : NULL;
+    char ip[64];
+    *ret_metrics = (struct dtr_addr){0};
     int rc = dtr_addr_ip(config->server.listen_ip ? config->server.listen_ip : any,
-                         (uint16_t)config->server.port, ret_addr, err);
-    if (rc == DTR_OK)
-        rc = dtr_rpc_table_new(&role->table, err);
+                         (uint16_t)config->server.port, ret_server, err);
+    if (rc != DTR_OK || !config->metrics.enable || !colon)
+        return rc;
+    (void)snprintf(ip, sizeof(ip), "%.*s", (int)(colon - addr), addr);
+    uint16_t port = (uint16_t)strtoul(colon + 1, NULL, 10);
+    if (dtr_addr_ip(colon > addr ? ip : any, port, ret_metrics, NULL) == DTR_OK)
+        return DTR_OK;
+    return dtr_error_set(err, DTR_EINVALID, DTR_RETRY_NEVER,
+                         "metrics.addr is \"%.100s\"; needed is IP:PORT, or :PORT for all interfaces", addr);
+}
+
+static int open_rpc(struct scheduler_role *role, struct dtr_addr *addr, struct dtr_error *err)
+{
+    int rc = dtr_rpc_table_new(&role->table, err);
     if (rc == DTR_OK)
         rc = dtr_scheduler_serve(role->scheduler, role->table, err);
     if (rc == DTR_OK)
@@ -94,10 +97,16 @@ static int open_rpc(struct scheduler_role *role, const struct dtr_scheduler_conf
         rc = dtr_rpc_health_serve(role->health, role->table, err);
     if (rc == DTR_OK)
         rc = dtr_rpc_health_set(role->health, "", true, err);
-    if (rc == DTR_OK)
+    if (rc == DTR_OK) {
+        int64_t per_s = role->config->server.request_rate_limit;
+        const uint32_t most = UINT32_MAX / WAIT_S;
+        const uint32_t rate_s = per_s < most ? (uint32_t)per_s : most;
+        const struct dtr_rpc_rate rate = {.per_s = rate_s, .waiting = rate_s * WAIT_S};
+        dtr_rpc_table_limit(role->table, &rate);
         rc = dtr_rpc_server_new(role->control, NULL, &role->server, err);
+    }
     if (rc == DTR_OK)
-        rc = dtr_rpc_server_listen(role->server, ret_addr, role->table, ret_addr, err);
+        rc = dtr_rpc_server_listen(role->server, addr, role->table, addr, err);
     return rc;
 }
 
@@ -110,19 +119,22 @@ int scheduler_role_open(struct scheduler_role *role, const struct dtr_scheduler_
     role->filter_parent_limit = usual.filter_parent_limit;
     struct dtr_scheduler_options options = {.swarm = limits(role),
                                             .seed_timeout_ms = config->seed_peer.task_download_timeout_ms,
+                                            .count_hosts = config->metrics.enable_host,
                                             .algorithm = config->scheduler.algorithm};
-    struct dtr_addr addr;
+    struct dtr_addr addr, metrics;
     char text[DTR_ADDR_TEXT];
     dtr_random(&options.seed_number, sizeof(options.seed_number));
-    int rc = dtr_loop_new("scheduler", &role->control, err);
+    int rc = scheduler_listeners(config, &addr, &metrics, err);
+    if (rc == DTR_OK)
+        rc = dtr_loop_new("scheduler", &role->control, err);
     if (rc == DTR_OK)
         rc = dtr_scheduler_new(role->control, &options, &role->scheduler, err);
     if (rc == DTR_OK)
-        rc = open_rpc(role, config, &addr, err);
+        rc = open_rpc(role, &addr, err);
     if (rc == DTR_OK)
         rc = follow_dynconfig(role, dynconfig, err);
-    if (rc == DTR_OK)
-        rc = add_pages(config, pages, err);
+    if (rc == DTR_OK && metrics.length > 0)
+        rc = serve_metrics(pages, &metrics, DTR_METRICS_SCHEDULER, err);
     if (rc == DTR_OK) {
         dtr_addr_text(&addr, text);
         dtr_log(DTR_LOG_INFO, NULL, "scheduler ready on %s", text);

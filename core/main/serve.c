@@ -3,8 +3,10 @@
 
 #include "core/net/guard.h"
 #include "core/obs/log.h"
+#include <errno.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 static const int numbers[SERVE_SIGNALS] = {SIGTERM, SIGINT, SIGHUP};
@@ -18,6 +20,21 @@ static void mask_signals(int how)
     (void)pthread_sigmask(how, &set, NULL);
 }
 
+/* Every connection takes a descriptor. The soft limit is for programs that call select(). */
+static void raise_file_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return;
+    const struct rlimit raised = {.rlim_cur = limit.rlim_max, .rlim_max = limit.rlim_max};
+    unsigned long long soft = limit.rlim_cur, hard = limit.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &raised) == 0)
+        dtr_log(DTR_LOG_INFO, NULL, "%llu files and connections may be open, the hard limit", hard);
+    else
+        dtr_log(DTR_LOG_WARN, NULL, "%llu files and connections may be open; they cannot become %llu: %s",
+                soft, hard, strerror(errno));
+}
+
 int serve_begin(const struct serve_process *process, struct dtr_error *err)
 {
     mask_signals(SIG_BLOCK);
@@ -26,9 +43,10 @@ int serve_begin(const struct serve_process *process, struct dtr_error *err)
                                               .to_stderr = process->console || !process->log_file,
                                               .file = process->log_file};
     int rc = dtr_log_start(&settings, err);
-    if (rc == DTR_OK)
-        rc = dtr_guard_start(err);
-    return rc;
+    if (rc != DTR_OK)
+        return rc;
+    raise_file_limit();
+    return dtr_guard_start(err);
 }
 
 int serve_allow(const struct dtr_conf_strings *networks, struct dtr_error *err)

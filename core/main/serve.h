@@ -16,7 +16,8 @@ struct serve_process {
     const char *log_file;   /* NULL: none */
     bool console;           /* to standard error also when there is a file */
 };
-/* Starts the log and the outbound guard; before anything else of a serving command. The signals below wait
+/* Starts the log and the outbound guard, and raises the soft limit of open files to the hard one; before
+ * anything else of a serving command. The signals below wait
  * from here on until serve_signals_start(): who reads in the log that a role is ready may end it in order. */
 int serve_begin(const struct serve_process *process, struct dtr_error *err);
 /* More that the guard lets through, as configured (security.outbound.allow); before the loops run. */
@@ -55,11 +56,11 @@ struct serve_pages {
     size_t count;
 };
 /* GET and DELETE /metrics of these groups at an address; before serve_pages_open(). */
-int serve_metrics(struct serve_pages *pages, const char *ip, uint16_t port, unsigned groups,
+int serve_metrics(struct serve_pages *pages, const struct dtr_addr *addr, unsigned groups,
                   struct dtr_error *err);
 /* GET /healthy: 200 while `healthy` (any thread) says so, else 503. */
-int serve_health(struct serve_pages *pages, const char *ip, uint16_t port,
-                 bool (*healthy)(const void *context), const void *context, struct dtr_error *err);
+int serve_health(struct serve_pages *pages, const struct dtr_addr *addr, bool (*healthy)(const void *context),
+                 const void *context, struct dtr_error *err);
 /* Listens, on `loop`. `pages` stays where it is until serve_pages_close(). */
 int serve_pages_open(struct serve_pages *pages, struct dtr_loop *loop, struct dtr_error *err);
 /* On that loop. */

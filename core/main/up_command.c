@@ -170,6 +170,10 @@ static int run(const struct options *options, struct dtr_conf *daemon, struct dt
     if (rc == DTR_OK)
         rc = set_scheduler(scheduler, ip, err);
     if (rc == DTR_OK)
+        rc = options_judge(daemon, err);
+    if (rc == DTR_OK)
+        rc = options_judge(scheduler, err);
+    if (rc == DTR_OK)
         rc = dtr_addr_ip(ip, (uint16_t)dtr_conf_scheduler(scheduler)->server.port, &addr, err);
     if (rc == DTR_OK)
         rc = serve_begin(&settings, err);

@@ -28,8 +28,22 @@ int dtr_modules_new(const char *folder, struct dtr_modules **ret_modules, struct
 /* Stops all, in the reverse order of their start. NULL is fine. */
 void dtr_modules_free(struct dtr_modules *modules);
 
+/* The modules of a kind that can be found, refused ones too: "containerd" stands for runtime_containerd.so.
+ * Nothing is loaded; what does not fit is left out. */
+enum { DTR_MODULE_NAME = 64, DTR_MODULES_OF_KIND = 16 };
+struct dtr_module_names {
+    char list[DTR_MODULES_OF_KIND][DTR_MODULE_NAME];
+    size_t count;
+};
+void dtr_modules_of_kind(const struct dtr_modules *modules, const char *kind,
+                         struct dtr_module_names *ret_names);
+
+/* Loads the module that offers `kind` under `name`, checks it and starts nothing. The descriptor lives as
+ * long as the process. Errors as from the next. */
+int dtr_modules_look(const struct dtr_modules *modules, const char *kind, const char *name,
+                     const struct dtr_module **ret_module, struct dtr_error *err);
 /* Starts the module that offers `kind` under `name`, unless it runs already. The error says which file
- * was refused and why, or where it was looked for. Option texts are copied. */
+ * was refused and why, or which others there are and where it was looked for. Option texts are copied. */
 int dtr_modules_require(struct dtr_modules *modules, const char *kind, const char *name,
                         const struct dtr_option_text *options, size_t count, struct dtr_error *err);
 /* The same for something that the process can do without: a failure is logged as a warning, and false. */

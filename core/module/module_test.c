@@ -273,6 +273,46 @@ static void test_metrics(void **state)
     dtr_str_free(&out);
 }
 
+/* --- looking ----------------------------------------------------------------------------------------- */
+
+static void test_look(void **state)
+{
+    struct dtr_modules *modules = open_modules(NULL);
+    const struct dtr_module *module;
+    struct dtr_error err = {0};
+    struct dtr_offer offer;
+    (void)state;
+    assert_int_equal(dtr_modules_look(modules, "runtime", "good", &module, &err), DTR_OK);
+    assert_string_equal(module->name, "runtime_good");
+    assert_false(dtr_modules_find(modules, "runtime", "good", &offer)); /* it was not started */
+    assert_int_equal(dtr_modules_look(modules, "runtime", "abi", &module, &err), DTR_EINVALID);
+    assert_int_equal(dtr_modules_look(modules, "storage", "none", &module, &err), DTR_ENOT_FOUND);
+    if (!strstr(err.text, "no module storage_none; there are ") || !strstr(err.text, "storage_file") ||
+        !strstr(err.text, "storage_memory") || !strstr(err.text, " (looked for storage_none.so in "))
+        fail_msg("%s", err.text);
+    dtr_modules_free(modules);
+}
+
+/* Those of a kind, each once, whether they can be loaded or not. */
+static void test_of_kind(void **state)
+{
+    struct fixture *f = *state;
+    struct dtr_module_names names;
+    struct dtr_modules *modules;
+    copy_module(f, "runtime_good", SIZE_MAX, 0755);
+    copy_module(f, "runtime_abi", SIZE_MAX, 0755);
+    modules = open_modules(f->dir);
+    dtr_modules_of_kind(modules, "runtime", &names);
+    assert_true(names.count > 2);
+    assert_string_equal(names.list[0], "abi");
+    assert_string_equal(names.list[1], "good");
+    for (size_t i = 2; i < names.count; i++)
+        assert_true(strcmp(names.list[i], "abi") != 0 && strcmp(names.list[i], "good") != 0);
+    dtr_modules_of_kind(modules, "nonsense", &names);
+    assert_int_equal(names.count, 0);
+    dtr_modules_free(modules);
+}
+
 /* --- printing ---------------------------------------------------------------------------------------- */
 
 static void assert_prints(char *text, const char *const *lines, size_t count)
@@ -352,6 +392,8 @@ int main(void)
                                        TEST(test_bad_options),
                                        TEST(test_registry),
                                        TEST(test_metrics),
+                                       TEST(test_look),
+                                       TEST(test_of_kind),
                                        TEST(test_list),
                                        TEST(test_describe),
                                        TEST(test_shipped)};

@@ -1,72 +1,10 @@
-/* Finding, starting, looking up and stopping modules. */
+/* Starting, looking up and stopping modules. Finding them: search.c. */
 #include "core/module/registry.h"
 
-#include "core/base/program.h"
-#include "core/base/str.h"
 #include "core/module/load.h"
 #include "core/obs/log.h"
 
 #include <stdlib.h>
-#include <unistd.h>
-
-/* --- folders ----------------------------------------------------------------------------------------- */
-
-static bool add_folder(struct dtr_modules *modules, size_t at, const char *folder, const char *rest)
-{
-    return asprintf(&modules->folders[at], "%s%s", folder, rest) >= 0;
-}
-
-int dtr_modules_new(const char *folder, struct dtr_modules **ret_modules, struct dtr_error *err)
-{
-    struct dtr_modules *modules = calloc(1, sizeof(*modules));
-    char own[DTR_PROGRAM_PATH];
-    bool good = modules != NULL;
-
-    dtr_program_folder(own);
-    if (good && folder && *folder)
-        good = add_folder(modules, 0, folder, "");
-    good = good && add_folder(modules, 1, own, "/" DTR_INSTALLED_MODULES) &&
-           add_folder(modules, 2, own, "/modules") && add_folder(modules, 3, own, "/../modules");
-    if (!good) {
-        dtr_modules_free(modules);
-        return dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory");
-    }
-    *ret_modules = modules;
-    return DTR_OK;
-}
-
-bool dtr_module_name_ok(const char *name)
-{
-    size_t length = strlen(name);
-    return length > 0 && length < DTR_MODULE_NAME &&
-           strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") == length;
-}
-
-int dtr_modules_path(const struct dtr_modules *modules, const char *name, char **ret_path,
-                     struct dtr_error *err)
-{
-    struct dtr_str looked = {0};
-    if (!dtr_module_name_ok(name))
-        return dtr_error_set(err, DTR_EINVALID, DTR_RETRY_NEVER, "\"%.60s\" cannot be a module's name", name);
-    for (size_t i = 0; i < DTR_MODULE_FOLDERS; i++) {
-        char *path;
-        if (!modules->folders[i])
-            continue;
-        if (asprintf(&path, "%s/%s.so", modules->folders[i], name) < 0)
-            return dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory");
-        if (access(path, F_OK) == 0) {
-            dtr_str_free(&looked);
-            *ret_path = path;
-            return DTR_OK;
-        }
-        free(path);
-        dtr_str_printf(&looked, "%s%s", looked.length ? ", " : "", modules->folders[i]);
-    }
-    (void)dtr_error_set(err, DTR_ENOT_FOUND, DTR_RETRY_NEVER, "no module %s (looked for %s.so in %s)", name,
-                        name, dtr_str_text(&looked));
-    dtr_str_free(&looked);
-    return DTR_ENOT_FOUND;
-}
 
 /* --- starting and stopping --------------------------------------------------------------------------- */
 
@@ -86,22 +24,41 @@ static int start(struct dtr_running *running, const struct dtr_option_text *opti
     return DTR_OK;
 }
 
-static int load_and_start(struct dtr_modules *modules, const char *name,
+static bool offers(const struct dtr_module *module, const char *kind, const char *name)
+{
+    for (const struct dtr_feature *feature = module->features; feature->kind; feature++)
+        if (strcmp(feature->kind, kind) == 0 && strcmp(feature->name, name) == 0)
+            return true;
+    return false;
+}
+
+int dtr_modules_look(const struct dtr_modules *modules, const char *kind, const char *name,
+                     const struct dtr_module **ret_module, struct dtr_error *err)
+{
+    char file[DTR_MODULE_NAME + 1], *path = NULL;
+    (void)snprintf(file, sizeof(file), "%s_%s", kind, name);
+    int status = dtr_modules_path(modules, file, &path, err);
+    if (status == DTR_OK)
+        status = dtr_module_load(path, file, ret_module, err);
+    free(path);
+    if (status == DTR_OK && !offers(*ret_module, kind, name))
+        return dtr_error_set(err, DTR_EINVALID, DTR_RETRY_NEVER, "module %s does not offer %s %.60s", file,
+                             kind, name);
+    return status;
+}
+
+static int load_and_start(struct dtr_modules *modules, const char *kind, const char *name,
                           const struct dtr_option_text *options, size_t count, struct dtr_error *err)
 {
     struct dtr_running **last = &modules->first;
     struct dtr_running *running = calloc(1, sizeof(*running));
-    char *path = NULL;
     int status;
 
     if (!running)
         return dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory");
-    status = dtr_modules_path(modules, name, &path, err);
-    if (status == DTR_OK)
-        status = dtr_module_load(path, name, &running->module, err);
+    status = dtr_modules_look(modules, kind, name, &running->module, err);
     if (status == DTR_OK)
         status = start(running, options, count, err);
-    free(path);
     if (status != DTR_OK) {
         free(running->options);
         free(running);
@@ -116,18 +73,10 @@ static int load_and_start(struct dtr_modules *modules, const char *name,
 int dtr_modules_require(struct dtr_modules *modules, const char *kind, const char *name,
                         const struct dtr_option_text *options, size_t count, struct dtr_error *err)
 {
-    char file[DTR_MODULE_NAME + 1];
     struct dtr_offer offer;
-    int status;
-
-    if (dtr_modules_find(modules, kind, name, &offer))
-        return DTR_OK;
-    (void)snprintf(file, sizeof(file), "%s_%s", kind, name);
-    status = load_and_start(modules, file, options, count, err);
-    if (status == DTR_OK && !dtr_modules_find(modules, kind, name, &offer))
-        return dtr_error_set(err, DTR_EINVALID, DTR_RETRY_NEVER, "module %s does not offer %s %.60s", file,
-                             kind, name);
-    return status;
+    return dtr_modules_find(modules, kind, name, &offer)
+               ? DTR_OK
+               : load_and_start(modules, kind, name, options, count, err);
 }
 
 bool dtr_modules_try(struct dtr_modules *modules, const char *kind, const char *name,

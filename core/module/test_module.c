@@ -55,7 +55,7 @@ static int detect(void *instance, bool *ret_found, const char **ret_detail, stru
                    (unsigned long long)seen.size, (unsigned long long)seen.wait_ms, seen.flag, seen.end);
     host->count(T_NAME, 0, 2);
     host->count(T_NAME, 99, 1);
-    *ret_found = instance != NULL;
+    *ret_found = ((const struct options *)instance)->flag;
     *ret_detail = detail;
     return DTR_OK;
 }

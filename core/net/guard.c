@@ -1,10 +1,15 @@
-/* The outbound guard; see guard.h. */
+/* The outbound guard; see guard.h. Addresses come and go while a process runs (DHCP, a new interface): the
+ * kernel tells a socket of it before whoever changed them goes on, so looking there costs one call and leaves
+ * no time in between. */
 #include "core/net/guard.h"
 
 #include "core/base/str.h"
 #include <errno.h>
 #include <ifaddrs.h>
+#include <linux/rtnetlink.h>
+#include <pthread.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 /* Every address in 16 bytes, v4 as v4-mapped v6, so that one comparison serves both. */
 struct network {
@@ -12,10 +17,18 @@ struct network {
     unsigned bits;
 };
 
+struct networks {
+    struct network *list;
+    size_t count;
+};
+
 static struct {
-    struct network *own, *allowed;
-    size_t own_count, allowed_count;
-} guard;
+    struct networks allowed; /* set before the loops start */
+    pthread_mutex_t lock;    /* of what follows */
+    struct networks own;
+    bool stale; /* there was news that has not been read */
+    int news;   /* -1: not started */
+} guard = {.lock = PTHREAD_MUTEX_INITIALIZER, .news = -1};
 
 static bool to_bytes(const struct sockaddr *address, uint8_t bytes[16])
 {
@@ -49,34 +62,102 @@ static bool listed(const uint8_t bytes[16], const struct network *list, size_t c
     return false;
 }
 
-static int append(struct network **list, size_t *count, const struct network *network, struct dtr_error *err)
+static int append(struct networks *networks, const struct network *network, struct dtr_error *err)
 {
-    struct network *grown = realloc(*list, (*count + 1) * sizeof(**list));
+    struct network *grown = realloc(networks->list, (networks->count + 1) * sizeof(*grown));
     if (!grown)
         return dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for the outbound guard");
-    *list = grown;
-    grown[(*count)++] = *network;
+    networks->list = grown;
+    grown[networks->count++] = *network;
     return DTR_OK;
 }
 
-int dtr_guard_start(struct dtr_error *err)
+/* --- this machine's own addresses ---------------------------------------------------------------------- */
+
+/* The former ones stay when that fails. */
+static int read_own(struct dtr_error *err)
 {
     struct ifaddrs *all = NULL;
+    struct networks own = {0};
     int rc = DTR_OK;
-    free(guard.own);
-    guard.own = NULL;
-    guard.own_count = 0;
     if (getifaddrs(&all) != 0)
         return dtr_error_set(err, DTR_EIO, DTR_RETRY_SAME, "cannot list network interfaces: %s",
                              strerror(errno));
     for (struct ifaddrs *at = all; at && rc == DTR_OK; at = at->ifa_next) {
         struct network network = {.bits = 128};
         if (at->ifa_addr && to_bytes(at->ifa_addr, network.bytes))
-            rc = append(&guard.own, &guard.own_count, &network, err);
+            rc = append(&own, &network, err);
     }
     freeifaddrs(all);
+    if (rc == DTR_OK) {
+        free(guard.own.list);
+        guard.own = own;
+    } else {
+        free(own.list);
+    }
     return rc;
 }
+
+static int listen_for_news(struct dtr_error *err)
+{
+    const struct sockaddr_nl groups = {.nl_family = AF_NETLINK,
+                                       .nl_groups = RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR};
+    guard.news = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
+    if (guard.news >= 0 &&
+        bind(guard.news, (const struct sockaddr *)(const void *)&groups, sizeof(groups)) == 0)
+        return DTR_OK;
+    return dtr_error_set(err, DTR_EIO, DTR_RETRY_SAME, "cannot watch network interfaces: %s",
+                         strerror(errno));
+}
+
+/* What the news is does not matter. ENOBUFS: there was more than fits. */
+static bool has_news(void)
+{
+    char byte;
+    bool any = false;
+    while (recv(guard.news, &byte, 1, MSG_TRUNC) >= 0 || errno == ENOBUFS || errno == EINTR)
+        any = true;
+    return any;
+}
+
+/* Under the lock. */
+static void keep_up(void)
+{
+    if (guard.news >= 0 && (has_news() || guard.stale))
+        guard.stale = read_own(NULL) != DTR_OK;
+}
+
+static bool is_own(const uint8_t bytes[16])
+{
+    (void)pthread_mutex_lock(&guard.lock);
+    keep_up();
+    bool own = listed(bytes, guard.own.list, guard.own.count);
+    (void)pthread_mutex_unlock(&guard.lock);
+    return own;
+}
+
+static void forget_own(void)
+{
+    if (guard.news >= 0)
+        (void)close(guard.news);
+    guard.news = -1;
+    guard.stale = false;
+    free(guard.own.list);
+    guard.own = (struct networks){0};
+}
+
+int dtr_guard_start(struct dtr_error *err)
+{
+    (void)pthread_mutex_lock(&guard.lock);
+    forget_own();
+    int rc = listen_for_news(err);
+    if (rc == DTR_OK)
+        rc = read_own(err);
+    (void)pthread_mutex_unlock(&guard.lock);
+    return rc;
+}
+
+/* --- what may be dialled ------------------------------------------------------------------------------- */
 
 int dtr_guard_allow(const char *cidr, struct dtr_error *err)
 {
@@ -96,7 +177,7 @@ int dtr_guard_allow(const char *cidr, struct dtr_error *err)
     if (slash && (!dtr_parse_u64(slash + 1, strlen(slash + 1), &bits) || bits > 128 - shift))
         goto bad;
     network.bits = slash ? (unsigned)bits + shift : 128;
-    return append(&guard.allowed, &guard.allowed_count, &network, err);
+    return append(&guard.allowed, &network, err);
 bad:
     return dtr_error_set(err, DTR_EINVALID, DTR_RETRY_NEVER,
                          "'%.64s' is not a network: write ADDRESS/BITS, for example 10.0.0.0/8", cidr);
@@ -104,9 +185,11 @@ bad:
 
 void dtr_guard_stop(void)
 {
-    free(guard.own);
-    free(guard.allowed);
-    memset(&guard, 0, sizeof(guard));
+    (void)pthread_mutex_lock(&guard.lock);
+    forget_own();
+    (void)pthread_mutex_unlock(&guard.lock);
+    free(guard.allowed.list);
+    guard.allowed = (struct networks){0};
 }
 
 /* Refused by nature: loopback, link-local, multicast and unspecified, v4-mapped forms included. */
@@ -131,7 +214,7 @@ bool dtr_guard_allows(const struct sockaddr *address, bool trusted)
     uint8_t bytes[16];
     if (!to_bytes(address, bytes))
         return false;
-    if (trusted || listed(bytes, guard.allowed, guard.allowed_count))
+    if (trusted || listed(bytes, guard.allowed.list, guard.allowed.count))
         return true;
-    return !is_special(bytes) && !listed(bytes, guard.own, guard.own_count);
+    return !is_special(bytes) && !is_own(bytes);
 }

@@ -3,13 +3,14 @@
  *
  * Refused unless trusted: loopback, link-local, multicast, unspecified, and this machine's own addresses.
  * Trusted means that an operator configured the destination (registry mirror, rule redirect) or listed
- * the address. Thread-safe: set up before the loops start, read-only afterwards. */
+ * the address. Its own addresses are those that the machine has when it is asked. Set up before the loops
+ * start; asked on any thread. */
 #ifndef DTR_NET_GUARD_H
 #define DTR_NET_GUARD_H
 
 #include "core/net/addr.h"
 
-/* Learns this machine's addresses. Again after a reload. */
+/* Learns this machine's addresses, and hears of changes from now on. */
 int dtr_guard_start(struct dtr_error *err);
 /* Allows a network in CIDR form ("127.0.0.0/8") or one address. */
 int dtr_guard_allow(const char *cidr, struct dtr_error *err);

@@ -41,8 +41,9 @@ static void pause_accepting(struct dtr_listener *listener, int number)
         return;
     listener->said_ms = now;
     dtr_addr_text(&listener->addr, text);
-    dtr_log(DTR_LOG_WARN, NULL, "%s takes no connections for now: %s; raise the limit of open files?", text,
-            strerror(number));
+    dtr_log(DTR_LOG_WARN, NULL,
+            "%s takes no connections for now: %s; raise the limit of open files (systemd: LimitNOFILE=)?",
+            text, strerror(number));
 }
 
 static void on_ready(void *context, int events)

@@ -5,10 +5,14 @@
 
 #include "core/loop/loop.h"
 #include "core/obs/log.h"
+#include <net/if.h>
 #include <netinet/in.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 // clang-format off
 #include <cmocka.h>
@@ -59,6 +63,49 @@ static void guard_refuses_what_points_inwards(void **state)
     assert_int_equal(dtr_guard_allow("10.0.0.0/33", &err), DTR_EINVALID);
     assert_int_equal(dtr_guard_allow("example/8", &err), DTR_EINVALID);
     dtr_guard_stop();
+}
+
+/* --- addresses that come later ------------------------------------------------------------------------- */
+
+static void give_loopback(int fd, const char *ip)
+{
+    struct ifreq request = {.ifr_name = "lo"};
+    struct dtr_addr addr;
+    (void)dtr_addr_ip(ip, 0, &addr, NULL);
+    memcpy(&request.ifr_addr, &addr.v4, sizeof(addr.v4));
+    if (ioctl(fd, SIOCSIFADDR, &request) != 0)
+        _exit(2);
+}
+
+/* In a network of its own: 0 when all was as it should be, 77 when there can be no such network. */
+static int move_house(void)
+{
+    if (unshare(CLONE_NEWUSER | CLONE_NEWNET) != 0)
+        return 77;
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    bool right = dtr_guard_start(NULL) == DTR_OK && allows("10.77.0.1", false);
+    give_loopback(fd, "10.77.0.1");
+    right = right && !allows("10.77.0.1", false) && allows("10.77.0.2", false);
+    give_loopback(fd, "10.77.0.2"); /* in the first one's place */
+    right = right && allows("10.77.0.1", false) && !allows("10.77.0.2", false);
+    right = right && allows("10.77.0.2", true);
+    dtr_guard_stop();
+    (void)close(fd);
+    return right ? 0 : 1;
+}
+
+static void guard_knows_addresses_that_came_later(void **state)
+{
+    (void)state;
+    int status = 0;
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0)
+        _exit(move_house());
+    assert_int_equal(waitpid(child, &status, 0), child);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
+        skip();
+    assert_int_equal(status, 0);
 }
 
 /* A pair of ends on one loop: a client that connects and what the listener accepted. */
@@ -524,6 +571,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(addresses_read_and_write),
         cmocka_unit_test(guard_refuses_what_points_inwards),
+        cmocka_unit_test(guard_knows_addresses_that_came_later),
         cmocka_unit_test(bytes_arrive_whole_and_in_order),
         cmocka_unit_test(nothing_is_read_beyond_the_credit),
         cmocka_unit_test(extents_are_sent_and_released),

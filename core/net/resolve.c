@@ -25,8 +25,15 @@ static bool has_v4(const struct addrinfo *found)
     return false;
 }
 
-static int take(const struct addrinfo *found, const char *host, struct dtr_addr *list, size_t room,
-                size_t *ret_count, struct dtr_error *err)
+static struct dtr_addr taken(const struct addrinfo *found)
+{
+    struct dtr_addr addr = {.length = found->ai_addrlen};
+    memcpy(&addr.any, found->ai_addr, found->ai_addrlen);
+    return addr;
+}
+
+static int take_sorted(const struct addrinfo *found, const char *host, struct dtr_addr *list, size_t room,
+                       size_t *ret_count, struct dtr_error *err)
 {
     int family = has_v4(found) ? AF_INET : AF_INET6;
     size_t count = 0;
@@ -36,8 +43,7 @@ static int take(const struct addrinfo *found, const char *host, struct dtr_addr 
         if (count == room)
             return dtr_error_set(err, DTR_ELIMIT, DTR_RETRY_SAME, "%.80s has more than %zu addresses", host,
                                  room);
-        list[count] = (struct dtr_addr){.length = at->ai_addrlen};
-        memcpy(&list[count++].any, at->ai_addr, at->ai_addrlen);
+        list[count++] = taken(at);
     }
     qsort(list, count, sizeof(*list), by_bytes);
     *ret_count = 0;
@@ -46,6 +52,13 @@ static int take(const struct addrinfo *found, const char *host, struct dtr_addr 
             list[(*ret_count)++] = list[i];
     }
     return DTR_OK;
+}
+
+static void take_in_order(const struct addrinfo *found, struct dtr_addr *list, size_t room, size_t *ret_count)
+{
+    *ret_count = 0;
+    for (; found && *ret_count < room; found = found->ai_next)
+        list[(*ret_count)++] = taken(found);
 }
 
 /* "name:port" in two. */
@@ -63,13 +76,13 @@ static bool cut(const char *text, char host[HOST_MAX], const char **ret_port)
     return true;
 }
 
-int dtr_resolve(const char *text, struct dtr_addr *list, size_t room, size_t *ret_count,
-                struct dtr_error *err)
+/* `*ret_found` NULL: the text is an address, and the list has it. */
+static int find(const char *text, char host[HOST_MAX], struct dtr_addr *list, size_t room, size_t *ret_count,
+                struct addrinfo **ret_found, struct dtr_error *err)
 {
     const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
-    struct addrinfo *found = NULL;
-    char host[HOST_MAX];
     const char *port;
+    *ret_found = NULL;
     if (room > 0 && dtr_addr_parse(text, &list[0], NULL) == DTR_OK) {
         *ret_count = 1;
         return DTR_OK;
@@ -77,11 +90,33 @@ int dtr_resolve(const char *text, struct dtr_addr *list, size_t room, size_t *re
     if (!cut(text, host, &port))
         return dtr_error_set(err, DTR_EINVALID, DTR_RETRY_NEVER,
                              "'%.80s' is no address: write NAME:PORT, for example scheduler:8002", text);
-    int answer = getaddrinfo(host, port, &hints, &found);
+    int answer = getaddrinfo(host, port, &hints, ret_found);
     if (answer != 0)
         return dtr_error_set(err, DTR_ENOT_FOUND, DTR_RETRY_SAME, "%.80s has no address: %s", host,
                              gai_strerror(answer));
-    int rc = take(found, host, list, room, ret_count, err);
+    return DTR_OK;
+}
+
+int dtr_resolve(const char *text, struct dtr_addr *list, size_t room, size_t *ret_count,
+                struct dtr_error *err)
+{
+    struct addrinfo *found;
+    char host[HOST_MAX];
+    int rc = find(text, host, list, room, ret_count, &found, err);
+    if (found)
+        rc = take_sorted(found, host, list, room, ret_count, err);
+    freeaddrinfo(found);
+    return rc;
+}
+
+int dtr_resolve_to_dial(const char *text, struct dtr_addr *list, size_t room, size_t *ret_count,
+                        struct dtr_error *err)
+{
+    struct addrinfo *found;
+    char host[HOST_MAX];
+    int rc = find(text, host, list, room, ret_count, &found, err);
+    if (found)
+        take_in_order(found, list, room, ret_count);
     freeaddrinfo(found);
     return rc;
 }

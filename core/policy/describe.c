@@ -8,8 +8,8 @@
 
 static void check_fields(lua_State *L, int table)
 {
-    static const char *const known[] = {"name", "needs", "acyclic", "late_offers", "sample",
-                                        "keep", "rank",  "tests",   NULL};
+    static const char *const known[] = {"name", "needs",     "acyclic", "late_offers", "sample",
+                                        "keep", "newcomers", "rank",    "tests",       NULL};
     for (lua_pushnil(L); lua_next(L, table); lua_pop(L, 1)) {
         const char *key = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : luaL_typename(L, -2);
         size_t i = 0;
@@ -98,6 +98,9 @@ void dtr_script_describe(lua_State *L, struct dtr_policy *policy)
     policy->settings.late_offers = read_flag(L, table, "late_offers", false);
     policy->settings.sample = read_count(L, table, "sample");
     policy->settings.keep = read_count(L, table, "keep");
+    policy->settings.newcomers = read_count(L, table, "newcomers");
+    if (policy->settings.acyclic && policy->settings.newcomers)
+        luaL_error(L, "the policy's 'newcomers' must be 0 where 'acyclic' is true");
     read_needs(L, table, &policy->columns);
     read_rank(L, table, policy);
     dtr_columns_make(L, &policy->columns);

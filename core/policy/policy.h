@@ -6,8 +6,8 @@
  *     return {
  *         name = "nearest",
  *         needs = { "rtt_ms", "idc_match" },      -- names of DTR_RANK_COLUMNS, or "idc", "location"
- *         acyclic = true, late_offers = false,    -- these four are what struct dtr_swarm_policy says and
- *         sample = 40, keep = 4,                  -- may be left out: true, false, 0, 0
+ *         acyclic = true, late_offers = false,    -- these five are what struct dtr_swarm_policy says and
+ *         sample = 40, keep = 4, newcomers = 0,   -- may be left out: true, false, 0, 0, 0
  *         rank = function(c, s)                   -- c.rtt_ms[i], i = 1..s.count; returns one finite number
  *             local scores = {}                   -- per candidate, higher is better
  *             for i = 1, s.count do
@@ -57,11 +57,12 @@ struct dtr_policy_limits {
 /* The defaults of the table. */
 struct dtr_policy_limits dtr_policy_limits_default(void);
 
-/* What a script declares; the owner of the swarm puts the last four into its struct dtr_swarm_policy. */
+/* What a script declares; the owner of the swarm puts the last five into its struct dtr_swarm_policy. */
 struct dtr_policy_settings {
     char name[DTR_POLICY_NAME_MAX];
     bool acyclic, late_offers;
     uint32_t sample, keep; /* 0: as the cluster is configured */
+    uint32_t newcomers;
 };
 
 /* --- one script --------------------------------------------------------------------------------------- */

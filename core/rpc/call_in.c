@@ -135,11 +135,27 @@ static bool gap_is_fine(struct dtr_rpc_call *call)
     return true;
 }
 
+void dtr_rpc_call_begin(struct dtr_rpc_call *call)
+{
+    call->started = true;
+    call->turn_ms = 0;
+    call->credit = DTR_RPC_UNLIMITED;
+    dtr_rpc_hub_deadline(call->hub, call, call->due_ms);
+    if (call->backlog.length > 0 || call->input_end)
+        dtr_rpc_call_ready(call); /* what came while it waited */
+    if (call->handler->open)
+        call->handler->open(call->service, call);
+}
+
 void dtr_rpc_call_expired(struct dtr_rpc_call *call)
 {
     if (call->ended || (call->server && call->output_end))
         return;
     if (call->server) {
+        if (call->turn_ms && call->hub->now_ms(call->hub->context) >= call->turn_ms) {
+            dtr_rpc_call_begin(call);
+            return;
+        }
         if (call->method && call->method->flags & DTR_RPC_TIMEOUT_TO_HEADERS && call->headers_out)
             return;
         dtr_rpc_call_reject(call, DTR_RPC_DEADLINE_EXCEEDED, "the caller's deadline passed");

@@ -224,7 +224,7 @@ static void on_closed(void *context, const struct dtr_error *err)
 
 static const struct dtr_stream_events stream_events = {on_data, on_end, on_drained, on_closed};
 
-int dtr_rpc_conn_new(struct dtr_rpc_driver *driver, const struct dtr_rpc_table *table, int fd,
+int dtr_rpc_conn_new(struct dtr_rpc_driver *driver, struct dtr_rpc_table *table, int fd,
                      const struct dtr_addr *addr, uint64_t connect_ms,
                      const struct dtr_rpc_conn_events *events, void *context, struct dtr_rpc_conn **ret_conn,
                      struct dtr_error *err)

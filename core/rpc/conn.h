@@ -56,7 +56,7 @@ void dtr_rpc_driver_free(struct dtr_rpc_driver *driver);
 
 /* A server's connection from an accepted descriptor (fd >= 0, taken over whatever happens), or a client's
  * to an address. */
-int dtr_rpc_conn_new(struct dtr_rpc_driver *driver, const struct dtr_rpc_table *table, int fd,
+int dtr_rpc_conn_new(struct dtr_rpc_driver *driver, struct dtr_rpc_table *table, int fd,
                      const struct dtr_addr *addr, uint64_t connect_ms,
                      const struct dtr_rpc_conn_events *events, void *context, struct dtr_rpc_conn **ret_conn,
                      struct dtr_error *err);

@@ -83,7 +83,7 @@ static void on_wake(void *context)
     ((struct pair_side *)context)->wakes = true;
 }
 
-static void side_open(struct pair *pair, struct pair_side *side, const struct dtr_rpc_table *table,
+static void side_open(struct pair *pair, struct pair_side *side, struct dtr_rpc_table *table,
                       const struct dtr_rpc_limits *limits)
 {
     struct dtr_error err;

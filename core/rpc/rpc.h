@@ -13,6 +13,7 @@
 #define DTR_RPC_RPC_H
 
 #include "core/net/addr.h"
+#include "core/rpc/rate.h"
 #include "core/rpc/status.h"
 #include <darter/host.h>
 #include <protobuf-c/protobuf-c.h>
@@ -107,7 +108,8 @@ void dtr_rpc_call_credit(struct dtr_rpc_call *call, uint32_t messages);
 /* Stops the call now: RST_STREAM(CANCEL); what is queued is freed. `closed` follows with CANCELLED. */
 void dtr_rpc_call_cancel(struct dtr_rpc_call *call);
 
-/* A header field (on a client also a trailer, in `closed`) that the other side sent; NULL without.
+/* A header field (on a client also a trailer, in `closed`) that the other side sent; NULL without, and for
+ * what the transport says for itself (pseudo-headers, te, user-agent, grpc-*).
  * `name` in lower case. Valid as long as the call. */
 const char *dtr_rpc_call_metadata(const struct dtr_rpc_call *call, const char *name);
 /* "10.0.0.1:8002" or "unix:"; valid during the event only. */
@@ -142,11 +144,16 @@ void dtr_rpc_call_reply(struct dtr_rpc_call *call, const ProtobufCMessage *messa
 /* Ends with the code that fits the error. */
 void dtr_rpc_call_fail(struct dtr_rpc_call *call, const struct dtr_error *err);
 
-/* Which paths a listener serves. Made before it is used, unchanged afterwards; outlives the servers. */
+/* Which paths a listener serves. Made before it is used, its methods unchanged afterwards; outlives the
+ * servers, which are all on one loop. */
 int dtr_rpc_table_new(struct dtr_rpc_table **ret_table, struct dtr_error *err);
 /* `handlers` must stay; `service` is handed to them. DTR_EEXISTS: a path is there already. */
 int dtr_rpc_table_add(struct dtr_rpc_table *table, const struct dtr_rpc_handler *handlers, size_t count,
                       void *service, struct dtr_error *err);
+/* Bounds the calls of all its methods together, unary ones and new streams, on every connection. A call
+ * beyond it waits, its requests with it, or ends with RESOURCE_EXHAUSTED; its deadline counts meanwhile. May
+ * be changed while servers run; those that wait keep their time. Not set: no limit. */
+void dtr_rpc_table_limit(struct dtr_rpc_table *table, const struct dtr_rpc_rate *rate);
 void dtr_rpc_table_free(struct dtr_rpc_table *table);
 
 /* Bounds of one server or channel. 0 takes the default in brackets. */
@@ -179,10 +186,9 @@ int dtr_rpc_server_new(struct dtr_loop *loop, const struct dtr_rpc_limits *limit
                        struct dtr_rpc_server **ret_server, struct dtr_error *err);
 /* Serves `table` on an address as well; port 0 lets the kernel choose, ret_addr (or NULL) says which. */
 int dtr_rpc_server_listen(struct dtr_rpc_server *server, const struct dtr_addr *addr,
-                          const struct dtr_rpc_table *table, struct dtr_addr *ret_addr,
-                          struct dtr_error *err);
+                          struct dtr_rpc_table *table, struct dtr_addr *ret_addr, struct dtr_error *err);
 /* Serves `table` on a connection that somebody else accepted; takes over fd, whatever happens. */
-int dtr_rpc_server_accept(struct dtr_rpc_server *server, int fd, const struct dtr_rpc_table *table,
+int dtr_rpc_server_accept(struct dtr_rpc_server *server, int fd, struct dtr_rpc_table *table,
                           struct dtr_error *err);
 /* Stops listening, tells clients (GOAWAY), lets running calls end for at most `limit_ms`, then closes
  * everything. `stopped` (or NULL) comes later, when the server is gone. Calling it again may shorten the

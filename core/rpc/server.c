@@ -8,7 +8,7 @@
 
 struct listener {
     struct dtr_rpc_server *server;
-    const struct dtr_rpc_table *table;
+    struct dtr_rpc_table *table;
     struct dtr_listener *listener;
     struct dtr_list link;
 };
@@ -74,7 +74,7 @@ int dtr_rpc_server_new(struct dtr_loop *loop, const struct dtr_rpc_limits *limit
     return DTR_OK;
 }
 
-int dtr_rpc_server_accept(struct dtr_rpc_server *server, int fd, const struct dtr_rpc_table *table,
+int dtr_rpc_server_accept(struct dtr_rpc_server *server, int fd, struct dtr_rpc_table *table,
                           struct dtr_error *err)
 {
     struct dtr_rpc_conn *conn = NULL;
@@ -98,7 +98,7 @@ static void on_accept(void *context, int fd, const struct dtr_addr *peer)
 }
 
 int dtr_rpc_server_listen(struct dtr_rpc_server *server, const struct dtr_addr *addr,
-                          const struct dtr_rpc_table *table, struct dtr_addr *ret_addr, struct dtr_error *err)
+                          struct dtr_rpc_table *table, struct dtr_addr *ret_addr, struct dtr_error *err)
 {
     struct listener *listener = calloc(1, sizeof(*listener));
     if (!listener)

@@ -368,7 +368,7 @@ out:
     return rc;
 }
 
-int dtr_rpc_session_new(struct dtr_rpc_hub *hub, const struct dtr_rpc_table *table,
+int dtr_rpc_session_new(struct dtr_rpc_hub *hub, struct dtr_rpc_table *table,
                         const struct dtr_rpc_owner *owner, void *context,
                         struct dtr_rpc_session **ret_session, struct dtr_error *err)
 {

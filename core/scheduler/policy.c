@@ -13,7 +13,7 @@
 enum { LOOK_MS = 1000 };
 
 /* What stands behind "default", and behind Dragonfly's values that there is nothing for. */
-static const char *const usual = "dragonfly";
+static const char *const usual = "mesh";
 static const char *const old_values[] = {"plugin", "ml", "nt"};
 
 static bool is_old(const char *algorithm)
@@ -32,9 +32,8 @@ static bool is_usual(const char *algorithm)
 }
 
 /* Where the script is now: one that was added to the operator's folder goes before the shipped one. */
-static int find(const struct policy *policy, char **ret_path, struct dtr_error *err)
+static int find(const char *algorithm, char **ret_path, struct dtr_error *err)
 {
-    const char *algorithm = policy->algorithm;
     if (*algorithm != '/')
         return dtr_policy_find("scheduling", is_usual(algorithm) ? usual : algorithm, ret_path, err);
     *ret_path = strdup(algorithm);
@@ -60,6 +59,7 @@ struct dtr_swarm_config policy_config(struct dtr_scheduler *scheduler)
                                                   .acyclic = settings->acyclic,
                                                   .sample = settings->sample,
                                                   .keep = settings->keep,
+                                                  .newcomers = settings->newcomers,
                                                   .late_offers = settings->late_offers};
     }
     return config;
@@ -154,7 +154,7 @@ static void on_look(void *context)
     dtr_timer_set(policy->timer, policy->look_ms);
     if (policy->load)
         return;
-    if (find(policy, &path, NULL) != DTR_OK)
+    if (find(policy->algorithm, &path, NULL) != DTR_OK)
         path = slot->path ? strdup(slot->path) : NULL; /* it was taken away: that is said once */
     if (path && (!slot->path || strcmp(path, slot->path) != 0 || dtr_policy_slot_changed(slot)))
         begin_load(scheduler, path);
@@ -164,23 +164,38 @@ static void on_look(void *context)
 
 /* --- begin and end -------------------------------------------------------------------------------------- */
 
-static int load_first(struct policy *policy, struct dtr_error *err)
+/* An error is one that the scheduler does not start with; `why` also tells what was wrong otherwise. */
+static int load_first(const char *algorithm, struct dtr_policy_slot *slot, struct dtr_error *why,
+                      struct dtr_error *err)
 {
     char *path = NULL;
-    struct dtr_error why;
-    int rc = find(policy, &path, &why);
+    int rc = find(algorithm, &path, why);
     if (rc == DTR_OK)
-        rc = dtr_policy_slot_load(&policy->slot, path, &why);
+        rc = dtr_policy_slot_load(slot, path, why);
     free(path);
-    if (rc == DTR_OK) {
+    if (rc == DTR_OK || is_usual(algorithm))
+        return DTR_OK;
+    return dtr_error_set(err, rc, DTR_RETRY_NEVER, "scheduler.algorithm: %.230s", why->text);
+}
+
+int dtr_scheduler_check(const char *algorithm, struct dtr_error *err)
+{
+    struct dtr_policy_slot slot = {0};
+    struct dtr_error why;
+    int rc = load_first(algorithm, &slot, &why, err);
+    dtr_policy_slot_clear(&slot);
+    return rc;
+}
+
+static int take_first(struct policy *policy, struct dtr_error *err)
+{
+    struct dtr_error why;
+    int rc = load_first(policy->algorithm, &policy->slot, &why, err);
+    if (policy->slot.current)
         log_swap(policy);
-    } else if (is_usual(policy->algorithm)) {
+    else if (rc == DTR_OK)
         dtr_log(DTR_LOG_WARN, NULL, "the built-in formula ranks parents, as policy %s cannot: %s", usual,
                 why.text);
-        rc = DTR_OK;
-    } else {
-        (void)dtr_error_set(err, rc, DTR_RETRY_NEVER, "scheduler.algorithm: %.230s", why.text);
-    }
     return rc;
 }
 
@@ -197,7 +212,7 @@ int policy_start(struct dtr_scheduler *scheduler, const struct dtr_scheduler_opt
     if (is_old(policy->algorithm))
         dtr_log(DTR_LOG_WARN, NULL, "scheduler.algorithm: there is no %s here, the default is used",
                 policy->algorithm);
-    int rc = load_first(policy, err);
+    int rc = take_first(policy, err);
     if (rc == DTR_OK)
         rc = dtr_timer_open(scheduler->loop, on_look, scheduler, &policy->timer, err);
     if (rc == DTR_OK)

@@ -54,12 +54,12 @@ void tell_message(const struct dtr_swarm_message *event)
         dtr_log(DTR_LOG_DEBUG, id, "%s", texts[event->kind]);
 }
 
-static void tell_parents(const struct dtr_swarm_action *action, const char *id)
+static void tell_parents(const struct dtr_swarm_action *action, const char *what, const char *id)
 {
     struct dtr_str list = {.limit = 1500};
     for (uint32_t i = 0; i < action->parent_count; i++)
         dtr_str_printf(&list, "%s%s", i ? ", " : "", action->parents[i]->id);
-    dtr_log(DTR_LOG_DEBUG, id, "answer: %u parents, %s", action->parent_count, dtr_str_text(&list));
+    dtr_log(DTR_LOG_DEBUG, id, "%s: %u parents, %s", what, action->parent_count, dtr_str_text(&list));
     dtr_str_free(&list);
 }
 
@@ -73,7 +73,10 @@ void tell_action(const struct dtr_swarm_action *action)
     const char *id = short_id(peer_id, buffer);
     switch (action->kind) {
     case DTR_SWARM_ANSWER_PARENTS:
-        tell_parents(action, id);
+        tell_parents(action, "answer", id);
+        break;
+    case DTR_SWARM_MORE_PARENTS:
+        tell_parents(action, "unasked", id);
         break;
     case DTR_SWARM_ANSWER_SOURCE:
         dtr_log(DTR_LOG_DEBUG, id, "answer: back to source, %s", action->text);
@@ -92,6 +95,7 @@ void tell_action(const struct dtr_swarm_action *action)
         break;
     case DTR_SWARM_CLOSE:
     case DTR_SWARM_PROBE_SEED:
+    case DTR_SWARM_HOST_GONE:
         break;
     }
 }
@@ -105,4 +109,11 @@ void tell_host_came(const struct dtr_swarm_announce *facts)
 void tell_host_left(const char *host_id)
 {
     dtr_log(DTR_LOG_INFO, NULL, "host %s has left", host_id);
+}
+
+void tell_host_gone(const struct dtr_swarm_host *host, uint64_t silent_ms)
+{
+    const struct dtr_swarm_announce *facts = &host->facts;
+    dtr_log(DTR_LOG_INFO, NULL, "host %s (%s at %s) is removed: it was silent for %.1f s", facts->id,
+            facts->hostname, facts->ip, (double)silent_ms / 1000);
 }

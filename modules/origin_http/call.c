@@ -181,9 +181,30 @@ static const struct {
     {CURLE_SSL_CACERT_BADFILE, DTR_EINVALID, DTR_RETRY_NEVER},
     {CURLE_URL_MALFORMAT, DTR_EINVALID, DTR_RETRY_NEVER},
     {CURLE_UNSUPPORTED_PROTOCOL, DTR_EUNSUPPORTED, DTR_RETRY_NEVER},
-    {CURLE_TOO_MANY_REDIRECTS, DTR_ELIMIT, DTR_RETRY_NEVER},
     {CURLE_OUT_OF_MEMORY, DTR_ENOMEM, DTR_RETRY_SAME},
 };
+
+static void explain_outcome(const struct dtr_origin_call *call, CURLcode code, struct dtr_error *err)
+{
+    int ours = DTR_EIO;
+    enum dtr_retry retry = DTR_RETRY_SAME;
+    for (size_t i = 0; i < sizeof(outcomes) / sizeof(outcomes[0]); i++) {
+        if (outcomes[i].curl == code) {
+            ours = outcomes[i].code;
+            retry = outcomes[i].retry;
+        }
+    }
+    (void)dtr_error_set(err, ours, retry, "%s: %s", call->where, curl_easy_strerror(code));
+}
+
+/* The request was right, but the origin names a place that nobody can ask. */
+static bool leads_nowhere(const struct dtr_origin_call *call, CURLcode code)
+{
+    long redirects = 0;
+    (void)curl_easy_getinfo(call->easy, CURLINFO_REDIRECT_COUNT, &redirects);
+    return code == CURLE_TOO_MANY_REDIRECTS ||
+           (redirects > 0 && (code == CURLE_UNSUPPORTED_PROTOCOL || code == CURLE_URL_MALFORMAT));
+}
 
 static void explain(const struct dtr_origin_call *call, CURLcode code, struct dtr_error *err)
 {
@@ -202,15 +223,12 @@ static void explain(const struct dtr_origin_call *call, CURLcode code, struct dt
             "%s: the outbound guard refuses this address; allow it by security.outbound.allow", call->where);
         return;
     }
-    int ours = DTR_EIO;
-    enum dtr_retry retry = DTR_RETRY_SAME;
-    for (size_t i = 0; i < sizeof(outcomes) / sizeof(outcomes[0]); i++) {
-        if (outcomes[i].curl == code) {
-            ours = outcomes[i].code;
-            retry = outcomes[i].retry;
-        }
+    if (leads_nowhere(call, code)) {
+        (void)dtr_error_set(err, DTR_EORIGIN, DTR_RETRY_NEVER, "%s: its redirect cannot be followed: %s",
+                            call->where, curl_easy_strerror(code));
+        return;
     }
-    (void)dtr_error_set(err, ours, retry, "%s: %s", call->where, curl_easy_strerror(code));
+    explain_outcome(call, code, err);
 }
 
 void http_call_done(struct dtr_origin_call *call, CURLcode code)
@@ -308,6 +326,12 @@ static int add_header(struct curl_slist **lines, const char *name, const char *v
     return rc;
 }
 
+/* Of these methods a server may insist on being told that there is no body. */
+static bool may_have_body(const char *method)
+{
+    return strcmp(method, "POST") == 0 || strcmp(method, "PUT") == 0 || strcmp(method, "PATCH") == 0;
+}
+
 /* The first `count` of the request's headers, and ours. */
 static int add_headers(const struct dtr_origin_call *call, const struct dtr_origin_request *request,
                        size_t count, struct curl_slist **lines)
@@ -329,6 +353,8 @@ static int add_headers(const struct dtr_origin_call *call, const struct dtr_orig
         rc = append_line(lines, "Expect:"); /* without it libcurl waits for a 100 of its own accord */
     if (rc == DTR_OK && request->has_body && request->body_length == DTR_LENGTH_UNKNOWN)
         rc = add_header(lines, "Transfer-Encoding", "chunked");
+    if (rc == DTR_OK && !call->is_read && !request->has_body && may_have_body(request->method))
+        rc = add_header(lines, "Content-Length", "0");
     if (!call->is_read || rc != DTR_OK)
         return rc;
     if (request->length != DTR_LENGTH_UNKNOWN)

@@ -103,6 +103,12 @@ static void answer(struct served *served)
         say(served, text);
     } else if (asks(served, "/named")) {
         say(served, "HTTP/1.1 302 T\r\nLocation: /plain?from=http://elsewhere/\r\nContent-Length: 0\r\n\r\n");
+    } else if (asks(served, "/scheme")) {
+        say(served, "HTTP/1.1 302 T\r\nLocation: ftp://localhost/plain\r\nContent-Length: 0\r\n\r\n");
+    } else if (asks(served, "/nonsense")) {
+        say(served, "HTTP/1.1 302 T\r\nLocation: http://a b:c/\r\nContent-Length: 0\r\n\r\n");
+    } else if (asks(served, "/round")) {
+        say(served, "HTTP/1.1 302 T\r\nLocation: /round\r\nContent-Length: 0\r\n\r\n");
     } else if (asks(served, "/short")) {
         say(served, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nonly this");
         dtr_stream_close(served->stream, true);
@@ -419,6 +425,26 @@ static void no_redirect_gets_past_the_guard(void **state)
     assert_string_equal(dtr_str_text(&seen.body), "0123456789");
 }
 
+/* The request was right: it is the origin that cannot be followed. */
+static void a_redirect_to_nowhere_is_the_origins_fault(void **state)
+{
+    (void)state;
+    static const char *const nowhere[] = {"/scheme", "/nonsense", "/round"};
+    char url[128];
+    for (size_t i = 0; i < sizeof(nowhere) / sizeof(nowhere[0]); i++) {
+        struct dtr_origin_request request = request_for(nowhere[i], url);
+        run(&request, true);
+        assert_int_equal(seen.result.code, DTR_EORIGIN);
+        assert_int_equal(seen.result.retry, DTR_RETRY_NEVER);
+        assert_non_null(strstr(seen.result.text, "cannot be followed"));
+        assert_int_equal(seen.status, 0);
+    }
+    struct dtr_origin_request request = request_for("/plain", url);
+    request.url = "ftp://localhost/plain";
+    run(&request, true);
+    assert_int_equal(seen.result.code, DTR_EUNSUPPORTED); /* nobody but the asker chose this */
+}
+
 static void the_guard_is_asked(void **state)
 {
     (void)state;
@@ -554,6 +580,13 @@ static void exchanges_pass_things_through(void **state)
     assert_null(strstr(server.last_request, "Expect"));
 
     request = request_for("/push", url);
+    request.method = "POST";
+    run(&request, false);
+    assert_int_equal(seen.status, 201);
+    assert_non_null(strstr(server.last_request, "POST /push"));
+    assert_non_null(strstr(server.last_request, "Content-Length: 0\r\n"));
+
+    request = request_for("/push", url);
     request.method = "PATCH";
     request.has_body = true;
     request.body_length = DTR_LENGTH_UNKNOWN;
@@ -613,6 +646,7 @@ int main(void)
         cmocka_unit_test(redirects_are_followed_without_credentials),
         cmocka_unit_test(redirects_are_followed_without_the_hosts_own_headers),
         cmocka_unit_test(no_redirect_gets_past_the_guard),
+        cmocka_unit_test(a_redirect_to_nowhere_is_the_origins_fault),
         cmocka_unit_test(the_guard_is_asked),
         cmocka_unit_test(failures_have_their_codes),
         cmocka_unit_test(a_pause_holds_and_a_cancel_ends),

@@ -8,6 +8,7 @@ import threading
 
 from fixture import MIB, STALL_SECONDS, ClusterTest, deadline, flip_bytes, until
 from lab.darter import STORE
+from lab.image import file_sha256
 from lab.origin import Fault
 
 SIZE = 48 * MIB + 777
@@ -155,6 +156,13 @@ class OriginFails(ClusterTest):
         self.expect_error(self.start_download("node1", self.file), self.file, 10, statuses=[404])
         node = self.daemons["node1"]
         until(10, "the store holds nothing of it", lambda: not [path for _, path in node.stored_files() if "/tasks/" in path])
+        self.expect_recovery()
+
+    @deadline(60)
+    def test_redirects_to_nowhere(self):
+        for location in ("ftp://10.89.0.9/x", "http://a b:c/"):
+            self.origin.misbehave(Fault(status=302, location=location))
+            self.expect_error(self.start_download("node1", self.file), self.file, 10, statuses=[502])
         self.expect_recovery()
 
     @deadline(60)
@@ -345,18 +353,37 @@ class DaemonIsKilled(ClusterTest):
 
 
 class StoreIsFull(ClusterTest):
+    def setUp(self):
+        super().setUp()
+        self.scheduler.start()
+
     @deadline(60)
     def test_pulls_go_on_from_the_origin(self):
         """Before and after the store is full: the bytes pass by it, and peers and seed are none the worse."""
-        self.scheduler.start()
         self.add_daemon("seed", 21, seed=True)
-        daemon = self.add_daemon("node1", 22, start=False)
-        daemon.node.enter("mount", "-t", "tmpfs", "-o", f"size={SIZE // 3}", "store", STORE)
-        daemon.start()
+        daemon = self.add_small_daemon("node1", 22, SIZE // 3)
         self.wait_announced(2)
         for seed in (61, 62):
             file = self.origin.add(seed, SIZE)
             self.pull("node1", file)
             self.pull("node1", file)
         self.pull("seed", file)
+        self.expect_idle()
+        until(10, "the parts that found no room are gone", lambda: not daemon.stored_files())
+        said = daemon.process.log_text()
+        self.assertIn(f"the store failed: no space left in the store's folder {STORE}", said)
+        self.assertNotIn("the origin failed", said)
+
+    @deadline(60)
+    def test_get_writes_its_file_all_the_same(self):
+        """Whether the store has room for a part of it or for nothing at all."""
+        for number, size in ((21, SIZE // 3), (22, 4096)):
+            daemon = self.add_small_daemon(f"node{number}", number, size)
+            file = self.origin.add(number, SIZE)
+            url = self.origin.url + file.path
+            digest = ["--digest", "sha256:" + file.sha256]
+            status, _, said = daemon.node.try_to(daemon.darter, "get", url, "-O", "/tmp/file", *digest)
+            self.assertEqual((status, said), (0, ""))
+            self.assertEqual(file_sha256(daemon.node.path("/tmp/file")), file.sha256)
+            self.assertIn("goes on from the origin without being stored", daemon.process.log_text())
         self.expect_idle()

@@ -6,6 +6,7 @@ import grpc
 
 from fixture import MIB, ClusterTest, deadline
 from lab.cri import field, first_field, varint
+from lab.darter import STORE
 
 SIZE = 20 * MIB + 99
 UPLOAD, DOWNLOAD = "/dfdaemon.v2.DfdaemonUpload/", "/dfdaemon.v2.DfdaemonDownload/"
@@ -34,9 +35,9 @@ class DaemonRpc(ClusterTest):
         self.addCleanup(channel.close)
         return channel, DOWNLOAD if local else UPLOAD
 
-    def download(self, *fields, local=True, url=None):
+    def download(self, *fields, local=True, url=None, name="node1"):
         """DownloadTask; returns (code, text, messages)."""
-        channel, service = self.channel(local)
+        channel, service = self.channel(local, name)
         request = field(1, field(URL, url or self.url) + b"".join(fields))
         stream = channel.unary_stream(service + "DownloadTask", request_serializer=bytes, response_deserializer=bytes)
         messages = []
@@ -62,6 +63,22 @@ class DaemonRpc(ClusterTest):
             return None
         with open(path, "rb") as file:
             return file.read()
+
+    @deadline(60)
+    def test_output_path_with_a_full_store(self):
+        """The file's disk has the room; a link to the store's file, or a copy in it, cannot be had."""
+        self.node = self.add_small_daemon("node3", 23, SIZE // 3).node
+        self.node.enter("mkdir", FOLDER)
+        output = field(OUTPUT_PATH, FOLDER + "/file")
+        code, text, messages = self.download(output, name="node3")
+        self.assertEqual(code, grpc.StatusCode.OK, text)
+        self.assertTrue(self.written() == self.file.data)
+        self.assertEqual(sum(first_field(message, PIECE_FINISHED) is not None for message in messages), 6)
+        for fields in ((output, flag(OVERWRITE), flag(FORCE_HARD_LINK)), ()):
+            code, text, _ = self.download(*fields, name="node3")
+            self.assertEqual(code, grpc.StatusCode.RESOURCE_EXHAUSTED, text)
+            self.assertIn(f"no space left in the store's folder {STORE}", text)
+        self.assertTrue(self.written() == self.file.data)
 
     @deadline(60)
     def test_output_path_on_the_socket_and_over_tcp(self):

@@ -6,7 +6,7 @@ import shutil
 import signal
 import unittest
 
-from lab.darter import PROXY, Daemon, Scheduler
+from lab.darter import PROXY, STORE, Daemon, Scheduler
 from lab.image import file_sha256
 from lab.lab import REPOSITORY, SANITIZER, Lab
 from lab.origin import Origin
@@ -113,6 +113,12 @@ class ClusterTest(LabTest):
         if start:
             daemon.start()
         return daemon
+
+    def add_small_daemon(self, name, number, size):
+        """A daemon whose store is a disk of `size` bytes."""
+        daemon = self.add_daemon(name, number, start=False)
+        daemon.node.enter("mount", "-t", "tmpfs", "-o", f"size={size}", "store", STORE)
+        return daemon.start()
 
     def start_cluster(self, *names, extra=None):
         """Scheduler first, then a daemon for each name ("seed" is one); waits until all have announced themselves."""

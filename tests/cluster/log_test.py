@@ -161,6 +161,18 @@ class PullsAreLogged(ClusterTest):
         self.expect(lines, "DEBUG", r"^(parent|piece \d+ of parent) 10\.89\.0\.21 (is lost|failed): .+")
 
     @deadline(60)
+    def test_a_host_that_falls_silent_is_told(self):
+        self.scheduler.arguments += ["--set", "scheduler.gc.hostGCInterval=500ms"]
+        self.scheduler.start()
+        daemon = self.add_daemon("node1", 21, extra={"scheduler": {"announceInterval": "1s"}})
+        self.wait_announced(1)
+        daemon.process.kill()
+        ip = re.escape(daemon.node.ip)
+        line = re.compile(rf" INFO host {ip}-node1\S* \(node1 at {ip}\) is removed: it was silent for (\d+\.\d) s\n")
+        said = until(20, "the host is removed", lambda: line.search(self.scheduler.process.log_text()))
+        self.assertGreaterEqual(float(said[1]), 2)
+
+    @deadline(60)
     def test_no_credential_is_logged_as_text(self):
         self.expect_no_secret("text")
 

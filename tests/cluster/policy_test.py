@@ -78,13 +78,13 @@ class Policy(ClusterTest):
     @deadline(60)
     def test_the_operators_script_goes_before_the_shipped_one(self):
         self.start_scheduler("default")
-        self.wait_log("policy dragonfly ranks parents now: ")
+        self.wait_log("policy mesh ranks parents now: ")
         self.assertNotIn("/etc/darter", self.scheduler.process.log_text())
-        own = "/etc/darter/scheduling/dragonfly.lua"
+        own = "/etc/darter/scheduling/mesh.lua"
         self.scheduler.node.write(own, script("own"))
         self.wait_log(f"policy room-own ranks parents now: {own}, generation ")
         os.unlink(self.scheduler.node.path(own))
-        self.wait_log("policy dragonfly ranks parents now: ")
+        self.wait_log("policy mesh ranks parents now: ")
 
     def refused_start(self, algorithm):
         node = self.scheduler.node

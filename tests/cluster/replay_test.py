@@ -23,9 +23,9 @@ REGISTER, STARTED, SOURCE_STARTED, FINISHED, SOURCE_FINISHED = 4, 5, 6, 8, 9  # 
 RESCHEDULE, PIECE, SOURCE_PIECE = 7, 12, 13
 TERMINAL = (FINISHED, SOURCE_FINISHED, 10, 11)
 NORMAL_TASK, NEED_BACK_TO_SOURCE = 2, 3  # of AnnouncePeerResponse
-# Of a Download: the parameters that an URL without query does not have, headers of the client, its address, and that
-# digests name blobs, which this is none of.
-OWN_WAYS = (8, 9, 24, 30)
+# Of a Download: the parameters that an URL without query does not have, headers of the client, and that digests name
+# blobs, which this is none of.
+OWN_WAYS = (8, 9, 30)
 
 
 def arm(message):

@@ -131,6 +131,7 @@ int proxy_new(struct dtr_daemon *daemon, struct proxy **ret_proxy, struct dtr_er
     if (!proxy)
         return dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for the proxy");
     proxy->daemon = daemon;
+    proxy->lookup_ms = PROXY_LOOKUP_MS;
     proxy->site_count = daemon->parts.data_count;
     proxy->sites = calloc(proxy->site_count, sizeof(*proxy->sites));
     if (!proxy->sites) {

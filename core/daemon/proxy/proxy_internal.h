@@ -3,10 +3,12 @@
 #ifndef DTR_DAEMON_PROXY_INTERNAL_H
 #define DTR_DAEMON_PROXY_INTERNAL_H
 
+#include "core/daemon/bypass.h"
 #include "core/daemon/proxy/proxy.h"
 #include <darter/origin.h>
 
 enum {
+    PROXY_LOOKUP_MS = 10000, /* a silent name server costs glibc 5 s, then the next one is asked */
     PROXY_CONNECT_MS = 10000,
     PROXY_STALL_MS = 60000,
     PROXY_TUNNEL_IDLE_MS = 600000,
@@ -29,7 +31,8 @@ struct proxy {
     struct dtr_listener *listener; /* control loop */
     struct proxy_site *sites;
     size_t site_count, next_site;
-    size_t open_sites; /* control loop, while closing */
+    uint64_t lookup_ms; /* that a tunnel's name may take */
+    size_t open_sites;  /* control loop, while closing */
     void (*closed)(void *context);
     void *closed_context;
 };
@@ -48,17 +51,10 @@ int proxy_status(const struct dtr_error *err);
 /* A failure after the head was sent: counts it and breaks the connection. */
 void proxy_break(struct dtr_http_exchange *exchange);
 
-/* What is left of a task's answer; texts are used during the call only. */
-struct proxy_rest {
-    const char *url;
-    const char *headers; /* for the origin, "Name: value\n" lines */
-    const char *version; /* strong entity tag or date that the client was told; NULL: none */
-    bool trusted;
-    uint64_t offset, end; /* in the object; end DTR_LENGTH_UNKNOWN: where it ends */
-};
 /* Goes on with an answer that has begun: the rest passes from the origin to the client and is kept nowhere.
  * Takes over the exchange. */
-void proxy_rescue(struct proxy_site *site, struct dtr_http_exchange *exchange, const struct proxy_rest *rest);
+void proxy_rescue(struct proxy_site *site, struct dtr_http_exchange *exchange,
+                  const struct bypass_request *rest);
 
 /* The three things that a request can be. Each takes over the exchange; the plan stays the caller's and is
  * used during the call only. */

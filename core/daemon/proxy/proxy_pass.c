@@ -3,11 +3,11 @@
  * body flows as the origin takes it. Not for: tasks (proxy_task.c). */
 #include "core/daemon/proxy/proxy_internal.h"
 
-#include "core/base/list.h"
 #include "core/base/str.h"
 #include "core/daemon/tasks/counts.h"
 #include "core/http/tunnel.h"
 #include "core/net/guard.h"
+#include "core/net/lookup.h"
 #include <stdlib.h>
 
 enum {
@@ -177,103 +177,93 @@ void proxy_pass(struct proxy_site *site, struct dtr_http_exchange *exchange,
 /* --- tunnels ------------------------------------------------------------------------------------------ */
 
 /* The far end's name on its way to an address. */
-struct lookup {
-    uv_getaddrinfo_t request;
+struct approach {
     struct proxy_site *site;
-    struct dtr_http_exchange *exchange; /* NULL when the client is gone */
+    struct dtr_http_exchange *exchange;
+    struct dtr_lookup *lookup;
 };
 
-/* "host:port" or "[v6]:port" in two parts. */
-static bool cut_authority(const char *authority, char host[DTR_HTTP_AUTHORITY], const char **ret_port)
+static void approach_free(struct approach *approach)
 {
-    const char *colon = strrchr(authority, ':');
-    size_t length = colon ? (size_t)(colon - authority) : 0;
-    uint64_t port;
-    if (length > 2 && authority[0] == '[' && authority[length - 1] == ']') {
-        authority++;
-        length -= 2;
-    }
-    if (length == 0 || length >= DTR_HTTP_AUTHORITY || !dtr_parse_u64(colon + 1, strlen(colon + 1), &port) ||
-        port == 0 || port > UINT16_MAX)
-        return false;
-    memcpy(host, authority, length);
-    host[length] = 0;
-    *ret_port = colon + 1;
-    return true;
-}
-
-/* The first address that the guard lets pass. */
-static int choose(const struct addrinfo *found, struct dtr_addr *ret_addr, struct dtr_error *err)
-{
-    for (const struct addrinfo *info = found; info; info = info->ai_next) {
-        if (info->ai_addrlen > sizeof(ret_addr->v6) || !dtr_guard_allows(info->ai_addr, false))
-            continue;
-        *ret_addr = (struct dtr_addr){.length = (socklen_t)info->ai_addrlen};
-        memcpy(&ret_addr->any, info->ai_addr, info->ai_addrlen);
-        return DTR_OK;
-    }
-    return dtr_error_set(err, DTR_EDENIED, DTR_RETRY_NEVER,
-                         "the outbound guard refuses this address; allow it by security.outbound.allow");
-}
-
-static void on_found(uv_getaddrinfo_t *request, int status, struct addrinfo *found)
-{
-    struct lookup *lookup = dtr_container(request, struct lookup, request);
-    struct proxy_site *site = lookup->site;
-    struct dtr_addr addr;
-    struct dtr_error err = {0};
-    if (lookup->exchange) {
-        dtr_http_attach(lookup->exchange, NULL, NULL);
-        if (status != 0) {
-            (void)dtr_error_set(&err, DTR_EUNAVAILABLE, DTR_RETRY_SAME, "the name has no address: %s",
-                                uv_strerror(status));
-            proxy_fail(lookup->exchange, 502, DTR_ERROR_TYPE_PROXY, &err);
-        } else if (choose(found, &addr, &err) != DTR_OK) {
-            proxy_fail(lookup->exchange, 403, DTR_ERROR_TYPE_PROXY, &err);
-        } else {
-            dtr_tunnel_connect(lookup->exchange, &addr, PROXY_CONNECT_MS, PROXY_TUNNEL_IDLE_MS, NULL);
-        }
-    }
-    uv_freeaddrinfo(found);
-    free(lookup);
+    struct proxy_site *site = approach->site;
+    free(approach);
     proxy_release(site);
 }
 
-static void lookup_aborted(void *context, const struct dtr_error *err)
+/* The first address that the guard lets pass. */
+static const struct dtr_addr *choose(const struct dtr_addr *list, size_t count, struct dtr_error *err)
 {
-    struct lookup *lookup = context;
-    (void)err;
-    lookup->exchange = NULL;
-    (void)uv_cancel((uv_req_t *)&lookup->request);
+    for (size_t i = 0; i < count; i++) {
+        if (dtr_guard_allows(&list[i].any, false))
+            return &list[i];
+    }
+    (void)dtr_error_set(err, DTR_EDENIED, DTR_RETRY_NEVER,
+                        "the outbound guard refuses this address; allow it by security.outbound.allow");
+    return NULL;
 }
 
-static const struct dtr_http_events lookup_events = {.aborted = lookup_aborted};
-
-void proxy_tunnel(struct proxy_site *site, struct dtr_http_exchange *exchange, const char *authority)
+static void tunnel_failed(struct dtr_http_exchange *exchange, const struct dtr_error *err)
 {
-    char host[DTR_HTTP_AUTHORITY];
-    const char *port = NULL;
-    const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
-    struct dtr_error err = {.code = DTR_EINVALID, .text = "CONNECT names no host and port"};
-    if (!cut_authority(authority, host, &port)) {
-        proxy_fail(exchange, 400, DTR_ERROR_TYPE_PROXY, &err);
-        return;
+    int status = err->code == DTR_ELIMIT ? 503 : proxy_status(err);
+    proxy_fail(exchange, status, DTR_ERROR_TYPE_PROXY, err);
+}
+
+static void dial(struct dtr_http_exchange *exchange, const struct dtr_addr *list, size_t count)
+{
+    struct dtr_error err;
+    const struct dtr_addr *addr = choose(list, count, &err);
+    if (addr)
+        dtr_tunnel_connect(exchange, addr, PROXY_CONNECT_MS, PROXY_TUNNEL_IDLE_MS, NULL);
+    else
+        tunnel_failed(exchange, &err);
+}
+
+static void on_found(void *context, const struct dtr_addr *list, size_t count, const struct dtr_error *err)
+{
+    struct approach *approach = context;
+    dtr_http_attach(approach->exchange, NULL, NULL);
+    if (err->code == DTR_OK)
+        dial(approach->exchange, list, count);
+    else
+        tunnel_failed(approach->exchange, err);
+    approach_free(approach);
+}
+
+static void on_left(void *context, const struct dtr_error *err)
+{
+    struct approach *approach = context;
+    (void)err;
+    dtr_lookup_cancel(approach->lookup);
+    approach_free(approach);
+}
+
+static const struct dtr_http_events approach_events = {.aborted = on_left};
+
+static void look_up(struct proxy_site *site, struct dtr_http_exchange *exchange, const char *authority)
+{
+    struct dtr_error err = {.code = DTR_ENOMEM, .text = "out of memory for a tunnel"};
+    struct approach *approach = calloc(1, sizeof(*approach));
+    int rc = DTR_ENOMEM;
+    if (approach) {
+        *approach = (struct approach){.site = site, .exchange = exchange};
+        rc = dtr_lookup_start(site->loop, authority, site->proxy->lookup_ms, on_found, approach,
+                              &approach->lookup, &err);
     }
-    struct lookup *lookup = calloc(1, sizeof(*lookup));
-    if (!lookup) {
-        (void)dtr_error_set(&err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for a tunnel");
-        proxy_fail(exchange, 500, DTR_ERROR_TYPE_PROXY, &err);
-        return;
-    }
-    lookup->site = site;
-    lookup->exchange = exchange;
-    int rc = uv_getaddrinfo(dtr_loop_uv(site->loop), &lookup->request, on_found, host, port, &hints);
-    if (rc != 0) {
-        free(lookup);
-        (void)dtr_error_set(&err, DTR_EUNAVAILABLE, DTR_RETRY_SAME, "no lookup: %s", uv_strerror(rc));
-        proxy_fail(exchange, 502, DTR_ERROR_TYPE_PROXY, &err);
+    if (rc != DTR_OK) {
+        free(approach);
+        tunnel_failed(exchange, &err);
         return;
     }
     proxy_hold(site);
-    dtr_http_attach(exchange, &lookup_events, lookup);
+    dtr_http_attach(exchange, &approach_events, approach);
+}
+
+/* An address needs no name server, and does not wait for those that do. */
+void proxy_tunnel(struct proxy_site *site, struct dtr_http_exchange *exchange, const char *authority)
+{
+    struct dtr_addr addr;
+    if (dtr_addr_parse(authority, &addr, NULL) == DTR_OK)
+        dial(exchange, &addr, 1);
+    else
+        look_up(site, exchange, authority);
 }

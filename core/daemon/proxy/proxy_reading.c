@@ -65,6 +65,7 @@ static void fill_request(struct reading *reading, const struct dtr_mirror_plan *
         .piece_length = plan->piece_length,
         .content = reading->content,
         .filter = plan->default_filter ? NULL : dtr_str_text(&reading->filter),
+        .remote_ip = reading->client_ip,
         .priority = (uint32_t)plan->priority,
         .disable_back_to_source = reading->site->proxy->daemon->config->proxy.disable_back_to_source};
 }

@@ -55,6 +55,7 @@ struct reading {
     /* Set before control sees it. */
     struct dtr_read_request request;
     char task_id[DTR_TASK_ID_SIZE];
+    char client_ip[DTR_ADDR_TEXT];
     char *url, *digest, *tag, *application, *content, *if_range;
     struct dtr_str headers, filter;
 };

@@ -14,7 +14,6 @@
 #include "core/base/list.h"
 #include "core/daemon/header_lines.h"
 #include "core/daemon/tasks/counts.h"
-#include "core/obs/log.h"
 #include "core/obs/metric.h"
 #include <stdlib.h>
 
@@ -148,31 +147,32 @@ static void over(struct reading *reading)
 /* Our store's trouble is not the client's: the origin has the bytes. */
 static bool may_go_on(const struct reading *reading, const struct dtr_error *err)
 {
-    return (err->code == DTR_ENO_SPACE || err->code == DTR_EIO) && !reading->request.disable_back_to_source;
+    return bypass_helps(err) && !reading->request.disable_back_to_source;
 }
 
 static void pass_instead(struct reading *reading)
 {
     struct dtr_mirror_plan plan;
     struct dtr_error err = {0};
-    if (dtr_mirror_decide(reading->site->proxy->daemon->mirror, reading->asked, &plan, &err) == DTR_OK)
+    if (dtr_mirror_decide(reading->site->proxy->daemon->mirror, reading->asked, &plan, &err) == DTR_OK) {
+        dtr_mirror_plan_pass(reading->asked, &plan);
         proxy_pass(reading->site, reading->exchange, reading->asked, &plan);
-    else
+    } else {
         proxy_fail(reading->exchange, 500, NULL, &err);
+    }
     dtr_mirror_plan_free(&plan);
 }
 
 static void go_on(struct reading *reading, const struct dtr_error *err)
 {
-    const struct proxy_rest rest = {.url = reading->url,
-                                    .headers = dtr_str_text(&reading->headers),
-                                    .version = reading->version,
-                                    .trusted = reading->request.trusted,
-                                    .offset = reading->sent,
-                                    .end = reading->end};
-    char url[200];
-    dtr_log(DTR_LOG_WARN, NULL, "%s goes on from the origin without being stored: %s",
-            dtr_log_url(reading->url, url, sizeof(url)), err->text);
+    const struct bypass_request rest = {.url = reading->url,
+                                        .headers = dtr_str_text(&reading->headers),
+                                        .version = reading->version,
+                                        .trusted = reading->request.trusted,
+                                        .named = reading->request.named,
+                                        .offset = reading->sent,
+                                        .end = reading->end};
+    bypass_log(reading->url, err);
     if (reading->responded)
         proxy_rescue(reading->site, reading->exchange, &rest);
     else
@@ -414,6 +414,7 @@ void proxy_task(struct proxy_site *site, struct dtr_http_exchange *exchange,
     }
     proxy_hold(site);
     reading->exchange = exchange;
+    dtr_addr_ip_text(dtr_http_client(exchange), reading->client_ip);
     reading->asked = request;
     reading->to_control.run = on_control;
     reading->to_data.run = on_data;

@@ -1,12 +1,14 @@
 /* The proxy over loopback: tasks of a made-up origin and a store in memory, pass-through to an origin that
  * echoes, tunnels, and the end. Clients are threads with blocking sockets. */
-#include "core/daemon/proxy/proxy.h"
+#include "core/daemon/proxy/proxy_internal.h"
 
 #include "core/base/digest.h"
 #include "core/base/list.h"
 #include "core/base/str.h"
 #include "core/daemon/tasks/rig.h"
 #include "core/net/guard.h"
+#include "core/net/lookup.h"
+#include "core/net/resolver_rig.h"
 #include "core/obs/log.h"
 #include <pthread.h>
 #include <setjmp.h>
@@ -456,9 +458,29 @@ static int write_while_room(struct dtr_stored *stored, uint64_t offset, const vo
     return rig_storage.write(stored, offset, bytes, length, err);
 }
 
+/* The same origin, asked by header lines for what it is asked for otherwise. */
+static int exchange_by_reading(void *instance, struct dtr_loop *loop,
+                               const struct dtr_origin_request *request, const struct dtr_origin_sink *sink,
+                               void *context, struct dtr_origin_call **ret, struct dtr_error *err)
+{
+    struct dtr_origin_request reading = *request;
+    unsigned long long first, last;
+    for (size_t i = 0; i < request->header_count; i++) {
+        if (dtr_casecmp(request->headers[i].name, "Range") == 0 &&
+            sscanf(request->headers[i].value, "bytes=%llu-%llu", &first, &last) == 2) {
+            reading.offset = first;
+            reading.length = last - first + 1;
+        }
+    }
+    return rig_origin.read(instance, loop, &reading, sink, context, ret, err);
+}
+
 static void begin_with_room(uint64_t room)
 {
-    static const struct dtr_feature feature = {.ops = &rig_origin};
+    static struct dtr_origin_ops ops;
+    static const struct dtr_feature feature = {.ops = &ops};
+    ops = rig_origin;
+    ops.exchange = exchange_by_reading;
     begin();
     node.origin = (struct dtr_offer){.feature = &feature, .instance = &script};
     store.write = write_while_room;
@@ -659,6 +681,89 @@ static void a_tunnel_to_this_machine_is_refused(void **state)
     finish();
 }
 
+struct silence {
+    struct dtr_msg msg;
+    unsigned count;
+    bool heard;
+};
+
+static void silence_heard(struct dtr_msg *msg)
+{
+    dtr_container(msg, struct silence, msg)->heard = true;
+}
+
+static void *silence_run(void *context)
+{
+    struct silence *silence = context;
+    resolver_rig_await(silence->count);
+    silence->msg.run = silence_heard;
+    dtr_loop_post(control, &silence->msg);
+    return NULL;
+}
+
+/* The control loop goes on while so many come to wait for the name server. */
+static void await_names(unsigned count)
+{
+    struct silence silence = {.count = count};
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, silence_run, &silence), 0);
+    turn_until(&silence.heard);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+}
+
+#define TUNNEL                                                                                               \
+    "CONNECT registry.silent.test:443 HTTP/1.1\r\nHost: registry.silent.test:443\r\n"                        \
+    "Connection: close\r\n\r\n"
+
+/* More tunnels than look-ups are made at a time. */
+static void a_silent_name_server_holds_up_tunnels_only(void **state)
+{
+    enum { TUNNELS = DTR_LOOKUP_THREADS + 2 };
+    struct client tunnels[TUNNELS], client;
+    (void)state;
+    begin();
+    node.proxy->lookup_ms = 1000;
+    for (int i = 0; i < TUNNELS; i++) {
+        tunnels[i] = (struct client){.head = TUNNEL};
+        client_begin(&tunnels[i]);
+    }
+    await_names(DTR_LOOKUP_THREADS);
+    ask(&client, "GET " BLOB "\r\n");
+    assert_part(&client, "HTTP/1.1 200 ", 0, RIG_SIZE);
+    ask(&client, "GET /v2/a/manifests/1" OTHER "\r\n");
+    assert_says(&client, "HTTP/1.1 418 ");
+    dtr_str_free(&client.answer);
+    ask(&client, "CONNECT 127.0.0.1:9 HTTP/1.1\r\nHost: 127.0.0.1:9\r\nConnection: close\r\n\r\n");
+    assert_says(&client, "HTTP/1.1 403 ");
+    dtr_str_free(&client.answer);
+    for (int i = 0; i < TUNNELS; i++) {
+        client_wait(&tunnels[i]);
+        assert_says(&tunnels[i], "HTTP/1.1 504 ");
+        assert_says(&tunnels[i], "registry.silent.test");
+        dtr_str_free(&tunnels[i].answer);
+    }
+    finish();
+}
+
+/* Neither do those that wait for it hold up the end. */
+static void closing_waits_for_no_name_server(void **state)
+{
+    struct client client = {.head = TUNNEL};
+    (void)state;
+    begin();
+    await_names(DTR_LOOKUP_THREADS);
+    resolver_rig_speak();
+    await_names(0);
+    resolver_rig_hush();
+    client_begin(&client);
+    await_names(1);
+    finish();
+    client_wait(&client);
+    resolver_rig_speak();
+    await_names(0);
+    dtr_str_free(&client.answer);
+}
+
 static uint16_t free_port(void)
 {
     struct dtr_addr addr;
@@ -710,6 +815,8 @@ int main(void)
         cmocka_unit_test(other_requests_pass_through),
         cmocka_unit_test(a_push_passes_through),
         cmocka_unit_test(a_tunnel_to_this_machine_is_refused),
+        cmocka_unit_test(a_silent_name_server_holds_up_tunnels_only),
+        cmocka_unit_test(closing_waits_for_no_name_server),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -48,7 +48,7 @@ static void fill_filter(struct talk_download *download, const struct dtr_task *t
         download->filter[message->n_filtered_query_params++] = name;
 }
 
-/* What else the task id was calculated from. */
+/* What else the task id was calculated from, and who asked. */
 static void fill_name(struct talk_download *download, const struct dtr_task *task)
 {
     Common__V2__Download *message = &download->message;
@@ -75,6 +75,10 @@ static void fill_name(struct talk_download *download, const struct dtr_task *tas
         message->has_content_for_calculating_task_id_case =
             COMMON__V2__DOWNLOAD__HAS_CONTENT_FOR_CALCULATING_TASK_ID_CONTENT_FOR_CALCULATING_TASK_ID;
         message->content_for_calculating_task_id = text(wish->content);
+    }
+    if (wish->remote_ip && wish->remote_ip[0]) {
+        message->has_remote_ip_case = COMMON__V2__DOWNLOAD__HAS_REMOTE_IP_REMOTE_IP;
+        message->remote_ip = text(wish->remote_ip);
     }
     fill_filter(download, task);
 }

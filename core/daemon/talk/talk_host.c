@@ -2,6 +2,7 @@
 #include "core/daemon/talk/talk.h"
 
 #include "core/base/clock.h"
+#include "core/obs/build.h"
 
 #include <dirent.h>
 #include <stdio.h>
@@ -67,6 +68,8 @@ void talk_fill_host(const struct dtr_daemon *daemon, struct host_facts *facts)
     common__v2__network__init(&facts->network);
     common__v2__build__init(&facts->build);
     facts->build.git_version = text(DTR_VERSION);
+    facts->build.has_git_commit_case = COMMON__V2__BUILD__HAS_GIT_COMMIT_GIT_COMMIT;
+    facts->build.git_commit = text(dtr_build_commit());
     facts->network.max_rx_bandwidth = least(speed, config->download.bandwidth_limit);
     facts->network.max_tx_bandwidth = least(speed, config->upload.bandwidth_limit);
     if (config->host.idc) {

@@ -19,10 +19,11 @@ struct conversation {
     struct scheduler *scheduler;
     struct dtr_rpc_call *call;         /* NULL while it waits for the announcement */
     struct dtr_plan_action registered; /* to be said once more */
+    bool asking;                       /* a register or reschedule waits for its answer */
     bool answered, repeated;
     char task_id[DTR_TASK_ID_LENGTH + 1];
     char peer_id[DTR_HOST_ID_SIZE];
-    struct dtr_buf *answer; /* the last one with candidates, as it came: they are echoed complete */
+    struct dtr_buf *answer; /* the last one asked for with candidates, as it came: they are echoed complete */
     bool terminal;          /* we said the last word */
 };
 
@@ -137,6 +138,12 @@ static void take_parents(const struct dtr_tasks *tasks, const Scheduler__V2__Nor
     }
 }
 
+static void keep_answer(struct conversation *conversation, const struct dtr_rpc_message *message)
+{
+    dtr_buf_drop(conversation->answer);
+    conversation->answer = dtr_buf_copy(message->bytes, message->length);
+}
+
 static void on_message(void *context, struct dtr_rpc_call *call, const struct dtr_rpc_message *message)
 {
     enum { PARENTS_MAX = 64 };
@@ -151,8 +158,8 @@ static void on_message(void *context, struct dtr_rpc_call *call, const struct dt
     case SCHEDULER__V2__ANNOUNCE_PEER_RESPONSE__RESPONSE_NORMAL_TASK_RESPONSE:
         take_parents(conversation->talk->daemon->tasks, response->normal_task_response, parents, PARENTS_MAX,
                      &answer);
-        dtr_buf_drop(conversation->answer);
-        conversation->answer = dtr_buf_copy(message->bytes, message->length);
+        if (conversation->asking)
+            keep_answer(conversation, message);
         break;
     case SCHEDULER__V2__ANNOUNCE_PEER_RESPONSE__RESPONSE_NEED_BACK_TO_SOURCE_RESPONSE:
         answer.kind = DTR_PLAN_ANSWER_BACK_TO_SOURCE;
@@ -167,6 +174,7 @@ static void on_message(void *context, struct dtr_rpc_call *call, const struct dt
         return; /* a kind from the future: nothing that was asked for */
     }
     conversation->answered = true;
+    conversation->asking = false;
     if (!planner)
         return;
     pull_log_answer(task, &answer);
@@ -234,15 +242,18 @@ static int name_peer(struct conversation *conversation, struct dtr_error *err)
 static int begin(struct conversation *conversation, struct dtr_error *err)
 {
     static const struct dtr_rpc_events events = {.message = on_message, .closed = on_closed};
+    static const struct dtr_rpc_pair more = {DTR_RPC_MORE_PARENTS, "1"};
+    static const struct dtr_rpc_call_options options = {.metadata = &more, .metadata_count = 1};
     Request request = SCHEDULER__V2__ANNOUNCE_PEER_REQUEST__INIT;
     Scheduler__V2__RegisterPeerRequest arm = SCHEDULER__V2__REGISTER_PEER_REQUEST__INIT;
     struct talk *talk = conversation->talk;
     struct talk_download download;
-    int rc = dtr_rpc_call_start(conversation->scheduler->channel, &dtr_rpc_scheduler_announce_peer, NULL,
+    int rc = dtr_rpc_call_start(conversation->scheduler->channel, &dtr_rpc_scheduler_announce_peer, &options,
                                 &events, conversation, &conversation->call, err);
     if (rc != DTR_OK)
         return rc;
     talk->open_calls++;
+    conversation->asking = true;
     talk_download_fill(&download, talk->daemon, conversation->task, &conversation->registered);
     arm.download = &download.message;
     request.request_case = SCHEDULER__V2__ANNOUNCE_PEER_REQUEST__REQUEST_REGISTER_PEER_REQUEST;
@@ -400,6 +411,7 @@ static void say_reschedule(struct conversation *conversation, const struct dtr_p
     arm.description = text(action->description);
     request.request_case = SCHEDULER__V2__ANNOUNCE_PEER_REQUEST__REQUEST_RESCHEDULE_PEER_REQUEST;
     request.reschedule_peer_request = &arm;
+    conversation->asking = true;
     (void)tell(conversation, &request);
     if (last)
         scheduler__v2__announce_peer_response__free_unpacked(last, NULL);

@@ -75,7 +75,10 @@ struct dtr_series *upload_begins(const struct dtr_task *task)
 /* A piece that is being sent; goes when its extent is released. */
 struct leaving {
     void (*release)(void *);
+    void *release_context;
+    void (*left)(void *context, uint64_t ms);
     void *context;
+    uint64_t since_ms;
 };
 
 static void piece_left(void *context)
@@ -83,20 +86,23 @@ static void piece_left(void *context)
     struct leaving *leaving = context;
     dtr_metric_add(DTR_CLIENT_CONCURRENT_UPLOAD_PIECE, NULL, -1);
     if (leaving->release)
-        leaving->release(leaving->context);
+        leaving->release(leaving->release_context);
+    if (leaving->left)
+        leaving->left(leaving->context, dtr_now_ms() - leaving->since_ms);
     free(leaving);
 }
 
-void upload_piece_leaves(struct dtr_extent *extent)
+bool upload_piece_leaves(struct dtr_extent *extent, void (*left)(void *context, uint64_t ms), void *context)
 {
     struct leaving *leaving = malloc(sizeof(*leaving));
     dtr_metric_add(DTR_CLIENT_UPLOAD_TRAFFIC, DTR_LABELS(standard), (double)extent->length);
     if (!leaving)
-        return; /* then this one is not counted as being served */
-    *leaving = (struct leaving){extent->release, extent->release_context};
+        return false;
+    *leaving = (struct leaving){extent->release, extent->release_context, left, context, dtr_now_ms()};
     extent->release = piece_left;
     extent->release_context = leaving;
     dtr_metric_add(DTR_CLIENT_CONCURRENT_UPLOAD_PIECE, NULL, 1);
+    return true;
 }
 
 /* --- the store ------------------------------------------------------------------------------------------ */

@@ -22,8 +22,9 @@ void origin_ended(struct origin_count *count, const struct dtr_error *err);
  * the child is gone; NULL when the task is not here, which is a failure. */
 struct dtr_series *upload_begins(const struct dtr_task *task);
 /* A piece leaves for a child: counts its bytes, and the piece as being served until the extent is released.
- */
-void upload_piece_leaves(struct dtr_extent *extent);
+ * Then left(context, ms) comes, unless `left` is NULL, with how long that took. False: out of memory, it is
+ * not counted as being served, and left() will not come. */
+bool upload_piece_leaves(struct dtr_extent *extent, void (*left)(void *context, uint64_t ms), void *context);
 
 /* A reader is given [offset, offset + length); bytes before `here` were in the store when it came. */
 void local_bytes_read(uint64_t offset, uint64_t length, uint64_t here);

@@ -213,12 +213,15 @@ static void count_peer(struct pull_log *log, const char *address, uint64_t lengt
     }
 }
 
-static void tell_failure(const struct running *running, const struct dtr_error *err)
+static void tell_failure(const struct running *running, const struct dtr_report *report)
 {
     const struct pull_log *log = running->task->log;
+    const struct dtr_error *err = report->error;
     if (!log || log->over || err->code == DTR_OK || err->code == DTR_ECANCELLED)
         return;
-    if (running->origin)
+    if (report->ours)
+        dtr_log(DTR_LOG_WARN, log->id, "the store failed: %s", err->text);
+    else if (running->origin)
         dtr_log(DTR_LOG_WARN, log->id, "the origin failed: %s", err->text);
     else if (err->code == DTR_ECORRUPT || err->code == DTR_EPROTOCOL)
         dtr_log(DTR_LOG_WARN, log->id, "parent %s lied: %s", running->from, err->text);
@@ -235,7 +238,7 @@ void pull_log_report(const struct running *running, const struct dtr_report *rep
     if (report->kind == DTR_REPORT_PIECE && !running->origin)
         count_peer(log, running->from, report->piece.length);
     if (report->kind == DTR_REPORT_DONE)
-        tell_failure(running, report->error);
+        tell_failure(running, report);
 }
 
 /* --- the scheduler and the parents ---------------------------------------------------------------------- */

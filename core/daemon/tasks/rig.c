@@ -68,6 +68,14 @@ static int mem_mark(struct dtr_stored *stored, const struct dtr_piece *piece, st
     return DTR_OK;
 }
 
+static int mem_unmark(struct dtr_stored *stored, uint32_t first, uint32_t count, struct dtr_error *err)
+{
+    (void)err;
+    for (uint32_t i = 0; i < count; i++)
+        stored->marks &= ~(1u << (first + i));
+    return DTR_OK;
+}
+
 static int mem_read(struct dtr_stored *stored, uint64_t offset, void *bytes, size_t length,
                     struct dtr_error *err)
 {
@@ -92,16 +100,29 @@ static int mem_evict(void *instance, const char *task_id, struct dtr_error *err)
     return DTR_OK;
 }
 
+uint64_t rig_disk_size = UINT64_MAX;
+
+static int mem_usage(void *instance, uint64_t *ret_total, uint64_t *ret_used, struct dtr_error *err)
+{
+    (void)instance;
+    (void)err;
+    *ret_total = rig_disk_size;
+    *ret_used = 0;
+    return DTR_OK;
+}
+
 const struct dtr_storage_ops rig_storage = {
     .size = sizeof(rig_storage),
     .open = mem_open,
     .update = mem_update,
     .write = mem_write,
     .mark = mem_mark,
+    .unmark = mem_unmark,
     .lease = mem_lease,
     .read = mem_read,
     .close = mem_close,
     .evict = mem_evict,
+    .usage = mem_usage,
 };
 
 /* --- an origin: one block per timer tick, on the data thread -----------------------------------------------
@@ -132,12 +153,18 @@ static void origin_end(struct dtr_origin_call *call, int code)
 
 static int origin_head(struct dtr_origin_call *call)
 {
-    const struct dtr_header headers[] = {
-        {"Content-Type", "text/plain"}, {"Set-Cookie", "secret=1"}, {"ETag", call->version}};
+    char length[24];
+    struct dtr_header headers[4] = {{"Content-Type", "text/plain"}, {"Set-Cookie", "secret=1"}};
+    size_t count = 2;
+    (void)snprintf(length, sizeof(length), "%llu", (unsigned long long)(call->end - call->at));
+    if (!call->script->length_unknown)
+        headers[count++] = (struct dtr_header){"Content-Length", length};
+    if (call->script->renew_after)
+        headers[count++] = (struct dtr_header){"ETag", call->version};
     struct dtr_origin_head head = {
         .status = call->script->status == 200 && call->at > 0 ? 206 : call->script->status,
         .headers = headers,
-        .header_count = call->script->renew_after ? 3 : 2,
+        .header_count = count,
         .offset = call->at,
         .total_length = call->script->length_unknown ? DTR_LENGTH_UNKNOWN : RIG_SIZE,
         .version = call->version,

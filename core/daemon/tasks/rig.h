@@ -23,6 +23,8 @@ struct dtr_stored {
 extern struct dtr_stored rig_disk;
 /* Not -1: a file that holds the bytes too, and gives leases; else leases are memory. */
 extern int rig_disk_fd;
+/* What the store says of itself. */
+extern uint64_t rig_disk_size;
 extern const struct dtr_storage_ops rig_storage;
 
 /* The origin's instance: how it answers. */

@@ -472,7 +472,7 @@ static void what_the_store_held_is_served_after_a_restart(void **state)
     };
     begin(false);
     script.status = 500;
-    assert_int_equal(dtr_tasks_known(tasks, &facts, pieces, 2, &err), DTR_OK);
+    assert_int_equal(dtr_tasks_known(tasks, &facts, pieces, 2, true, &err), DTR_OK);
     read_range(&seen, 0, DTR_LENGTH_UNKNOWN);
     turn_until(&seen.ended);
     assert_int_equal(seen.result.code, DTR_OK);
@@ -572,11 +572,12 @@ static void nor_do_they_after_a_restart(void **state)
         rig_origin_requests = script.renew_after = 1;
         facts.headers = headers[i];
         memcpy(rig_disk.bytes, rig_object, RIG_PIECE);
-        assert_int_equal(dtr_tasks_known(tasks, &facts, &piece, 1, &err), DTR_OK);
+        assert_int_equal(dtr_tasks_known(tasks, &facts, &piece, 1, true, &err), DTR_OK);
         read_range(&seen, 0, DTR_LENGTH_UNKNOWN);
         turn_until(&seen.ended);
         assert_int_equal(seen.result.code, i > 0 ? DTR_ECORRUPT : DTR_OK);
-        assert_int_equal(seen.until, i > 0 ? RIG_PIECE : RIG_SIZE);
+        /* What was stored may be on its way to the reader, or not, when the origin says that it is old. */
+        assert_true(i > 0 ? seen.until == 0 || seen.until == RIG_PIECE : seen.until == RIG_SIZE);
         dtr_reader_close(seen.reader);
         pull_whole();
         assert_is_renewed();
@@ -799,7 +800,7 @@ static void what_was_not_checked_before_a_restart_is_checked_then(void **state)
         script.status = known ? 500 : 200;
         facts.finished_at = known ? 1 : 0;
         rig_disk.marks = 3; /* of zeroes, which have another digest */
-        assert_int_equal(dtr_tasks_known(tasks, &facts, pieces, 2, &err), DTR_OK);
+        assert_int_equal(dtr_tasks_known(tasks, &facts, pieces, 2, true, &err), DTR_OK);
         read_range(&seen, 0, DTR_LENGTH_UNKNOWN);
         turn_until(&seen.ended);
         assert_int_equal(seen.result.code, known ? DTR_OK : DTR_ECORRUPT);
@@ -834,7 +835,7 @@ static void what_comes_anew_is_checked_anew(void **state)
     for (uint32_t count = 0; count < 2; count++) {
         begin(false);
         memcpy(rig_disk.bytes, rig_object, RIG_PIECE);
-        assert_int_equal(dtr_tasks_known(tasks, &facts, &piece, count, &err), DTR_OK);
+        assert_int_equal(dtr_tasks_known(tasks, &facts, &piece, count, true, &err), DTR_OK);
         read_range(&seen, 0, DTR_LENGTH_UNKNOWN);
         turn_until(&seen.ended);
         assert_int_equal(seen.result.code, DTR_ECORRUPT);
@@ -868,6 +869,45 @@ static void what_cannot_be_opened_is_fetched_anew(void **state)
     turn_until(&seen.ended);
     assert_int_equal(seen.result.code, DTR_ECORRUPT);
     dtr_reader_close(seen.reader);
+    finish();
+}
+
+/* --- a full disk --------------------------------------------------------------------------------------- */
+
+static struct dtr_storage_ops small_storage;
+
+static int write_a_bit(struct dtr_stored *stored, uint64_t offset, const void *bytes, size_t length,
+                       struct dtr_error *err)
+{
+    if (offset + length > RIG_PIECE / 2)
+        return dtr_error_set(err, DTR_ENO_SPACE, DTR_RETRY_SAME, "no room");
+    return rig_storage.write(stored, offset, bytes, length, err);
+}
+
+/* Who reads it keeps what is there, and hears at once that there will be no more; then the room is free. */
+static void what_finds_no_room_leaves_the_store(void **state)
+{
+    (void)state;
+    struct seen first, second;
+    begin(false);
+    small_storage = rig_storage;
+    small_storage.write = write_a_bit;
+    tasks->options.storage = &small_storage;
+    read_range(&first, 0, DTR_LENGTH_UNKNOWN);
+    read_range(&second, RIG_PIECE, DTR_LENGTH_UNKNOWN);
+    turn_until(&first.ended);
+    turn_until(&second.ended);
+    assert_int_equal(first.result.code, DTR_ENO_SPACE);
+    assert_int_equal(second.result.code, DTR_ENO_SPACE);
+    assert_true(first.until > 0 && first.until <= RIG_PIECE / 2);
+    assert_memory_equal(rig_disk.bytes, rig_object, first.until);
+    dtr_reader_close(second.reader);
+    dtr_reader_close(first.reader);
+    while (dtr_tasks_find(tasks, task_id))
+        dtr_loop_turn(control, true);
+    assert_int_equal(rig_disk.bytes[1], 0); /* byte 1 of the object is not 0 */
+    small_storage.write = rig_storage.write;
+    pull_whole();
     finish();
 }
 
@@ -1018,6 +1058,7 @@ int main(void)
         cmocka_unit_test(a_reader_that_leaves_ends_the_pull),
         cmocka_unit_test(what_the_store_held_is_served_after_a_restart),
         cmocka_unit_test(who_takes_what_is_here_never_begins_a_pull),
+        cmocka_unit_test(what_finds_no_room_leaves_the_store),
         cmocka_unit_test(what_is_deleted_leaves_the_store),
         cmocka_unit_test(what_is_in_use_is_not_deleted),
         cmocka_unit_test(a_reader_keeps_what_is_not_yet_deleted),

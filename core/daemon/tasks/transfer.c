@@ -30,6 +30,7 @@ struct dtr_transfer {
     struct dtr_fetch *fetch;
     struct dtr_error result;
     bool begun, ended, paused, cancel_sent;
+    bool ours;         /* `result` is our store's */
     bool enough;       /* what was asked for is there, the rest is not wanted */
     bool told_any;     /* the first bytes were told at once */
     uint64_t told_end; /* progress is told up to here */
@@ -91,6 +92,13 @@ static void on_piece(void *context, const struct dtr_piece *piece)
 
 /* --- the end ------------------------------------------------------------------------------------------- */
 
+/* What the copy says of the bytes is about them, unless it is about the store. */
+static int from_copy(struct dtr_transfer *transfer, int rc)
+{
+    transfer->ours = transfer->ours || rc == DTR_ENO_SPACE || rc == DTR_EIO || rc == DTR_ENOMEM;
+    return rc;
+}
+
 static void free_transfer(struct dtr_transfer *transfer)
 {
     free(transfer->url);
@@ -109,7 +117,7 @@ static void drop(struct dtr_msg *msg)
 static void deliver_end(struct dtr_msg *msg)
 {
     struct dtr_transfer *transfer = dtr_container(msg, struct dtr_transfer, end);
-    struct dtr_report report = {.kind = DTR_REPORT_DONE, .error = &transfer->result};
+    struct dtr_report report = {.kind = DTR_REPORT_DONE, .error = &transfer->result, .ours = transfer->ours};
     transfer->report(transfer->context, &report);
     transfer->end.run = drop;
     dtr_loop_post(transfer->request.data, &transfer->end);
@@ -126,7 +134,7 @@ static void end(struct dtr_transfer *transfer, const struct dtr_error *err)
     /* A whole answer, or a whole piece: the writer checks it. */
     if (transfer->result.code == DTR_OK && transfer->writer && !transfer->enough) {
         bool rest = transfer->request.length == DTR_LENGTH_UNKNOWN;
-        if (dtr_writer_end(transfer->writer, rest, &tail) != DTR_OK)
+        if (from_copy(transfer, dtr_writer_end(transfer->writer, rest, &tail)) != DTR_OK)
             transfer->result = tail;
     }
     dtr_writer_close(transfer->writer);
@@ -148,7 +156,7 @@ static int on_bytes(struct dtr_transfer *transfer, const uint8_t *bytes, size_t 
     uint64_t at = dtr_writer_at(transfer->writer);
     if (wanted_end - at < length)
         length = (size_t)(wanted_end - at);
-    int rc = dtr_writer_bytes(transfer->writer, bytes, length, &err);
+    int rc = from_copy(transfer, dtr_writer_bytes(transfer->writer, bytes, length, &err));
     if (rc != DTR_OK)
         transfer->result = err;
     if (transfer->result.code != DTR_OK)
@@ -203,7 +211,7 @@ static int begin_fetch(struct dtr_transfer *transfer, struct dtr_error *err)
     if (rc == DTR_OK)
         rc = dtr_writer_piece(request->copy, request->piece_number, &writer_events, transfer,
                               &transfer->writer, err);
-    if (rc != DTR_OK)
+    if (from_copy(transfer, rc) != DTR_OK)
         return rc;
     transfer->told_end = dtr_writer_at(transfer->writer);
     return request->transport->fetch(request->transport_instance, request->data, &fetch, &fetch_sink,
@@ -258,7 +266,8 @@ static int learn(struct dtr_transfer *transfer, const struct dtr_origin_head *he
         piece_length = transfer->request.piece_length;
     if (!piece_length)
         piece_length = dtr_piece_length(total == DTR_LENGTH_UNKNOWN ? 0 : total);
-    return dtr_copy_learn(transfer->request.copy, total, piece_length, &transfer->result);
+    return from_copy(transfer,
+                     dtr_copy_learn(transfer->request.copy, total, piece_length, &transfer->result));
 }
 
 /* Not every origin minds If-Range. */

@@ -30,6 +30,7 @@ struct dtr_report {
     uint64_t offset, length;
     struct dtr_piece piece;
     const struct dtr_error *error; /* code 0: all of it arrived; status: the origin's */
+    bool ours;                     /* the error is this machine's own: its store could not take the bytes */
 };
 
 struct dtr_transfer;

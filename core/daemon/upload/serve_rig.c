@@ -1,6 +1,7 @@
 /* See serve_rig.h. */
 #include "core/daemon/upload/serve_rig.h"
 
+#include "core/base/digest.h"
 #include "core/base/str.h"
 #include "core/net/guard.h"
 #include "core/obs/metric.h"
@@ -80,7 +81,7 @@ static void begin_tasks(struct serve_rig *of)
         .control = of->control,
         .data = &of->data,
         .data_count = 1,
-        .storage = &rig_storage,
+        .storage = of->storage ? of->storage : &rig_storage,
         .transport = &rig_transport,
         .transport_instance = &of->lying,
         .origin = &rig_origin,
@@ -116,7 +117,9 @@ void serve_rig_begin(struct serve_rig *of)
 {
     struct dtr_daemon *daemon = &of->daemon;
     struct dtr_error err;
+    static const struct dtr_feature origin = {.ops = &rig_origin};
     daemon->config = &of->config;
+    daemon->origin = (struct dtr_offer){.feature = &origin, .instance = &of->script};
     daemon->parts = (struct dtr_daemon_parts){.control = of->control,
                                               .data = &of->data,
                                               .data_count = 1,
@@ -273,6 +276,38 @@ void serve_download_all(struct serve_rig *of, struct dtr_rpc_channel *channel, s
     serve_download(of, channel, received, download);
     SERVE_UNTIL(of, received->closed);
     assert_null(received->wrong);
+}
+
+/* --- files ---------------------------------------------------------------------------------------- */
+
+Common__V2__Download serve_to_file(char *path)
+{
+    Common__V2__Download download = COMMON__V2__DOWNLOAD__INIT;
+    download.url = (char *)(uintptr_t) "http://o.test/x";
+    download.has_output_path_case = COMMON__V2__DOWNLOAD__HAS_OUTPUT_PATH_OUTPUT_PATH;
+    download.output_path = path;
+    return download;
+}
+
+void serve_give_digest(Common__V2__Download *download, char text[SERVE_DIGEST])
+{
+    char hex[65];
+    dtr_sha256_hex(rig_object, RIG_SIZE, hex);
+    (void)snprintf(text, SERVE_DIGEST, "sha256:%s", hex);
+    download->has_digest_case = COMMON__V2__DOWNLOAD__HAS_DIGEST_DIGEST;
+    download->digest = text;
+}
+
+void serve_expect_file(const char *path, uint64_t offset, uint64_t length)
+{
+    uint8_t *bytes = malloc(RIG_SIZE + 1);
+    FILE *file = fopen(path, "r");
+    assert_non_null(bytes);
+    assert_non_null(file);
+    assert_int_equal(fread(bytes, 1, RIG_SIZE + 1, file), length);
+    assert_memory_equal(bytes, rig_object + offset, length);
+    (void)fclose(file);
+    free(bytes);
 }
 
 /* --- unary calls ---------------------------------------------------------------------------------- */

@@ -16,8 +16,9 @@ struct serve_rig {
     struct dtr_conf *conf;
     struct dtr_daemon_config config; /* changed by a test before serve_rig_begin() */
     struct dtr_daemon daemon;
-    struct rig_script script; /* the origin's */
-    int lying;                /* the transport's */
+    const struct dtr_storage_ops *storage; /* NULL: rig_storage */
+    struct rig_script script;              /* the origin's */
+    int lying;                             /* the transport's */
     struct dtr_addr tcp;
     char folder[64], socket[96]; /* the folder is open to all, and empty but for the socket */
     struct dtr_rpc_channel *peer, *local;
@@ -88,6 +89,14 @@ void serve_download(struct serve_rig *of, struct dtr_rpc_channel *channel, struc
 /* The same, until it has ended. */
 void serve_download_all(struct serve_rig *of, struct dtr_rpc_channel *channel, struct received *received,
                         Common__V2__Download *download);
+
+/* A request for the rig's object in this file; the path stays. */
+Common__V2__Download serve_to_file(char *path);
+/* Names the object's digest, written into `text`. */
+enum { SERVE_DIGEST = 80 };
+void serve_give_digest(Common__V2__Download *download, char text[SERVE_DIGEST]);
+/* The file has these bytes of the object and no more. */
+void serve_expect_file(const char *path, uint64_t offset, uint64_t length);
 
 /* A unary call's outcome. */
 struct answered {

@@ -80,7 +80,7 @@ int upload_new(struct dtr_daemon *daemon, struct upload **ret_upload, struct dtr
         dtr_stream_group_init(&sites[i].streams, sites[i].loop);
     }
     dtr_list_init(&upload->questions);
-    dtr_list_init(&upload->syncs);
+    dtr_list_init(&upload->spreads);
     dtr_list_init(&upload->host_syncs);
     orders_init(upload);
     int rc = dtr_addr_ip(config->storage.server.ip ? config->storage.server.ip : any,
@@ -106,6 +106,7 @@ int upload_new(struct dtr_daemon *daemon, struct upload **ret_upload, struct dtr
 struct dtr_question {
     struct dtr_list link; /* in upload->questions while it waits */
     struct dtr_msg msg;   /* to control, back to data, to control again */
+    struct dtr_msg sent;  /* to control: the bytes are released */
     struct upload *upload;
     struct dtr_loop *loop;
     void (*answered)(void *context, const struct dtr_answer *answer);
@@ -117,12 +118,21 @@ struct dtr_question {
     struct dtr_reader *reader; /* keeps the copy open */
     struct dtr_task *task;
     struct dtr_timer *timer;
-    bool open; /* the copy may be leased from */
+    bool open;   /* the copy may be leased from */
+    bool pinned; /* the task, until `sent` */
+    bool told;   /* `msg` is done with */
     /* the answer */
     int code;
     struct dtr_piece piece;
     const struct dtr_copy *copy;
+    struct dtr_extent leased; /* until it is released */
 };
+
+static void drop(struct dtr_question *question)
+{
+    if (question->told && !question->pinned)
+        free(question);
+}
 
 /* Control: the bytes are leased, or were not wanted any more. */
 static void finish(struct dtr_msg *msg)
@@ -130,7 +140,26 @@ static void finish(struct dtr_msg *msg)
     struct dtr_question *question = dtr_container(msg, struct dtr_question, msg);
     if (question->reader)
         dtr_reader_close(question->reader);
-    free(question);
+    question->told = true;
+    drop(question);
+}
+
+/* Control: the bytes have been sent, or will not be. */
+static void on_sent(struct dtr_msg *msg)
+{
+    struct dtr_question *question = dtr_container(msg, struct dtr_question, sent);
+    dtr_tasks_unpin(question->upload->daemon->tasks, question->task_id);
+    question->pinned = false;
+    drop(question);
+}
+
+/* Data thread. */
+static void on_released(void *context)
+{
+    struct dtr_question *question = context;
+    dtr_extent_release(&question->leased);
+    question->sent.run = on_sent;
+    dtr_loop_post(question->upload->daemon->parts.control, &question->sent);
 }
 
 /* Data thread: lease and hand over. */
@@ -141,16 +170,21 @@ static void deliver(struct dtr_msg *msg)
     struct dtr_extent extent;
     struct dtr_answer answer = {.code = question->code, .text = err.text, .parent_id = "", .extent = &extent};
     answer.piece = question->piece;
-    if (!question->cancelled) {
-        if (answer.code == DTR_OK)
-            answer.code =
-                dtr_copy_lease(question->copy, question->piece.offset, question->piece.length, &extent, &err);
-        if (answer.code == DTR_OK) {
-            upload_piece_leaves(&extent);
-            (void)atomic_fetch_add(&question->upload->sent_bytes, question->piece.length);
-        }
-        question->answered(question->context, &answer);
+    bool pinned = answer.code == DTR_OK;
+    if (!question->cancelled && answer.code == DTR_OK)
+        answer.code = dtr_copy_lease(question->copy, question->piece.offset, question->piece.length,
+                                     &question->leased, &err);
+    if (!question->cancelled && answer.code == DTR_OK) {
+        extent = question->leased;
+        extent.release = on_released;
+        extent.release_context = question;
+        syncs_piece_leaves(question->upload, &extent);
+        (void)atomic_fetch_add(&question->upload->sent_bytes, question->piece.length);
+    } else if (pinned) {
+        on_released(question);
     }
+    if (!question->cancelled)
+        question->answered(question->context, &answer);
     question->msg.run = finish;
     dtr_loop_post(question->upload->daemon->parts.control, &question->msg);
 }
@@ -161,17 +195,24 @@ static void settle(struct dtr_question *question, int code)
     dtr_timer_close(question->timer);
     question->timer = NULL;
     question->code = code;
+    question->pinned = code == DTR_OK;
+    if (question->pinned)
+        dtr_task_pin(question->task);
     question->msg.run = deliver;
     dtr_loop_post(question->loop, &question->msg);
 }
 
 static void look(struct dtr_question *question)
 {
-    const struct dtr_piece *piece = question->open ? dtr_task_piece(question->task, question->number) : NULL;
+    const struct dtr_piece *piece =
+        question->open ? dtr_task_sound_piece(question->task, question->number) : NULL;
     if (piece) {
         question->piece = *piece;
         question->copy = dtr_reader_copy(question->reader);
         settle(question, DTR_OK);
+    } else if (question->open && !question->upload->closing &&
+               dtr_task_prove(question->task, question->number)) {
+        return; /* it is read back first */
     } else if (question->open && (!dtr_task_pulling(question->task) || question->upload->closing)) {
         settle(question, DTR_ENOT_FOUND);
     }
@@ -300,6 +341,7 @@ void upload_stop(struct upload *upload, uint64_t limit_ms, void (*stopped)(void 
         settle(dtr_container(node, struct dtr_question, link), DTR_ENOT_FOUND);
     syncs_stop(upload);
     orders_stop(upload);
+    loads_stop(upload);
     for (size_t i = 0; i < upload->site_count; i++) {
         upload->sites[i].msg.run = stop_site;
         dtr_loop_post(upload->sites[i].loop, &upload->sites[i].msg);

@@ -4,7 +4,7 @@
  * that cuts pieces is widened, so that they come whole. With content, one piece at a time is in memory: the
  * next is read when the last has been given to the connection, and when there is room for it: all orders
  * together hold upload.contentMemory, and one that waits for room has those that stall ended. An output_path
- * is looked at first and filled last. */
+ * is looked at first and filled last. When the store fails, upload_bypass.c goes on. */
 #include "core/daemon/upload/upload_order.h"
 
 #include "core/base/digest.h"
@@ -16,7 +16,7 @@
 /* What is on other threads comes back first. */
 static bool busy(const struct order *order)
 {
-    return order->content || order->output_busy || order->settling;
+    return order->content || order->output_busy || order->settling || order->detour;
 }
 
 void orders_wait(struct upload *upload)
@@ -38,7 +38,7 @@ static void free_order(struct order *order)
 
 /* Lets go of everything but itself, when the call was given its status or is gone; of itself when it is gone.
  */
-static void release(struct order *order)
+void order_release(struct order *order)
 {
     order_leave_line(order);
     dtr_timer_close(order->deadline);
@@ -47,8 +47,13 @@ static void release(struct order *order)
         content_cancel(order->content);
     if (order->output_busy)
         output_cancel(order->output);
+    else if (order->detour) /* its bytes are not on their way into a file */
+        detour_cancel(order->detour);
     if (busy(order))
         return;
+    if (order->bypass_room > 0)
+        order_room_freed(order->room, order->bypass_room);
+    order->bypass_room = 0;
     output_drop(order->output);
     order->output = NULL;
     if (order->reader)
@@ -58,7 +63,7 @@ static void release(struct order *order)
         free_order(order);
 }
 
-static void finish(struct order *order, const struct dtr_error *err)
+void order_finish(struct order *order, const struct dtr_error *err)
 {
     if (order->over)
         return;
@@ -67,14 +72,14 @@ static void finish(struct order *order, const struct dtr_error *err)
         dtr_rpc_call_finish(order->call, DTR_RPC_OK, NULL);
     else
         order_tell_error(order->call, err);
-    release(order);
+    order_release(order);
 }
 
 static void fail(struct order *order, int code, const char *text)
 {
     struct dtr_error err;
     (void)dtr_error_set(&err, code, DTR_RETRY_NEVER, "%s", text);
-    finish(order, &err);
+    order_finish(order, &err);
 }
 
 /* --- the start: the length is known --------------------------------------------------------------- */
@@ -96,10 +101,14 @@ static void on_ended(void *context, const struct dtr_error *err)
 {
     struct order *order = context;
     order->ended = true;
-    if (err->code != DTR_OK)
-        finish(order, err);
-    else
+    if (order_may_bypass(order, err))
+        order->store = *err;
+    if (order->store.code == DTR_OK && err->code != DTR_OK)
+        order_finish(order, err);
+    else if (order->store.code == DTR_OK)
         order_advance(order);
+    else if (!order->content)
+        order_bypass(order);
 }
 
 static const struct dtr_reader_events reader_events = {on_head, on_readable, on_ended};
@@ -152,6 +161,17 @@ static int widen(struct order *order, uint64_t piece_length, struct dtr_error *e
     return read_range(order, from, to - from, err);
 }
 
+int order_start(struct order *order, const struct dtr_task_facts *facts, struct dtr_error *err)
+{
+    int rc = measure(order, facts, err);
+    if (rc != DTR_OK)
+        return rc;
+    order->piece_length = facts->piece_length;
+    order->started = true;
+    order_tell_start(order, facts);
+    return DTR_OK;
+}
+
 static void start(struct order *order, const struct dtr_task *task)
 {
     const struct dtr_task_facts *facts = dtr_task_facts(task);
@@ -159,31 +179,27 @@ static void start(struct order *order, const struct dtr_task *task)
     if (facts->content_length == DTR_LENGTH_UNKNOWN ||
         (facts->content_length > 0 && facts->piece_length == 0))
         return; /* it is told when the last byte has come */
-    int rc = measure(order, facts, &err);
+    int rc = order_start(order, facts, &err);
     if (rc == DTR_OK && order->count > 0)
         rc = widen(order, facts->piece_length, &err);
-    if (rc != DTR_OK) {
-        finish(order, &err);
-        return;
-    }
-    order->started = true;
-    order_tell_start(order, task);
+    if (rc != DTR_OK)
+        order_finish(order, &err);
 }
 
 /* --- pieces --------------------------------------------------------------------------------------- */
 
-static bool was_told(const struct order *order, uint32_t number)
+bool order_was_told(const struct order *order, uint32_t number)
 {
     uint32_t i = number - order->first;
     return order->told[i / 8] >> i % 8 & 1;
 }
 
-static void set_told(struct order *order, uint32_t number)
+void order_set_told(struct order *order, uint32_t number)
 {
     uint32_t i = number - order->first;
     order->told[i / 8] = (uint8_t)(order->told[i / 8] | 1u << i % 8);
     order->left--;
-    while (order->low < order->count && was_told(order, order->first + order->low))
+    while (order->low < order->count && order_was_told(order, order->first + order->low))
         order->low++;
 }
 
@@ -191,8 +207,8 @@ static void set_told(struct order *order, uint32_t number)
 static const struct dtr_piece *next_piece(const struct order *order, const struct dtr_task *task)
 {
     for (uint32_t i = order->low; i < order->count; i++) {
-        const struct dtr_piece *piece = dtr_task_piece(task, order->first + i);
-        if (piece && !was_told(order, piece->number))
+        const struct dtr_piece *piece = dtr_task_sound_piece(task, order->first + i);
+        if (piece && !order_was_told(order, piece->number))
             return piece;
     }
     return NULL;
@@ -201,20 +217,28 @@ static const struct dtr_piece *next_piece(const struct order *order, const struc
 static void on_content(void *context, struct dtr_rpc_out *message, const struct dtr_error *err)
 {
     struct order *order = context;
+    struct dtr_task *task = dtr_tasks_find(order->upload->daemon->tasks, order->download.task_id);
     order->content = NULL;
-    if (!message && !order->over)
-        finish(order, err);
-    if (order->over || !message) {
+    if (err->code == DTR_ECORRUPT && task && order->reader)
+        dtr_task_doubt(task, order->content_number);
+    if (!message && !order->over && order->store.code == DTR_OK)
+        order_finish(order, err);
+    if (order->over) {
         dtr_rpc_out_free(message);
-        release(order);
+        order_release(order);
         return;
     }
-    if (dtr_rpc_call_queued(order->call) == 0)
-        order->taken = 0; /* nothing waited for the caller until now */
-    order->given += order->reading;
-    (void)dtr_rpc_call_send_out(order->call, message, NULL);
-    set_told(order, order->content_number);
-    order_advance(order);
+    if (message) {
+        if (dtr_rpc_call_queued(order->call) == 0)
+            order->taken = 0; /* nothing waited for the caller until now */
+        order->given += order->reading;
+        (void)dtr_rpc_call_send_out(order->call, message, NULL);
+        order_set_told(order, order->content_number);
+    }
+    if (order->store.code != DTR_OK)
+        order_bypass(order);
+    else
+        order_advance(order);
 }
 
 /* False: it waits for room. */
@@ -223,8 +247,8 @@ static bool tell_next(struct order *order, const struct dtr_piece *piece)
     static const struct content_events events = {on_content};
     struct dtr_error err;
     if (!order->download.need_content) {
-        order_tell_piece(order, piece);
-        set_told(order, piece->number);
+        order_tell_piece(order, piece, NULL);
+        order_set_told(order, piece->number);
         return true;
     }
     if (!order_take_room(order, piece->length))
@@ -232,7 +256,7 @@ static bool tell_next(struct order *order, const struct dtr_piece *piece)
     order->content_number = piece->number;
     order->reading = piece->length;
     if (order_read_piece(order, piece, &events, order_room_freed, &err) != DTR_OK)
-        finish(order, &err);
+        order_finish(order, &err);
     return true;
 }
 
@@ -250,13 +274,13 @@ static void on_settle(struct dtr_msg *msg)
     struct order *order = dtr_container(msg, struct order, settle);
     order->settling = false;
     if (order->over) {
-        release(order);
+        order_release(order);
     } else if (order->output && !order->output_written) {
         order->output_busy = true;
         output_write(order->output, dtr_reader_copy(order->reader), order->offset, order->length,
                      digest_to_check(order));
     } else {
-        finish(order, &(struct dtr_error){0});
+        order_finish(order, &(struct dtr_error){0});
     }
 }
 
@@ -282,7 +306,9 @@ void order_advance(struct order *order)
 {
     const struct dtr_piece *piece;
     bool waits = false;
-    if (order->over || !order->reader)
+    if (!order->over && order->bypassed)
+        order_bypass_go_on(order);
+    if (order->over || !order->reader || order->store.code != DTR_OK)
         return;
     const struct dtr_task *task = order->task;
     if (!order->started)
@@ -327,7 +353,7 @@ static void on_closed(void *context, struct dtr_rpc_call *call, const struct dtr
     (void)status;
     order->call = NULL;
     order->over = true;
-    release(order);
+    order_release(order);
 }
 
 static void on_deadline(void *context)
@@ -356,7 +382,7 @@ static void begin_reading(struct order *order)
     struct dtr_error err;
     note_local(order);
     if (read_range(order, order->download.read.offset, order->download.read.length, &err) != DTR_OK)
-        finish(order, &err);
+        order_finish(order, &err);
 }
 
 static void on_output(void *context, const struct dtr_error *err)
@@ -364,11 +390,15 @@ static void on_output(void *context, const struct dtr_error *err)
     struct order *order = context;
     order->output_busy = false;
     if (!order->over && err->code != DTR_OK)
-        finish(order, err);
-    else if (!order->over && order->upload->closing && !order->reader)
+        order_finish(order, err);
+    else if (!order->over && order->upload->closing && !order->reader && !order->bypassed)
         fail(order, DTR_EUNAVAILABLE, "the daemon stops");
     if (order->over) {
-        release(order);
+        order_release(order);
+        return;
+    }
+    if (order->bypassed) {
+        order_bypass_written(order);
         return;
     }
     if (!order->reader) {
@@ -414,6 +444,8 @@ static int prepare(struct order *order, const Common__V2__Download *message, boo
     dtr_uuid(uuid);
     int rc = download_take(&order->download, message, err);
     order->download.read.named = rc == DTR_OK && dtr_mirror_names(daemon->mirror, order->download.read.url);
+    if (rc == DTR_OK && local && !order->download.read.remote_ip[0])
+        order->download.read.remote_ip = daemon->ip; /* on the socket everybody is here */
     if (rc == DTR_OK)
         rc = check_output(order, local, err);
     if (rc == DTR_OK)
@@ -447,7 +479,7 @@ void download_task(void *service, struct dtr_rpc_call *call, const struct dtr_rp
     dtr_list_add_tail(&upload->orders, &order->link);
     dtr_rpc_call_adopt(call, &events, order);
     if (prepare(order, message->download, local, &err) != DTR_OK) {
-        finish(order, &err);
+        order_finish(order, &err);
         return;
     }
     if (order->deadline)
@@ -456,5 +488,5 @@ void download_task(void *service, struct dtr_rpc_call *call, const struct dtr_rp
     if (!order->download.output_path)
         begin_reading(order);
     else if (begin_output(order, &cred, &err) != DTR_OK)
-        finish(order, &err);
+        order_finish(order, &err);
 }

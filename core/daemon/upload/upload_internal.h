@@ -41,8 +41,9 @@ struct upload {
     void (*stopped)(void *context);
     void *stopped_context;
     struct dtr_service service;
-    struct dtr_list questions; /* struct dtr_question, waiting for a piece */
-    struct dtr_list syncs;     /* struct sync, SyncPieces streams */
+    struct dtr_list questions;   /* struct dtr_question, waiting for a piece */
+    struct dtr_list spreads;     /* struct spread, the tasks that somebody has SyncPieces streams for */
+    struct dtr_timer *spreading; /* NULL before the first of them */
 
     struct dtr_list orders;           /* struct order, DownloadTask streams */
     struct upload_content content[2]; /* [1]: of the unix socket */
@@ -54,17 +55,27 @@ struct upload {
     void *ended_context;
 
     _Atomic uint64_t sent_bytes; /* to other peers; data threads add */
+    _Atomic uint32_t sending;    /* pieces on their way out */
+    _Atomic uint64_t piece_ms;   /* how long they take, a running mean */
+    _Atomic bool room_told;      /* `room` travels */
+    struct dtr_msg room;         /* data to control: fewer pieces are on their way out than there might be */
     struct dtr_list host_syncs;  /* struct host_sync, SyncHost streams */
     struct dtr_timer *sampling;  /* NULL before the first of them */
     uint64_t sampled_ms, sampled_bytes;
     uint64_t tx; /* bits/s */
 };
 
-/* upload_sync.c: handlers, and what they hear of pieces (NULL: the pull has ended) and of the end. */
+/* upload_sync.c: SyncPieces, and what its streams hear of pieces (NULL: the pull has ended) and of the end.
+ */
 void sync_pieces(void *service, struct dtr_rpc_call *call, const struct dtr_rpc_message *request);
-void sync_host(void *service, struct dtr_rpc_call *call, const struct dtr_rpc_message *request);
 void syncs_piece(struct upload *upload, const struct dtr_task *task, const struct dtr_piece *piece);
 void syncs_stop(struct upload *upload);
+/* Data thread: a piece begins to be sent; it is counted until its extent is released. */
+void syncs_piece_leaves(struct upload *upload, struct dtr_extent *extent);
+
+/* upload_load.c: SyncHost. */
+void sync_host(void *service, struct dtr_rpc_call *call, const struct dtr_rpc_message *request);
+void loads_stop(struct upload *upload);
 
 /* upload_stat.c: handlers. */
 void stat_task(void *service, struct dtr_rpc_call *call, const struct dtr_rpc_message *request);

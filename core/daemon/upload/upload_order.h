@@ -1,10 +1,10 @@
-/* A DownloadTask stream: what upload_download.c (its life), upload_room.c (its turn) and upload_tell.c (its
- * messages) share. Control
- * thread. */
+/* A DownloadTask stream: what upload_download.c (its life), upload_room.c (its turn), upload_bypass.c (its
+ * life when the store fails) and upload_tell.c (its messages) share. Control thread. */
 #ifndef DTR_DAEMON_UPLOAD_ORDER_H
 #define DTR_DAEMON_UPLOAD_ORDER_H
 
 #include "core/daemon/upload/upload_content.h"
+#include "core/daemon/upload/upload_detour.h"
 #include "core/daemon/upload/upload_internal.h"
 #include "core/daemon/upload/upload_output.h"
 #include "core/daemon/upload/upload_request.h"
@@ -45,10 +45,30 @@ struct order {
     uint64_t taken;              /* of them, at the last look for callers that stall */
     struct output *output;
     bool output_busy, output_written;
+
+    /* When the store fails. */
+    struct dtr_error store;       /* code not 0: it did */
+    bool bypassed;                /* there is no reader any more */
+    bool bypass_waits;            /* for room */
+    uint64_t bypass_room;         /* bytes of room->budget that it has meanwhile */
+    struct detour *detour;        /* NULL: none runs */
+    const struct dtr_piece *held; /* a piece that came by it and is in use; its bytes */
+    const uint8_t *held_bytes;
+    bool held_told;
+    uint64_t piece_length;
+    char version[200]; /* of what was told so far */
 };
 
 /* upload_download.c: does what can be done now. */
 void order_advance(struct order *order);
+/* The length is known: tells the start. */
+int order_start(struct order *order, const struct dtr_task_facts *facts, struct dtr_error *err);
+bool order_was_told(const struct order *order, uint32_t number);
+void order_set_told(struct order *order, uint32_t number);
+/* Gives the call its status, the first time, and lets go of what is not needed any more. */
+void order_finish(struct order *order, const struct dtr_error *err);
+/* Something came back from another thread after the call was over. */
+void order_release(struct order *order);
 
 /* upload_room.c. Room for a piece with its bytes; false: the order is in line for it, and is advanced when
  * there is some. Callers that take nothing of what they have asked for are dropped while others are in line.
@@ -60,10 +80,17 @@ void order_room_freed(void *context, uint64_t bytes);
 /* It does not want room any more; the next in line is asked. */
 void order_leave_line(struct order *order);
 
+/* upload_bypass.c: whether the bytes can do without the store that failed so; goes that way; a file's block
+ * was written, or the file has its name; the call may take more. */
+bool order_may_bypass(const struct order *order, const struct dtr_error *err);
+void order_bypass(struct order *order);
+void order_bypass_written(struct order *order);
+void order_bypass_go_on(struct order *order);
+
 /* upload_tell.c. DownloadTaskStartedResponse. */
-void order_tell_start(struct order *order, const struct dtr_task *task);
-/* DownloadPieceFinishedResponse, without content. */
-void order_tell_piece(struct order *order, const struct dtr_piece *piece);
+void order_tell_start(struct order *order, const struct dtr_task_facts *facts);
+/* DownloadPieceFinishedResponse; with its content unless that is NULL. */
+void order_tell_piece(struct order *order, const struct dtr_piece *piece, const uint8_t *content);
 /* The same with its content, which comes by order->content; `events` and context, `freed` and the order's
  * room as for content_read(). */
 int order_read_piece(struct order *order, const struct dtr_piece *piece, const struct content_events *events,

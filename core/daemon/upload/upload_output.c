@@ -171,6 +171,31 @@ static void run_write(struct dtr_job *job)
     act_as_self(&acting);
 }
 
+static void run_block(struct dtr_job *job)
+{
+    struct output *output = dtr_container(job, struct output, job);
+    struct acting acting;
+    int rc = cancelled(output);
+    if (rc != DTR_OK || act_as(&output->request.cred, &acting, &output->result) != DTR_OK)
+        return;
+    if (output->offset == 0)
+        rc = dtr_newfile_reserve(output->file, output->length, &output->result);
+    if (rc == DTR_OK)
+        (void)dtr_newfile_write(output->file, output->offset, output->extent.data,
+                                (size_t)output->extent.length, &output->result);
+    act_as_self(&acting);
+}
+
+static void run_name(struct dtr_job *job)
+{
+    struct output *output = dtr_container(job, struct output, job);
+    struct acting acting;
+    if (cancelled(output) != DTR_OK || act_as(&output->request.cred, &acting, &output->result) != DTR_OK)
+        return;
+    (void)dtr_newfile_commit(output->file, &output->result);
+    act_as_self(&acting);
+}
+
 /* The last one: nobody waits for it. */
 static void run_drop(struct dtr_job *job)
 {
@@ -266,6 +291,29 @@ void output_write(struct output *output, const struct dtr_copy *copy, uint64_t o
     output->length = length;
     output->msg.run = lease;
     dtr_loop_post(output->request.data, &output->msg);
+}
+
+/* `done` comes later, also when no worker takes it. */
+static void give(struct output *output, void (*run)(struct dtr_job *job))
+{
+    output->job.run = run;
+    output->job.done = on_done;
+    output->msg.run = tell_done;
+    if (dtr_pool_submit(output->request.pool, &output->job, &output->result) != DTR_OK)
+        dtr_loop_post(output->request.control, &output->msg);
+}
+
+void output_block(struct output *output, uint64_t total, uint64_t at, const uint8_t *bytes, size_t length)
+{
+    output->length = total;
+    output->offset = at;
+    output->extent = (struct dtr_extent){.fd = -1, .data = bytes, .length = length};
+    give(output, run_block);
+}
+
+void output_name(struct output *output)
+{
+    give(output, run_name);
 }
 
 void output_cancel(struct output *output)

@@ -18,24 +18,16 @@
 enum { SOMEBODY = 4711 };
 
 static struct received got;
-static char output[128], digest[80];
+static char output[128], digest[SERVE_DIGEST];
 
 static Common__V2__Download to_file(void)
 {
-    Common__V2__Download download = COMMON__V2__DOWNLOAD__INIT;
-    download.url = (char *)(uintptr_t) "http://o.test/x";
-    download.has_output_path_case = COMMON__V2__DOWNLOAD__HAS_OUTPUT_PATH_OUTPUT_PATH;
-    download.output_path = output;
-    return download;
+    return serve_to_file(output);
 }
 
 static void give_digest(Common__V2__Download *download)
 {
-    char hex[65];
-    dtr_sha256_hex(rig_object, RIG_SIZE, hex);
-    (void)snprintf(digest, sizeof(digest), "sha256:%s", hex);
-    download->has_digest_case = COMMON__V2__DOWNLOAD__HAS_DIGEST_DIGEST;
-    download->digest = digest;
+    serve_give_digest(download, digest);
 }
 
 /* Names in the folder, the socket not counted. */
@@ -52,14 +44,7 @@ static int entries(void)
 
 static void expect_bytes(uint64_t offset, uint64_t length)
 {
-    uint8_t *bytes = malloc(RIG_SIZE + 1);
-    FILE *file = fopen(output, "r");
-    assert_non_null(bytes);
-    assert_non_null(file);
-    assert_int_equal(fread(bytes, 1, RIG_SIZE + 1, file), length);
-    assert_memory_equal(bytes, rig_object + offset, length);
-    (void)fclose(file);
-    free(bytes);
+    serve_expect_file(output, offset, length);
 }
 
 static void put(const char *text)

@@ -221,6 +221,21 @@ static int take_output(struct download *download, const Common__V2__Download *me
     return download->output_path ? DTR_OK : no_memory(err);
 }
 
+/* Schedulers refuse one that is no address. */
+static int take_remote_ip(struct download *download, const Common__V2__Download *message,
+                          struct dtr_error *err)
+{
+    const char *ip = given(message->has_remote_ip_case, message->remote_ip);
+    char text[DTR_ADDR_TEXT] = "";
+    struct dtr_addr addr;
+    if (ip[0] && dtr_addr_ip(ip, 0, &addr, NULL) != DTR_OK)
+        return refuse(err, "remote_ip: it is no IP address");
+    if (ip[0])
+        dtr_addr_ip_text(&addr, text);
+    download->read.remote_ip = keep(download, text);
+    return download->read.remote_ip ? DTR_OK : no_memory(err);
+}
+
 static int take_limits(struct download *download, const Common__V2__Download *message, struct dtr_error *err)
 {
     const Google__Protobuf__Duration *timeout = message->timeout;
@@ -248,7 +263,8 @@ static int take_limits(struct download *download, const Common__V2__Download *me
 int download_take(struct download *download, const Common__V2__Download *message, struct dtr_error *err)
 {
     static int (*const steps[])(struct download *, const Common__V2__Download *, struct dtr_error *) = {
-        take_limits, take_url, take_filter, take_name, take_digest, take_headers, take_range, take_output};
+        take_limits,  take_url,   take_filter, take_name,     take_digest,
+        take_headers, take_range, take_output, take_remote_ip};
     int rc = DTR_OK;
     *download = (struct download){0};
     if (!message)

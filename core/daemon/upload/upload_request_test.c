@@ -258,6 +258,31 @@ static void a_blob_has_its_digest(void **state)
     download_free(&download);
 }
 
+static void set_remote_ip(const char *ip)
+{
+    message.has_remote_ip_case = COMMON__V2__DOWNLOAD__HAS_REMOTE_IP_REMOTE_IP;
+    message.remote_ip = (char *)(uintptr_t)ip;
+}
+
+/* Schedulers refuse a register with another. */
+static void who_asked_is_an_address(void **state)
+{
+    static const struct {
+        const char *given, *taken;
+    } good[] = {{"", ""}, {"10.0.0.7", "10.0.0.7"}, {"[fd00::1]", "fd00::1"}};
+    struct download download;
+    (void)state;
+    begin();
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+        set_remote_ip(good[i].given);
+        assert_int_equal(download_take(&download, &message, NULL), DTR_OK);
+        assert_string_equal(download.read.remote_ip, good[i].taken);
+        download_free(&download);
+    }
+    set_remote_ip("node1");
+    expect(DTR_EINVALID, "remote_ip: it is no IP address");
+}
+
 /* A string of a message is UTF-8: others refuse the whole message for one byte that is not. */
 static void headers_for_messages_are_ascii(void **state)
 {
@@ -274,10 +299,9 @@ static void headers_for_messages_are_ascii(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(headers_for_messages_are_ascii),
-        cmocka_unit_test(what_is_wrong_is_named),
-        cmocka_unit_test(it_becomes_a_read_request),
-        cmocka_unit_test(a_blob_has_its_digest),
+        cmocka_unit_test(headers_for_messages_are_ascii), cmocka_unit_test(what_is_wrong_is_named),
+        cmocka_unit_test(it_becomes_a_read_request),      cmocka_unit_test(a_blob_has_its_digest),
+        cmocka_unit_test(who_asked_is_an_address),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,38 +1,40 @@
-/* What other peers keep open while they take pieces from here: SyncPieces, which tells of each piece as it
- * becomes available, and SyncHost, which tells how much of this host's sending is in use (wire page 3.6). */
+/* SyncPieces: tells the children of a task of each piece that is here (wire page 3.6). Which of several is
+ * told first is decided in core/brain/spread.h. */
 #include "core/base/clock.h"
 #include "core/base/str.h"
 #include "core/brain/geometry.h"
-#include "core/daemon/talk/talk.h"
+#include "core/brain/spread.h"
 #include "core/daemon/tasks/counts.h"
 #include "core/daemon/upload/upload_internal.h"
 #include "core/obs/metric.h"
 #include "proto/dfdaemon.pb-c.h"
 #include <stdlib.h>
 
-enum {
-    PIECES_MOST = 1 << 18, /* numbers that a child may ask for while the object's length is not known */
-    SAMPLE_MS = 1000,
-    SAMPLE_OLD_MS = 5000, /* nobody has looked for so long: what was sent before says nothing of now */
-    HOST_QUEUE_MOST =
-        4 << 10, /* bytes; a child that does not read hears of the next change it has room for */
-};
+enum { PIECES_MOST = 1 << 18 }; /* numbers that a child may ask for while the object's length is not known */
 
-/* --- SyncPieces --------------------------------------------------------------------------------- */
+/* The children of one task. */
+struct spread {
+    struct dtr_list link;
+    struct upload *upload;
+    struct dtr_spread *brain;
+    struct dtr_list syncs;
+    char task_id[DTR_TASK_ID_LENGTH + 1];
+};
 
 struct sync {
     struct dtr_list link;
-    struct upload *upload;
+    struct spread *spread;
+    struct dtr_spread_child *child; /* NULL: all was told */
     struct dtr_rpc_call *call;
-    char task_id[DTR_TASK_ID_LENGTH + 1];
-    uint32_t *wanted; /* numbers not told yet */
-    size_t count;
     struct dtr_series *gauge;
+    bool last; /* no more pieces will come */
 };
+
+/* --- telling ------------------------------------------------------------------------------------ */
 
 static void tell(struct sync *sync, const struct dtr_piece *piece)
 {
-    struct dtr_daemon *daemon = sync->upload->daemon;
+    struct dtr_daemon *daemon = sync->spread->upload->daemon;
     Dfdaemon__V2__SyncPiecesResponse response = DFDAEMON__V2__SYNC_PIECES_RESPONSE__INIT;
     response.number = piece->number;
     response.offset = piece->offset;
@@ -43,42 +45,177 @@ static void tell(struct sync *sync, const struct dtr_piece *piece)
     (void)dtr_rpc_call_send(sync->call, &response.base, NULL);
 }
 
-/* Tells what is there by now; ends when nothing is missing or nothing more will come. */
-static void advance(struct sync *sync, const struct dtr_task *task, bool last)
+static void leave(struct sync *sync)
 {
-    size_t kept = 0;
-    for (size_t i = 0; i < sync->count; i++) {
-        const struct dtr_piece *piece = dtr_task_piece(task, sync->wanted[i]);
-        if (piece)
-            tell(sync, piece);
-        else
-            sync->wanted[kept++] = sync->wanted[i];
-    }
-    sync->count = kept;
-    if (kept == 0 || last) {
-        dtr_list_remove(&sync->link);
+    dtr_spread_leave(sync->spread->brain, dtr_now_ms(), sync->child);
+    sync->child = NULL;
+}
+
+/* Ends the streams of those to whom nothing is left to tell. */
+static void end_told(struct spread *spread)
+{
+    dtr_list_each_safe (node, &spread->syncs) {
+        struct sync *sync = dtr_container(node, struct sync, link);
+        if (!sync->child)
+            continue;
+        bool all = dtr_spread_missing(sync->child) == 0;
+        if (!all && !(sync->last && dtr_spread_held(sync->child) == 0))
+            continue;
+        leave(sync);
         dtr_rpc_call_finish(sync->call, DTR_RPC_OK, NULL);
     }
 }
 
-void syncs_piece(struct upload *upload, const struct dtr_task *task, const struct dtr_piece *piece)
+static void arm(struct upload *upload)
 {
-    dtr_list_each_safe (node, &upload->syncs) {
-        struct sync *sync = dtr_container(node, struct sync, link);
-        if (strcmp(sync->task_id, dtr_task_id_of(task)) == 0)
-            advance(sync, task, !piece);
+    uint64_t wake = UINT64_MAX, now = dtr_now_ms();
+    if (!upload->spreading)
+        return; /* it stops */
+    dtr_list_each (node, &upload->spreads) {
+        uint64_t at = dtr_spread_wake_ms(dtr_container(node, struct spread, link)->brain);
+        wake = at < wake ? at : wake;
+    }
+    dtr_timer_set(upload->spreading, wake == UINT64_MAX ? DTR_TIMER_OFF : wake > now ? wake - now : 0);
+}
+
+static void drain(struct spread *spread)
+{
+    const struct dtr_task *task = dtr_tasks_find(spread->upload->daemon->tasks, spread->task_id);
+    struct dtr_spread_tell next;
+    while (dtr_spread_next(spread->brain, &next)) {
+        const struct dtr_piece *piece = task ? dtr_task_piece(task, next.number) : NULL;
+        if (piece)
+            tell(next.who, piece);
+    }
+    end_told(spread);
+    while (dtr_spread_next(spread->brain, &next)) { /* one that is alone now is told everything */
+        const struct dtr_piece *piece = task ? dtr_task_piece(task, next.number) : NULL;
+        if (piece)
+            tell(next.who, piece);
+    }
+    arm(spread->upload);
+}
+
+static void hear_sending(struct spread *spread)
+{
+    struct upload *upload = spread->upload;
+    dtr_spread_sending(spread->brain, dtr_now_ms(), atomic_load(&upload->sending),
+                       atomic_load(&upload->piece_ms));
+}
+
+static void on_spreading(void *context)
+{
+    struct upload *upload = context;
+    dtr_list_each_safe (node, &upload->spreads) {
+        struct spread *spread = dtr_container(node, struct spread, link);
+        hear_sending(spread);
+        dtr_spread_tick(spread->brain, dtr_now_ms());
+        drain(spread);
     }
 }
+
+/* Control: there is room for more on the way out. */
+static void on_room(struct dtr_msg *msg)
+{
+    struct upload *upload = dtr_container(msg, struct upload, room);
+    atomic_store(&upload->room_told, false);
+    dtr_list_each_safe (node, &upload->spreads) {
+        struct spread *spread = dtr_container(node, struct spread, link);
+        hear_sending(spread);
+        drain(spread);
+    }
+}
+
+/* Any thread. */
+static void on_left(void *context, uint64_t ms)
+{
+    struct upload *upload = context;
+    uint64_t mean = atomic_load(&upload->piece_ms);
+    atomic_store(&upload->piece_ms, mean ? (mean * 7 + ms) / 8 : ms);
+    if (atomic_fetch_sub(&upload->sending, 1) <= DTR_SPREAD_BUSY &&
+        !atomic_exchange(&upload->room_told, true)) {
+        upload->room.run = on_room;
+        dtr_loop_post(upload->daemon->parts.control, &upload->room);
+    }
+}
+
+void syncs_piece_leaves(struct upload *upload, struct dtr_extent *extent)
+{
+    if (upload_piece_leaves(extent, on_left, upload))
+        (void)atomic_fetch_add(&upload->sending, 1);
+}
+
+/* --- spreads ------------------------------------------------------------------------------------ */
+
+static struct spread *find(struct upload *upload, const char *task_id)
+{
+    dtr_list_each (node, &upload->spreads) {
+        struct spread *spread = dtr_container(node, struct spread, link);
+        if (strcmp(spread->task_id, task_id) == 0)
+            return spread;
+    }
+    return NULL;
+}
+
+static void spread_free(struct spread *spread)
+{
+    dtr_list_remove(&spread->link);
+    dtr_spread_free(spread->brain);
+    free(spread);
+}
+
+/* With the pieces that are here. */
+static struct spread *spread_new(struct upload *upload, const struct dtr_task *task)
+{
+    struct spread *spread = calloc(1, sizeof(*spread));
+    if (spread)
+        spread->brain = dtr_spread_new();
+    if (!spread || !spread->brain) {
+        free(spread);
+        return NULL;
+    }
+    spread->upload = upload;
+    (void)dtr_copy_text(spread->task_id, sizeof(spread->task_id), dtr_task_id_of(task));
+    dtr_list_init(&spread->syncs);
+    dtr_list_add_tail(&upload->spreads, &spread->link);
+    for (uint32_t n = 0; n < dtr_task_piece_limit(task); n++)
+        if (dtr_task_piece(task, n))
+            (void)dtr_spread_piece(spread->brain, dtr_now_ms(), n);
+    return spread;
+}
+
+void syncs_piece(struct upload *upload, const struct dtr_task *task, const struct dtr_piece *piece)
+{
+    struct spread *spread = find(upload, dtr_task_id_of(task));
+    if (!spread)
+        return;
+    if (piece && dtr_task_piece(task, piece->number)) /* else it was found damaged */
+        (void)dtr_spread_piece(spread->brain, dtr_now_ms(), piece->number);
+    else if (!piece)
+        dtr_list_each (node, &spread->syncs)
+            dtr_container(node, struct sync, link)->last = true;
+    drain(spread);
+}
+
+/* --- streams ------------------------------------------------------------------------------------ */
 
 static void on_sync_closed(void *context, struct dtr_rpc_call *call, const struct dtr_rpc_status *status)
 {
     struct sync *sync = context;
+    struct spread *spread = sync->spread;
+    struct upload *upload = spread->upload;
     (void)call;
     (void)status;
     dtr_list_remove(&sync->link);
     dtr_series_add(sync->gauge, -1);
-    free(sync->wanted);
+    if (sync->child)
+        leave(sync);
     free(sync);
+    if (dtr_list_empty(&spread->syncs))
+        spread_free(spread);
+    else
+        drain(spread);
+    arm(upload);
 }
 
 /* How many numbers are too many: each is kept, and looked at for every piece that comes. */
@@ -89,10 +226,43 @@ static uint64_t most_pieces(const struct dtr_task *task)
     return known ? dtr_piece_count(facts->content_length, facts->piece_length) : PIECES_MOST;
 }
 
+static bool numbers_fit(const Dfdaemon__V2__SyncPiecesRequest *message, uint64_t most)
+{
+    for (size_t i = 0; i < message->n_interested_piece_numbers; i++) {
+        if (message->interested_piece_numbers[i] >= most)
+            return false;
+    }
+    return message->n_interested_piece_numbers <= most;
+}
+
 static void refuse_sync(struct dtr_rpc_call *call, enum dtr_rpc_code code, const char *text)
 {
     (void)upload_begins(NULL);
     dtr_rpc_call_finish(call, code, text);
+}
+
+static struct sync *sync_new(struct upload *upload, const struct dtr_task *task,
+                             const Dfdaemon__V2__SyncPiecesRequest *message)
+{
+    struct spread *spread = find(upload, dtr_task_id_of(task));
+    struct sync *sync = calloc(1, sizeof(*sync));
+    struct dtr_error err;
+    bool timer = upload->spreading || dtr_timer_open(upload->daemon->parts.control, on_spreading, upload,
+                                                     &upload->spreading, &err) == DTR_OK;
+    if (!spread)
+        spread = spread_new(upload, task);
+    if (sync && spread && timer)
+        sync->child = dtr_spread_join(spread->brain, dtr_now_ms(), sync, message->interested_piece_numbers,
+                                      message->n_interested_piece_numbers);
+    if (sync && sync->child) {
+        sync->spread = spread;
+        dtr_list_add_tail(&spread->syncs, &sync->link);
+        return sync;
+    }
+    free(sync);
+    if (spread && dtr_list_empty(&spread->syncs))
+        spread_free(spread);
+    return NULL;
 }
 
 void sync_pieces(void *service, struct dtr_rpc_call *call, const struct dtr_rpc_message *request)
@@ -101,152 +271,36 @@ void sync_pieces(void *service, struct dtr_rpc_call *call, const struct dtr_rpc_
     struct dtr_daemon *daemon = service;
     const Dfdaemon__V2__SyncPiecesRequest *message = (const void *)request->message;
     struct dtr_task *task = daemon->upload->closing ? NULL : dtr_tasks_find(daemon->tasks, message->task_id);
-    struct sync *sync = NULL;
     if (!task || message->n_interested_piece_numbers == 0) {
         refuse_sync(call, DTR_RPC_INTERNAL, task ? "no piece is asked for" : "this task is not here");
         return;
     }
-    if (message->n_interested_piece_numbers > most_pieces(task)) {
+    if (!numbers_fit(message, most_pieces(task))) {
         refuse_sync(call, DTR_RPC_INVALID_ARGUMENT,
                     "interested_piece_numbers: there are more of them than the task has pieces");
         return;
     }
-    sync = calloc(1, sizeof(*sync));
-    if (sync)
-        sync->wanted = calloc(message->n_interested_piece_numbers, sizeof(*sync->wanted));
-    if (!sync || !sync->wanted) {
-        free(sync);
+    struct sync *sync = sync_new(daemon->upload, task, message);
+    if (!sync) {
         refuse_sync(call, DTR_RPC_RESOURCE_EXHAUSTED, "out of memory for a list of pieces");
         return;
     }
-    sync->upload = daemon->upload;
     sync->gauge = upload_begins(task);
     sync->call = call;
-    sync->count = message->n_interested_piece_numbers;
-    memcpy(sync->wanted, message->interested_piece_numbers, sync->count * sizeof(*sync->wanted));
-    (void)dtr_copy_text(sync->task_id, sizeof(sync->task_id), message->task_id);
-    dtr_list_add_tail(&daemon->upload->syncs, &sync->link);
+    sync->last = !dtr_task_pulling(task);
     dtr_rpc_call_adopt(call, &events, sync);
     dtr_rpc_call_headers(call); /* at once: the child waits 10 s for them (wire page 3.6) */
-    advance(sync, task, !dtr_task_pulling(task));
-}
-
-/* --- SyncHost ----------------------------------------------------------------------------------- */
-
-struct host_sync {
-    struct dtr_list link;
-    struct upload *upload;
-    struct dtr_rpc_call *call;
-    uint64_t told; /* bits/s */
-};
-
-/* Only what a child looks at: this host's sending, all of it and in use. */
-static void tell_host(struct host_sync *sync, uint64_t max_tx)
-{
-    Common__V2__Host host = COMMON__V2__HOST__INIT;
-    Common__V2__Network network = COMMON__V2__NETWORK__INIT;
-    network.max_tx_bandwidth = max_tx;
-    network.has_tx_bandwidth_case = COMMON__V2__NETWORK__HAS_TX_BANDWIDTH_TX_BANDWIDTH;
-    network.tx_bandwidth = sync->told = sync->upload->tx;
-    host.network = &network;
-    (void)dtr_rpc_call_send(sync->call, &host.base, NULL);
-}
-
-static uint64_t max_tx(const struct upload *upload)
-{
-    struct host_facts facts;
-    talk_fill_host(upload->daemon, &facts);
-    return facts.network.max_tx_bandwidth;
-}
-
-/* Bits per second given to peers since the last look, half of it from the looks before: pieces are counted
- * when they begin to be sent, so that a single look sees bursts. */
-static void sample(struct upload *upload, uint64_t limit)
-{
-    uint64_t now = dtr_now_ms(), bytes = atomic_load(&upload->sent_bytes);
-    uint64_t passed = now - upload->sampled_ms, bits = (bytes - upload->sampled_bytes) * 8;
-    if (passed > SAMPLE_OLD_MS)
-        upload->tx = 0;
-    else if (passed > 0)
-        upload->tx = (upload->tx + bits * 1000 / passed) / 2;
-    if (upload->tx < 1000)
-        upload->tx = 0;
-    if (upload->tx > limit)
-        upload->tx = limit;
-    upload->sampled_ms = now;
-    upload->sampled_bytes = bytes;
-}
-
-static void on_sample(void *context)
-{
-    struct upload *upload = context;
-    if (dtr_list_empty(&upload->host_syncs))
-        return; /* the next one starts it again */
-    uint64_t limit = max_tx(upload);
-    sample(upload, limit);
-    dtr_list_each (node, &upload->host_syncs) {
-        struct host_sync *sync = dtr_container(node, struct host_sync, link);
-        if (sync->told != upload->tx && dtr_rpc_call_queued(sync->call) < HOST_QUEUE_MOST)
-            tell_host(sync, limit);
-    }
-    dtr_timer_set(upload->sampling, SAMPLE_MS);
-}
-
-static void on_host_closed(void *context, struct dtr_rpc_call *call, const struct dtr_rpc_status *status)
-{
-    struct host_sync *sync = context;
-    (void)call;
-    (void)status;
-    dtr_list_remove(&sync->link);
-    free(sync);
-}
-
-static int begin_sampling(struct upload *upload, struct dtr_error *err)
-{
-    int rc = DTR_OK;
-    if (!dtr_list_empty(&upload->host_syncs))
-        return DTR_OK;
-    if (!upload->sampling)
-        rc = dtr_timer_open(upload->daemon->parts.control, on_sample, upload, &upload->sampling, err);
-    if (rc == DTR_OK)
-        dtr_timer_set(upload->sampling, SAMPLE_MS);
-    return rc;
-}
-
-void sync_host(void *service, struct dtr_rpc_call *call, const struct dtr_rpc_message *request)
-{
-    static const struct dtr_rpc_events events = {.closed = on_host_closed};
-    struct upload *upload = ((struct dtr_daemon *)service)->upload;
-    struct host_sync *sync = upload->closing ? NULL : calloc(1, sizeof(*sync));
-    struct dtr_error err = {.code = upload->closing ? DTR_EUNAVAILABLE : DTR_ENOMEM,
-                            .text = "this daemon takes no more children now"};
-    (void)request;
-    if (!sync || begin_sampling(upload, &err) != DTR_OK) {
-        free(sync);
-        dtr_rpc_call_fail(call, &err);
-        return;
-    }
-    *sync = (struct host_sync){.upload = upload, .call = call};
-    if (dtr_list_empty(&upload->host_syncs))
-        sample(upload, UINT64_MAX);
-    dtr_list_add_tail(&upload->host_syncs, &sync->link);
-    dtr_rpc_call_adopt(call, &events, sync);
-    dtr_rpc_call_headers(call);
-    tell_host(sync, max_tx(upload));
+    drain(sync->spread);
 }
 
 void syncs_stop(struct upload *upload)
 {
-    dtr_timer_close(upload->sampling);
-    upload->sampling = NULL;
-    dtr_list_each_safe (node, &upload->syncs) {
-        struct sync *sync = dtr_container(node, struct sync, link);
-        dtr_list_remove(&sync->link);
-        dtr_rpc_call_finish(sync->call, DTR_RPC_UNAVAILABLE, "the daemon stops");
-    }
-    dtr_list_each_safe (node, &upload->host_syncs) {
-        struct host_sync *sync = dtr_container(node, struct host_sync, link);
-        dtr_list_remove(&sync->link);
-        dtr_rpc_call_finish(sync->call, DTR_RPC_OK, NULL);
+    dtr_timer_close(upload->spreading);
+    upload->spreading = NULL;
+    dtr_list_each (node, &upload->spreads) {
+        struct spread *spread = dtr_container(node, struct spread, link);
+        dtr_list_each (at, &spread->syncs)
+            dtr_rpc_call_finish(dtr_container(at, struct sync, link)->call, DTR_RPC_UNAVAILABLE,
+                                "the daemon stops");
     }
 }

@@ -153,7 +153,7 @@ static struct {
     int announced;
     struct dtr_rpc_call *pieces, *host; /* the child's streams, while they are open */
     int pieces_asked, host_asked;
-    char registered_filter[64];
+    char registered_filter[64], registered_ip[64];
     uint32_t priority;
     uint64_t piece_length;
     bool finished;
@@ -207,6 +207,8 @@ static void offer_parent(struct dtr_rpc_call *call)
 static void note_register(const Common__V2__Download *download)
 {
     world.priority = (uint32_t)download->priority;
+    (void)snprintf(world.registered_ip, sizeof(world.registered_ip), "%s",
+                   download->has_remote_ip_case ? download->remote_ip : "");
     world.piece_length = download->has_piece_length_case ? download->piece_length : 0;
     for (size_t i = 0; i < download->n_filtered_query_params; i++) {
         size_t length = strlen(world.registered_filter);
@@ -354,6 +356,7 @@ static void a_child_ranks_by_what_its_parent_says(void **state)
     SERVE_UNTIL(&rig, world.finished && dtr_rpc_server_connections(world.parent.server) == 0);
     assert_int_equal(world.host_asked, 1);
     assert_string_equal(world.registered_filter, " sig");
+    assert_string_equal(world.registered_ip, "127.0.0.1"); /* who asked is here, and said no more */
     assert_int_equal(world.priority, 5);
     assert_int_equal(world.piece_length, RIG_PIECE);
     end_world();

@@ -70,9 +70,8 @@ static void fill_outlines(const struct order *order, const struct dtr_task_facts
     started->pieces = outlines->pointers;
 }
 
-void order_tell_start(struct order *order, const struct dtr_task *task)
+void order_tell_start(struct order *order, const struct dtr_task_facts *facts)
 {
-    const struct dtr_task_facts *facts = dtr_task_facts(task);
     Dfdaemon__V2__DownloadTaskResponse response;
     Started started = DFDAEMON__V2__DOWNLOAD_TASK_STARTED_RESPONSE__INIT;
     Common__V2__Range range = COMMON__V2__RANGE__INIT;
@@ -132,7 +131,7 @@ static void fill_piece(const struct order *order, const struct dtr_piece *piece,
                                                                 : (Common__V2__TrafficType)piece->traffic;
 }
 
-void order_tell_piece(struct order *order, const struct dtr_piece *piece)
+void order_tell_piece(struct order *order, const struct dtr_piece *piece, const uint8_t *content)
 {
     Dfdaemon__V2__DownloadTaskResponse response;
     Dfdaemon__V2__DownloadPieceFinishedResponse finished =
@@ -141,6 +140,11 @@ void order_tell_piece(struct order *order, const struct dtr_piece *piece)
     fill_response(order, &response);
     fill_piece(order, piece, &told);
     finished.piece = &told.message;
+    if (content) {
+        told.message.has_content_case = COMMON__V2__PIECE__HAS_CONTENT_CONTENT;
+        told.message.content =
+            (ProtobufCBinaryData){.len = (size_t)piece->length, .data = (uint8_t *)(uintptr_t)content};
+    }
     response.response_case = DFDAEMON__V2__DOWNLOAD_TASK_RESPONSE__RESPONSE_DOWNLOAD_PIECE_FINISHED_RESPONSE;
     response.download_piece_finished_response = &finished;
     (void)dtr_rpc_call_send(order->call, &response.base, NULL);

@@ -100,13 +100,14 @@ class Role:
         self.darter = darter
         self.node = node
         self.arguments = list(arguments)
+        self.wrapper = []  # a command that runs the program
         self.process = None
         node.write(self.config_path, yaml(config))
 
     def launch(self):
         """Starts the process without waiting until it serves."""
         arguments = ["--config", self.config_path, *self.arguments]
-        self.process = self.node.start(self.command, self.darter, self.command, *arguments)
+        self.process = self.node.start(self.command, *self.wrapper, self.darter, self.command, *arguments)
 
     def start(self, seconds=15):
         self.launch()

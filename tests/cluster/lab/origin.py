@@ -29,6 +29,7 @@ class Fault:
     """What goes wrong, for the next `times` GETs (None: for all) of whichever file.
 
     status   answer with this status and a short body
+    location   with this Location
     late     send nothing at all until release() is called
     close    close the connection after this many bytes of the body
     stall    stop sending after this many bytes until release() is called
@@ -37,9 +38,10 @@ class Fault:
     """
 
     def __init__(
-        self, status=None, late=False, close=None, stall=None, flip=None, ignore_range=False, times=None
+        self, status=None, location=None, late=False, close=None, stall=None, flip=None, ignore_range=False, times=None
     ):
         self.status = status
+        self.location = location
         self.late = late
         self.close = close
         self.stall = stall
@@ -192,6 +194,8 @@ class _Handler(BaseHTTPRequestHandler):
         text = b"refused by the test\n"
         self.send_response(status)
         self.send_header("Content-Length", str(len(text)))
+        if fault and fault.location:
+            self.send_header("Location", fault.location)
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(text)
