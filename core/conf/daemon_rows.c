@@ -8,7 +8,7 @@ enum { HEADERS_MAX = 32 }; /* of backend.requestHeader */
 
 #define RATE_LATER      DTR_LATER("rates are not limited")
 #define ANNOUNCED_ONLY  DTR_PARTLY("schedulers are told of it, but the bytes are not limited")
-#define GC_LATER        DTR_LATER("the store is not cleaned by age or disk use")
+#define GC_LATER        DTR_LATER("there are no tasks of this kind yet")
 #define MANAGER_LATER   DTR_LATER("the daemon does not talk to a manager; dynconfig.yaml names the schedulers")
 #define TRACING_LATER   DTR_LATER("no traces are sent")
 #define OBJECT_LATER    DTR_LATER("objects are not uploaded")
@@ -68,9 +68,9 @@ static const struct dtr_conf_row rows[] = {
      .initial = "/var/run/dragonfly/dfdaemon.sock", .check = dtr_value_check_socket,
      .help = "Unix socket for dfget and other local tools"},
     {DTR_INT("download.server.requestRateLimit", download.server.request_rate_limit), .initial = "400",
-     .unit = "requests/s", POSITIVE, RATE_LATER, .help = "Requests on the unix socket"},
+     .unit = "requests/s", POSITIVE, .help = "Requests on the unix socket"},
     {DTR_INT("download.server.requestBufferSize", download.server.request_buffer_size), .initial = "50",
-     .unit = "requests", POSITIVE, RATE_LATER, .help = "Requests that may wait on the unix socket"},
+     .unit = "requests", POSITIVE, .help = "Requests that may wait on the unix socket"},
     {DTR_STRING("download.protocol", download.protocol), .initial = "tcp", .words = "tcp|quic",
      DTR_LATER("pieces go over TCP, whatever is set"), .help = "How pieces travel between peers"},
     {DTR_SIZE("download.bandwidthLimit", download.bandwidth_limit), .initial = "50GB", .unit = "per second",
@@ -99,9 +99,9 @@ static const struct dtr_conf_row rows[] = {
     {DTR_STRING("upload.server.cert", upload.server.tls.cert), .help = CERT_HELP("callers")},
     {DTR_STRING("upload.server.key", upload.server.tls.key), .help = KEY_HELP},
     {DTR_INT("upload.server.requestRateLimit", upload.server.request_rate_limit), .initial = "400",
-     .unit = "requests/s", POSITIVE, RATE_LATER, .help = "Requests from peers"},
+     .unit = "requests/s", POSITIVE, .help = "Requests from peers"},
     {DTR_INT("upload.server.requestBufferSize", upload.server.request_buffer_size), .initial = "50",
-     .unit = "requests", POSITIVE, RATE_LATER, .help = "Requests from peers that may wait"},
+     .unit = "requests", POSITIVE, .help = "Requests from peers that may wait"},
     {DTR_STRING("upload.client.caCert", upload.client.tls.ca_cert), .help = CA_HELP("peers")},
     {DTR_STRING("upload.client.cert", upload.client.tls.cert), .help = CERT_HELP("peers")},
     {DTR_STRING("upload.client.key", upload.client.tls.key), .help = KEY_HELP},
@@ -109,6 +109,10 @@ static const struct dtr_conf_row rows[] = {
      .help = "Download only: schedulers are told to name this host to no other peer"},
     {DTR_SIZE("upload.bandwidthLimit", upload.bandwidth_limit), .initial = "50GB", .unit = "per second",
      POSITIVE, .reloadable = true, ANNOUNCED_ONLY, .help = "Bytes that go out to peers"},
+    {DTR_SIZE("upload.contentMemory", upload.content_memory), .initial = "128MiB", POSITIVE, .ours = true,
+     .help =
+         "Pieces in memory for DownloadTask streams with content, of callers on the network; as much again "
+         "for those on the unix socket"},
     /* manager and scheduler */
     {DTR_STRING("manager.addr", manager.addr), .aliases = "manager.addrs", .check = dtr_value_check_url,
      MANAGER_LATER, .help = "URL of the manager, as in http://manager:65003"},
@@ -155,24 +159,24 @@ static const struct dtr_conf_row rows[] = {
      .help = "Buffer between disk and network"},
     {DTR_SIZE("storage.cacheCapacity", storage.cache_capacity), .initial = "64MiB",
      DTR_NEVER("the kernel's page cache does this"), .help = "Memory for content of recent tasks"},
-    {DTR_DURATION("gc.interval", gc.interval_ms), .initial = "900s", POSITIVE, .reloadable = true, GC_LATER,
+    {DTR_DURATION("gc.interval", gc.interval_ms), .initial = "900s", POSITIVE, .reloadable = true,
      .help = "Between two cleanings"},
     {DTR_DURATION("gc.policy.taskTTL", gc.policy.task_ttl_ms), .initial = "30d", POSITIVE, .reloadable = true,
-     GC_LATER, .help = "Age since the last update at which a task goes"},
+     .help = "Age since the last update at which a task goes"},
     {DTR_DURATION("gc.policy.persistentTaskTTL", gc.policy.persistent_task_ttl_ms), .initial = "1d", POSITIVE,
      .reloadable = true, GC_LATER, .help = "The same for persistent tasks"},
     {DTR_DURATION("gc.policy.persistentCacheTaskTTL", gc.policy.persistent_cache_task_ttl_ms),
      .initial = "1d", POSITIVE, .reloadable = true, GC_LATER, .help = "The same for persistent cache tasks"},
     {DTR_SIZE("gc.policy.diskThreshold", gc.policy.disk_threshold), .aliases = "gc.policy.distThreshold",
-     .initial = "0", .reloadable = true, GC_LATER, .help = "Bytes the store may use; 0: the whole disk"},
+     .initial = "0", .reloadable = true, .help = "Bytes the store may use; 0: the whole disk"},
     {DTR_INT("gc.policy.diskHighThresholdPercent", gc.policy.disk_high_threshold_percent),
      .aliases = "gc.policy.distHighThresholdPercent", .initial = "80", .unit = "percent", DTR_RANGE(1, 99),
-     .reloadable = true, GC_LATER, .help = "Use at which the oldest tasks begin to go"},
+     .reloadable = true, .help = "Use at which the oldest tasks begin to go"},
     {DTR_INT("gc.policy.diskLowThresholdPercent", gc.policy.disk_low_threshold_percent),
      .aliases = "gc.policy.distLowThresholdPercent", .initial = "60", .unit = "percent", DTR_RANGE(1, 99),
-     .reloadable = true, GC_LATER, .help = "Use down to which they go"},
+     .reloadable = true, .help = "Use down to which they go"},
     {DTR_DURATION("gc.policy.pageCacheIdleTimeout", gc.policy.page_cache_idle_timeout_ms), .initial = "40m",
-     .reloadable = true, GC_LATER, .help = "Idle time after which a task leaves the page cache"},
+     .reloadable = true, .help = "Idle time after which a task leaves the page cache"},
     /* proxy */
     {DTR_STRING("proxy.server.ip", proxy.server.listen.ip), .unset = "all interfaces",
      .check = dtr_value_check_ip, .help = "Where the proxy and registry mirror listens"},
@@ -242,7 +246,9 @@ static const struct dtr_conf_row rows[] = {
     {DTR_PAIRS("tracing.headers", tracing.headers), .secret = true, TRACING_LATER,
      .help = "Headers that go with traces"},
     {DTR_PAIRS("backend.requestHeader", backend.request_header), .secret = true,
-     .help = "Headers for the origin of a task, where the client sent none of the name"},
+     .help =
+         "Headers for the origin of a task, at hosts that this file names, where the client sent none of the "
+         "name"},
     {DTR_INT("backend.maxRetries", backend.max_retries), .initial = "1", DTR_RANGE(0, 100),
      DTR_LATER("the download decides about another try"), .help = "Other tries of a request to an origin"},
     {DTR_BOOL("backend.enableCacheTemporaryRedirect", backend.enable_cache_temporary_redirect),
@@ -259,7 +265,7 @@ static const struct dtr_conf_row rows[] = {
     {DTR_BOOL("backend.enableHickoryDNS", backend.enable_hickory_dns), .initial = "true",
      DTR_NEVER("names are resolved by the system"), .help = "A resolver with its own cache"},
     {DTR_STRING("modules.storage", modules.storage), .initial = "file", .ours = true,
-     .help = "The storage module"},
+     .help = "The storage module: file, memory"},
     {DTR_STRINGS("modules.transport", modules.transport), .initial = "[vortex]", .ours = true,
      DTR_PARTLY("all are loaded, the first is used"), .help = "Transport modules, first choice first"},
     {DTR_STRINGS("modules.origin", modules.origin), .initial = "[http]", .ours = true,

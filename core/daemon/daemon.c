@@ -3,6 +3,7 @@
 
 #include "core/base/str.h"
 #include "core/daemon/dynconfig.h"
+#include "core/daemon/gc.h"
 #include "core/daemon/proxy/proxy.h"
 #include "core/daemon/talk/talk.h"
 #include "core/daemon/tasks/counts.h"
@@ -91,6 +92,12 @@ static void on_piece(void *context, struct dtr_task *task, const struct dtr_piec
         talk_pull_over(context, task);
 }
 
+/* dtr_tasks_options.withdrawn */
+static void on_withdrawn(void *context, const char *task_id)
+{
+    talk_withdraw(context, task_id);
+}
+
 static int check_authorities(const char *file, struct dtr_error *err)
 {
     if (!file || access(file, R_OK) == 0)
@@ -127,6 +134,8 @@ static int make_tasks(struct dtr_daemon *daemon, struct dtr_error *err)
         .origin_instance = daemon->origin.instance,
         .connect_ms = CONNECT_MS,
         .outside = {.scheduler = talk_scheduler, .parent = talk_parent, .context = daemon},
+        .withdrawn = on_withdrawn,
+        .withdrawn_context = daemon,
         .piece = on_piece,
         .piece_context = daemon,
         .origin_headers = daemon->origin_headers,
@@ -145,13 +154,13 @@ static int make_tasks(struct dtr_daemon *daemon, struct dtr_error *err)
     return dtr_tasks_new(&options, &daemon->tasks, err);
 }
 
-/* What an earlier process left. Pieces from before a reboot stay away until they can be checked. */
+/* What an earlier process left. */
 static void on_stored(void *context, const struct dtr_task_facts *facts, const struct dtr_piece *pieces,
                       uint32_t count, bool checked)
 {
     struct dtr_daemon *daemon = context;
     struct dtr_error err;
-    if (dtr_tasks_known(daemon->tasks, facts, pieces, checked ? count : 0, &err) != DTR_OK)
+    if (dtr_tasks_known(daemon->tasks, facts, pieces, count, checked, &err) != DTR_OK)
         dtr_log(DTR_LOG_WARN, NULL, "task %s is left out: %s", facts->task_id, err.text);
 }
 
@@ -196,6 +205,23 @@ static int open_tls(struct dtr_daemon *daemon, struct dtr_error *err)
     return rc;
 }
 
+static struct dtr_rpc_rate rate_of(int64_t per_s, int64_t waiting)
+{
+    return (struct dtr_rpc_rate){.per_s = per_s < UINT32_MAX ? (uint32_t)per_s : UINT32_MAX,
+                                 .waiting = waiting < UINT32_MAX ? (uint32_t)waiting : UINT32_MAX};
+}
+
+static void limit_calls(struct dtr_daemon *daemon)
+{
+    const struct dtr_daemon_config *config = daemon->config;
+    const struct dtr_rpc_rate peers =
+        rate_of(config->upload.server.request_rate_limit, config->upload.server.request_buffer_size);
+    const struct dtr_rpc_rate local =
+        rate_of(config->download.server.request_rate_limit, config->download.server.request_buffer_size);
+    dtr_rpc_table_limit(daemon->peers, &peers);
+    dtr_rpc_table_limit(daemon->local, &local);
+}
+
 static int open_rpc(struct dtr_daemon *daemon, struct dtr_error *err)
 {
     const struct dtr_daemon_config *config = daemon->config;
@@ -213,6 +239,8 @@ static int open_rpc(struct dtr_daemon *daemon, struct dtr_error *err)
     if (rc == DTR_OK)
         rc = dtr_rpc_table_new(&daemon->local, err);
     if (rc == DTR_OK)
+        limit_calls(daemon);
+    if (rc == DTR_OK)
         rc = upload_serve(daemon, daemon->peers, daemon->local, err);
     if (rc == DTR_OK)
         rc = dtr_rpc_health_new(&daemon->health, err);
@@ -224,7 +252,7 @@ static int open_rpc(struct dtr_daemon *daemon, struct dtr_error *err)
     for (size_t i = 0; i < 3 && rc == DTR_OK; i++)
         rc = dtr_rpc_health_set(daemon->health, services[i], true, err);
     if (rc == DTR_OK)
-        rc = dtr_rpc_server_new(daemon->parts.control, NULL, &daemon->server, err);
+        rc = dtr_rpc_server_new(daemon->parts.control, &upload_limits, &daemon->server, err);
     if (rc == DTR_OK) {
         dtr_rpc_server_secure(daemon->server, daemon->callers_tls);
         rc = dtr_rpc_server_listen(daemon->server, &peers, daemon->peers, &peers, err);
@@ -295,6 +323,8 @@ int dtr_daemon_new(const struct dtr_daemon_parts *parts, struct dtr_daemon **ret
         rc = dynconfig_new(daemon, parts->dynconfig, &daemon->dynconfig, err);
     if (rc == DTR_OK)
         rc = gauges_new(daemon, &daemon->gauges, err);
+    if (rc == DTR_OK)
+        rc = gc_new(daemon, &daemon->gc, err);
     /* On an error the process ends; what was opened goes with it. */
     if (rc == DTR_OK) {
         atomic_store(&daemon->serving, true);
@@ -366,6 +396,7 @@ void dtr_daemon_stop(struct dtr_daemon *daemon, uint64_t limit_ms, void (*stoppe
     }
     *ending = (struct ending){.daemon = daemon, .serving = 2, .stopped = stopped, .context = context};
     gauges_close(daemon->gauges);
+    gc_close(daemon->gc);
     upload_stop(daemon->upload, limit_ms, after_serving, ending);
     proxy_close(daemon->proxy, limit_ms, after_serving, ending);
 }

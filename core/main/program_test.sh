@@ -198,7 +198,7 @@ mkdir "$work/modules"
 echo "no module" >"$work/modules/storage_text.so"
 expect 0 "refused: $work/modules/storage_text.so: not an ELF file" "$darter" module --dir "$work/modules" list
 expect 1 "not an ELF file" "$darter" module describe "$work/modules/storage_text.so"
-expect 1 "no module storage_none; there are storage_text, storage_file (looked for storage_none.so in $work/modules" \
+expect 1 "no module storage_none; there are storage_text, storage_file, storage_memory (looked for storage_none.so in $work/modules" \
     "$darter" module --dir "$work/modules" describe storage_none
 expect 1 "there is no folder $work/none" "$darter" module --dir "$work/none" list
 for name in origin_http runtime_containerd storage_file transport_vortex; do

@@ -60,7 +60,7 @@ struct scheduler_role {
 int scheduler_listeners(const struct dtr_scheduler_config *config, struct dtr_addr *ret_server,
                         struct dtr_addr *ret_metrics, struct dtr_error *err);
 /* As daemon_role_open(), for the scheduler; `config` outlives the role. `dynconfig` is the path of
- * dynconfig.yaml, whose limits are taken over whenever they change, or NULL. */
+ * dynconfig.yaml, whose limits and applications are taken over whenever they change, or NULL. */
 int scheduler_role_open(struct scheduler_role *role, const struct dtr_scheduler_config *config,
                         const char *dynconfig, struct serve_pages *pages, struct dtr_error *err);
 void scheduler_role_stop(struct scheduler_role *role, void (*stopped)(void *context), void *context);

@@ -248,26 +248,6 @@ static void on_closed(void *context, const struct dtr_error *err)
 
 static const struct dtr_stream_events stream_events = {on_data, on_end, on_drained, on_closed};
 
-static void ignore_data(void *context, const uint8_t *bytes, size_t length)
-{
-    (void)context;
-    (void)bytes;
-    (void)length;
-}
-
-static void ignore_closed(void *context, const struct dtr_error *err)
-{
-    (void)context;
-    (void)err;
-}
-
-static void drop_stream(struct dtr_stream *stream)
-{
-    static const struct dtr_stream_events nobody = {.data = ignore_data, .closed = ignore_closed};
-    dtr_stream_adopt(stream, &nobody, NULL);
-    dtr_stream_close(stream, false);
-}
-
 static int open_stream(struct dtr_rpc_driver *driver, const struct dtr_rpc_line *line,
                        struct dtr_rpc_conn *conn, struct dtr_stream **ret_stream, struct dtr_error *err)
 {
@@ -279,7 +259,7 @@ static int open_stream(struct dtr_rpc_driver *driver, const struct dtr_rpc_line 
     return rc;
 }
 
-int dtr_rpc_conn_new(struct dtr_rpc_driver *driver, const struct dtr_rpc_table *table,
+int dtr_rpc_conn_new(struct dtr_rpc_driver *driver, struct dtr_rpc_table *table,
                      const struct dtr_rpc_line *line, const struct dtr_rpc_conn_events *events, void *context,
                      struct dtr_rpc_conn **ret_conn, struct dtr_error *err)
 {
@@ -307,7 +287,7 @@ out:
         return DTR_OK;
     }
     if (stream)
-        drop_stream(stream);
+        dtr_stream_drop(stream);
     free(conn);
     return rc != DTR_OK ? rc
                         : dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for a connection");

@@ -64,7 +64,7 @@ struct dtr_rpc_line {
     struct dtr_tls *tls; /* NULL: plain */
     const char *host;    /* a client's name for the other side, or NULL */
 };
-int dtr_rpc_conn_new(struct dtr_rpc_driver *driver, const struct dtr_rpc_table *table,
+int dtr_rpc_conn_new(struct dtr_rpc_driver *driver, struct dtr_rpc_table *table,
                      const struct dtr_rpc_line *line, const struct dtr_rpc_conn_events *events, void *context,
                      struct dtr_rpc_conn **ret_conn, struct dtr_error *err);
 /* Closes, with `flush` after what is written; `gone` follows. err (or NULL) is the reason. */

@@ -12,7 +12,7 @@ enum { SAY_MS = 60000, SAY_MOST = 20 }; /* lines about refused callers in that t
 struct listener {
     struct dtr_rpc_server *server;
     struct dtr_tls *tls;
-    const struct dtr_rpc_table *table;
+    struct dtr_rpc_table *table;
     struct dtr_listener *listener;
     struct dtr_list link;
 };
@@ -102,7 +102,7 @@ int dtr_rpc_server_new(struct dtr_loop *loop, const struct dtr_rpc_limits *limit
     return DTR_OK;
 }
 
-static int take_connection(struct dtr_rpc_server *server, int fd, const struct dtr_rpc_table *table,
+static int take_connection(struct dtr_rpc_server *server, int fd, struct dtr_rpc_table *table,
                            struct dtr_tls *tls, struct dtr_error *err)
 {
     const struct dtr_rpc_line line = {.fd = fd, .tls = tls};
@@ -118,7 +118,7 @@ static int take_connection(struct dtr_rpc_server *server, int fd, const struct d
     return rc;
 }
 
-int dtr_rpc_server_accept(struct dtr_rpc_server *server, int fd, const struct dtr_rpc_table *table,
+int dtr_rpc_server_accept(struct dtr_rpc_server *server, int fd, struct dtr_rpc_table *table,
                           struct dtr_error *err)
 {
     return take_connection(server, fd, table, NULL, err);
@@ -138,7 +138,7 @@ static void on_accept(void *context, int fd, const struct dtr_addr *peer)
 }
 
 int dtr_rpc_server_listen(struct dtr_rpc_server *server, const struct dtr_addr *addr,
-                          const struct dtr_rpc_table *table, struct dtr_addr *ret_addr, struct dtr_error *err)
+                          struct dtr_rpc_table *table, struct dtr_addr *ret_addr, struct dtr_error *err)
 {
     struct listener *listener = calloc(1, sizeof(*listener));
     if (!listener)

@@ -2,6 +2,10 @@
  * parents in talk_parent.c. */
 #include "core/daemon/talk/talk_internal.h"
 
+#include "core/obs/log.h"
+#include "core/rpc/methods.h"
+#include "proto/scheduler.pb-c.h"
+
 #include <stdlib.h>
 
 enum { ASK_MS = 3000 };
@@ -89,6 +93,27 @@ int talk_ask(struct dtr_daemon *daemon, const char *task_id, const struct dtr_rp
     else
         free(question);
     return rc;
+}
+
+static void on_withdrawn(void *context, const struct dtr_rpc_message *response,
+                         const struct dtr_rpc_status *status)
+{
+    if (!response)
+        dtr_log(DTR_LOG_WARN, NULL, "task %.8s is not withdrawn from the scheduler: %s: %s", (char *)context,
+                dtr_rpc_code_name(status->code), status->message);
+    free(context);
+}
+
+void talk_withdraw(struct dtr_daemon *daemon, const char *task_id)
+{
+    Scheduler__V2__DeleteTaskRequest request = SCHEDULER__V2__DELETE_TASK_REQUEST__INIT;
+    char *id = strdup(task_id);
+    request.host_id = daemon->host_id;
+    request.task_id = id;
+    /* One that does not hear of it learns it from the next child that asks here in vain. */
+    if (!id ||
+        talk_ask(daemon, id, &dtr_rpc_scheduler_delete_task, &request.base, on_withdrawn, id, NULL) != DTR_OK)
+        free(id);
 }
 
 void talk_pull_over(struct dtr_daemon *daemon, const struct dtr_task *task)

@@ -28,6 +28,9 @@ int talk_ask(struct dtr_daemon *daemon, const char *task_id, const struct dtr_rp
              void (*done)(void *context, const struct dtr_rpc_message *response,
                           const struct dtr_rpc_status *status),
              void *context, struct dtr_error *err);
+/* Tells the scheduler that has the task that this host has it no more (DeleteTask); nobody waits for the
+ * answer. */
+void talk_withdraw(struct dtr_daemon *daemon, const char *task_id);
 /* A pull has ended: nothing of it is talked about any more. */
 void talk_pull_over(struct dtr_daemon *daemon, const struct dtr_task *task);
 /* Takes leave of the schedulers (DeleteHost, at most a second), ends every call. `closed` comes later; the
