@@ -6,7 +6,7 @@
 #define CHANGE      0.02    /* of a level; less is not passed on */
 #define LINKS_MOST  64      /* worked out anew for one change */
 #define ROUNDS_MOST 8       /* to find a level */
-#define REPORT_US   500000u /* a flow is told of after so long, when it has brought anything */
+#define REPORT_US   250000u /* a flow is told of after so long, when it has brought anything */
 
 void sim_link_init(struct sim_link *link, double capacity, bool upward)
 {

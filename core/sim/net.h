@@ -56,7 +56,7 @@ struct sim_link {
 struct sim_net {
     struct sim_clock *clock;
     struct sim_link *first, *last;
-    uint64_t step; /* bytes between two reports of a flow; one comes also 500 ms after the last */
+    uint64_t step; /* bytes between two reports of a flow; one comes also 250 ms after the last */
 };
 
 /* In the owner's object. */

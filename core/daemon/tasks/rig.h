@@ -36,6 +36,7 @@ struct rig_script {
     int renew_after; /* after so many requests it has another object of the same length, rig_renewed(), and it
                         tells entity tags; 0: never */
     bool ignore_if_range;
+    int block_ms; /* that each block takes */
 };
 /* The byte of that other object. */
 uint8_t rig_renewed(size_t at);
