@@ -177,6 +177,42 @@ static void scheduler_that_is_back_is_asked_when_parents_do_not_suffice(void **s
     scene_end(&s);
 }
 
+static void parents_that_live_get_four_times_as_long(void **state)
+{
+    struct scene s;
+    (void)state;
+    scene_with_parents(&s, 12 * MIB, "AB");
+    for (int i = 0; i < 9; i++) {
+        scene_pass(&s, 2000);
+        dtr_planner_parent_load(s.planner, s.now, A, 1000000000, 0);
+        expect(&s, "");
+    }
+    scene_pass(&s, 2000);
+    assert_string_equal(s.said, "reschedule");
+    scene_parents(&s, "A");
+    expect(&s, "started");
+    for (int i = 0; i < 3; i++) { /* once planned anew its life counts no more */
+        scene_pass(&s, 2000);
+        dtr_planner_parent_load(s.planner, s.now, A, 1000000000, 0);
+    }
+    assert_string_equal(s.said, "back_to_source_started; origin 1: 0 rest");
+    scene_end(&s);
+}
+
+static void parents_that_fall_silent_do_not(void **state)
+{
+    struct scene s;
+    (void)state;
+    scene_with_parents(&s, 12 * MIB, "AB");
+    scene_pass(&s, 4000);
+    dtr_planner_parent_load(s.planner, s.now, A, 1000000000, 0);
+    scene_pass(&s, 4000);
+    expect(&s, "");
+    scene_pass(&s, 2000);
+    assert_string_equal(s.said, "reschedule");
+    scene_end(&s);
+}
+
 static void scheduler_that_is_back_brings_a_pull_back_from_the_origin(void **state)
 {
     struct scene s;
@@ -418,6 +454,8 @@ int main(void)
         cmocka_unit_test(answers_run_out),
         cmocka_unit_test(parents_go_on_without_the_scheduler),
         cmocka_unit_test(scheduler_that_is_back_is_asked_when_parents_do_not_suffice),
+        cmocka_unit_test(parents_that_live_get_four_times_as_long),
+        cmocka_unit_test(parents_that_fall_silent_do_not),
         cmocka_unit_test(scheduler_that_is_back_brings_a_pull_back_from_the_origin),
         cmocka_unit_test(scheduler_that_is_back_is_not_asked_for_a_rest),
         cmocka_unit_test(seed_tells_a_scheduler_that_is_back),

@@ -218,6 +218,7 @@ void daemon_crash(struct sim_daemon *daemon, bool silently)
     for (uint32_t i = 0; i < sim->config.blobs; i++)
         sim->running -= daemon->copies[i].running;
     sim_trace(sim, "%s %s", daemon->host_id, silently ? "vanishes" : "crashes");
+    leaving_free(daemon);
     sim_host_gone(&daemon->host, silently); /* first: what is forgotten then says good-bye to nobody */
     forget(daemon);
 }

@@ -1,10 +1,11 @@
 /* Lists of pieces (SyncPieces) and load (SyncHost): the child's side as core/daemon/talk/talk_parent.c plays
- * it, the parent's side as core/daemon/upload/upload_sync.c does. */
+ * it, the parent's side as core/daemon/upload/does. */
 #include "core/sim/sim_internal.h"
 
 #include <string.h>
 
 #define SAMPLE_US 1000000u
+#define TELL_US   2000000u
 
 /* --- the child's side ------------------------------------------------------------------------------------
  */
@@ -144,9 +145,10 @@ void parents_close(struct sim_copy *copy)
 
 struct sim_sync {
     struct dtr_list link; /* in copy.syncs */
+    struct sim_copy *copy;
     struct sim_end *end;
-    struct interest *interest;
-    uint32_t left;
+    struct dtr_spread_child *child;
+    bool last; /* no more pieces will come */
 };
 
 static void nothing(struct sim_end *end, void *body)
@@ -157,49 +159,144 @@ static void nothing(struct sim_end *end, void *body)
 
 static void sync_free(struct sim_sync *sync)
 {
+    dtr_spread_leave(sync->copy->spread, sim_now_ms(sync->copy->daemon->host.sim), sync->child);
     dtr_list_remove(&sync->link);
-    free(sync->interest);
     free(sync);
+}
+
+static void tell_all(const struct sim_copy *copy)
+{
+    struct dtr_spread_tell next;
+    while (dtr_spread_next(copy->spread, &next)) {
+        struct sim_sync *sync = next.who;
+        if (!sim_bit(copy->verified, next.number))
+            continue;
+        struct told *told = sim_alloc(1, sizeof(*told) + sizeof(uint32_t));
+        told->count = 1;
+        told->numbers[0] = next.number;
+        sim_send(sync->end, told);
+    }
+}
+
+/* Ends the streams of those to whom nothing is left to tell. */
+static void end_told(struct sim_copy *copy)
+{
+    dtr_list_each_safe (node, &copy->syncs) {
+        struct sim_sync *sync = dtr_container(node, struct sim_sync, link);
+        bool all = dtr_spread_missing(sync->child) == 0;
+        if (!all && !(sync->last && dtr_spread_held(sync->child) == 0))
+            continue;
+        sim_close(sync->end, NULL);
+        sync_free(sync);
+    }
+}
+
+static void on_spreading(struct sim_timer *timer);
+
+static void drain(struct sim_copy *copy)
+{
+    struct sim_clock *clock = &copy->daemon->host.sim->clock;
+    if (!copy->spread)
+        return;
+    tell_all(copy);
+    end_told(copy);
+    tell_all(copy); /* one that is alone now is told everything */
+    uint64_t wake = dtr_list_empty(&copy->syncs) ? UINT64_MAX : dtr_spread_wake_ms(copy->spread);
+    copy->spreading.run = on_spreading;
+    if (wake == UINT64_MAX)
+        sim_timer_off(clock, &copy->spreading);
+    else
+        sim_timer_set(clock, &copy->spreading, wake * 1000);
+}
+
+static void hear_sending(struct sim_copy *copy)
+{
+    dtr_spread_sending(copy->spread, sim_now_ms(copy->daemon->host.sim), copy->daemon->sending,
+                       copy->daemon->piece_ms);
+}
+
+static void on_spreading(struct sim_timer *timer)
+{
+    struct sim_copy *copy = dtr_container(timer, struct sim_copy, spreading);
+    if (sim_host_sleeps(&copy->daemon->host, timer))
+        return;
+    hear_sending(copy);
+    dtr_spread_tick(copy->spread, sim_now_ms(copy->daemon->host.sim));
+    drain(copy);
+}
+
+void syncs_room(struct sim_daemon *daemon, uint64_t ms)
+{
+    daemon->piece_ms = daemon->piece_ms ? (daemon->piece_ms * 7 + ms) / 8 : ms;
+    if (daemon->sending-- > DTR_SPREAD_BUSY)
+        return;
+    for (uint32_t i = 0; i < daemon->host.sim->config.blobs; i++) {
+        struct sim_copy *copy = &daemon->copies[i];
+        if (!copy->spread)
+            continue;
+        hear_sending(copy);
+        drain(copy);
+    }
 }
 
 static void on_sync_closed(struct sim_end *end, const struct dtr_error *err)
 {
+    struct sim_sync *sync = end->context;
+    struct sim_copy *copy = sync->copy;
     (void)err;
-    sync_free(end->context);
-}
-
-/* Tells what is there by now; ends when nothing is missing or nothing more will come. */
-static void advance(struct sim_sync *sync, const struct sim_copy *copy, bool last)
-{
-    struct interest *interest = sync->interest;
-    struct told *told = sim_alloc(1, sizeof(*told) + sync->left * sizeof(uint32_t));
-    for (uint32_t n = 0; n < interest->count && told->count < sync->left; n++) {
-        if (!sim_bit(interest->wanted, n) || !sim_bit(copy->verified, n))
-            continue;
-        told->numbers[told->count++] = n;
-        interest->wanted[n / 8] &= (uint8_t) ~(1u << n % 8);
-    }
-    sync->left -= told->count;
-    if (told->count)
-        sim_send(sync->end, told);
-    else
-        free(told);
-    if (sync->left && !last)
-        return;
-    sim_close(sync->end, NULL);
     sync_free(sync);
+    drain(copy);
 }
 
-void syncs_piece(struct sim_copy *copy, bool last)
+void syncs_piece(struct sim_copy *copy, uint32_t number)
 {
-    dtr_list_each_safe (node, &copy->syncs)
-        advance(dtr_container(node, struct sim_sync, link), copy, last);
+    if (!copy->spread)
+        return;
+    (void)dtr_spread_piece(copy->spread, sim_now_ms(copy->daemon->host.sim), number);
+    drain(copy);
+}
+
+void syncs_last(struct sim_copy *copy)
+{
+    dtr_list_each (node, &copy->syncs)
+        dtr_container(node, struct sim_sync, link)->last = true;
+    drain(copy);
 }
 
 void syncs_drop(struct sim_copy *copy)
 {
     while (!dtr_list_empty(&copy->syncs))
         sync_free(dtr_container(copy->syncs.next, struct sim_sync, link));
+    sim_timer_off(&copy->daemon->host.sim->clock, &copy->spreading);
+    dtr_spread_free(copy->spread);
+    copy->spread = NULL;
+}
+
+static void join(struct sim_copy *copy, struct sim_end *end, const struct interest *asked)
+{
+    struct dtr_sim *sim = copy->daemon->host.sim;
+    uint32_t *wanted = sim_alloc(asked->count, sizeof(*wanted)), count = 0;
+    for (uint32_t n = 0; n < asked->count; n++)
+        if (sim_bit(asked->wanted, n))
+            wanted[count++] = n;
+    struct sim_sync *sync = sim_alloc(1, sizeof(*sync));
+    *sync = (struct sim_sync){.copy = copy, .end = end, .last = !copy->planner};
+    sync->child = dtr_spread_join(copy->spread, sim_now_ms(sim), sync, wanted, count);
+    free(wanted);
+    dtr_list_add_tail(&copy->syncs, &sync->link);
+    end->message = nothing;
+    end->closed = on_sync_closed;
+    end->context = sync;
+}
+
+/* With the pieces that are here. */
+static void begin_spread(struct sim_copy *copy)
+{
+    const struct dtr_sim *sim = copy->daemon->host.sim;
+    copy->spread = dtr_spread_new();
+    for (uint32_t n = 0; n < sim->piece_count; n++)
+        if (sim_bit(copy->verified, n))
+            (void)dtr_spread_piece(copy->spread, sim_now_ms(sim), n);
 }
 
 void sync_accept(struct sim_end *end, void *body)
@@ -207,7 +304,6 @@ void sync_accept(struct sim_end *end, void *body)
     struct sim_daemon *daemon = sim_daemon_of(end->host);
     const struct interest *asked = body;
     struct sim_copy *copy = &daemon->copies[asked->blob];
-    size_t size = sizeof(*asked) + asked->count / 8 + 1;
     struct dtr_error err;
     uint32_t left = 0;
     for (uint32_t n = 0; n < asked->count; n++)
@@ -218,14 +314,10 @@ void sync_accept(struct sim_end *end, void *body)
         sim_close(end, &err);
         return;
     }
-    struct sim_sync *sync = sim_alloc(1, sizeof(*sync));
-    *sync = (struct sim_sync){.end = end, .interest = sim_alloc(1, size), .left = left};
-    memcpy(sync->interest, asked, size);
-    dtr_list_add_tail(&copy->syncs, &sync->link);
-    end->message = nothing;
-    end->closed = on_sync_closed;
-    end->context = sync;
-    advance(sync, copy, !copy->planner);
+    if (!copy->spread)
+        begin_spread(copy);
+    join(copy, end, asked);
+    drain(copy);
 }
 
 /* --- the parent's side: load
@@ -234,7 +326,7 @@ void sync_accept(struct sim_end *end, void *body)
 struct sim_load {
     struct dtr_list link; /* in daemon.loads */
     struct sim_end *end;
-    uint64_t told;
+    uint64_t told, told_us;
 };
 
 static void on_load_end(struct sim_end *end, const struct dtr_error *err)
@@ -262,6 +354,7 @@ static void tell_load(struct sim_load *load, const struct sim_daemon *daemon)
     struct load *said = sim_alloc(1, sizeof(*said));
     *said = (struct load){.max_tx = ceiling(daemon), .tx = daemon->tx};
     load->told = daemon->tx;
+    load->told_us = daemon->host.sim->clock.now_us;
     sim_send(load->end, said);
 }
 
@@ -292,7 +385,7 @@ static void on_sample(struct sim_timer *timer)
     sample(daemon);
     dtr_list_each (node, &daemon->loads) {
         struct sim_load *load = dtr_container(node, struct sim_load, link);
-        if (load->told != daemon->tx)
+        if (load->told != daemon->tx || clock->now_us - load->told_us >= TELL_US)
             tell_load(load, daemon);
     }
     sim_timer_set(clock, timer, clock->now_us + SAMPLE_US);

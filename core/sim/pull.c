@@ -47,7 +47,7 @@ static void store(struct sim_copy *copy, const struct sim_transfer *t, uint32_t 
         copy->peer_pieces++;
     read_on(copy);
     dtr_planner_piece_done(copy->planner, sim_now_ms(sim), t->id, &piece);
-    syncs_piece(copy, false);
+    syncs_piece(copy, n);
     questions_look(copy, false);
 }
 
@@ -321,7 +321,7 @@ static void end_pull(struct sim_copy *copy)
 {
     talk_leave(copy);
     drop(copy);
-    syncs_piece(copy, true);
+    syncs_last(copy);
     questions_look(copy, true);
     answer_order(copy);
 }

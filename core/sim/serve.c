@@ -19,19 +19,59 @@ static void nothing(struct sim_end *end, void *body)
     (void)body;
 }
 
+/* A piece on its way out; context of its end. */
+struct leaving {
+    uint64_t since_us;
+};
+
+static void left(struct sim_end *end)
+{
+    struct leaving *leaving = end->context;
+    uint64_t ms = (end->host->sim->clock.now_us - leaving->since_us) / 1000;
+    free(leaving);
+    end->context = NULL;
+    end->closed = NULL;
+    syncs_room(sim_daemon_of(end->host), ms);
+}
+
+static void on_cut(struct sim_end *end, const struct dtr_error *err)
+{
+    (void)err;
+    left(end);
+}
+
 static void on_given(struct sim_end *end, uint64_t bytes)
 {
     end->host->sim->totals.peer_bytes += bytes;
     sim_daemon_of(end->host)->given += bytes;
+    if (end->open && end->closed == on_cut && end->stream->counted == end->stream->flow.size)
+        left(end);
+}
+
+void leaving_free(struct sim_daemon *daemon)
+{
+    dtr_list_each (node, &daemon->host.ends) {
+        struct sim_end *end = dtr_container(node, struct sim_end, link);
+        if (end->closed == on_cut)
+            free(end->context);
+        if (end->closed == on_cut)
+            end->closed = NULL;
+    }
+    daemon->sending = 0;
 }
 
 static void give(struct sim_end *end, uint32_t piece)
 {
     struct sim_daemon *daemon = sim_daemon_of(end->host);
     uint64_t length = sim_piece_length(daemon->host.sim, piece);
+    struct leaving *leaving = sim_alloc(1, sizeof(*leaving));
+    leaving->since_us = daemon->host.sim->clock.now_us;
     daemon->sent += length;
+    daemon->sending++;
     end->stream->given = on_given;
-    end->closed = NULL;
+    end->message = nothing;
+    end->closed = on_cut;
+    end->context = leaving;
     sim_send_bytes(end, length);
 }
 

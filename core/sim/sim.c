@@ -112,6 +112,7 @@ void dtr_sim_free(struct dtr_sim *sim)
         return;
     scheduler_crash(sim);
     for (uint32_t i = 0; i < sim->config.daemons; i++) {
+        leaving_free(&sim->daemons[i]);
         sim_host_gone(&sim->daemons[i].host, false);
         daemon_free(&sim->daemons[i]);
     }

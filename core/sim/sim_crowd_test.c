@@ -20,7 +20,7 @@ static void the_origin_sends_one_copy_to_a_crowd(void **state)
     assert_int_equal(totals.right, CROWD);
     assert_true(copies(&config, totals.origin_bytes) <= ONCE);
     assert_int_equal(totals.triggers, 1);
-    assert_true(ratio(&config, &totals) < 3.5);
+    assert_true(ratio(&config, &totals) < 2.2);
     dtr_sim_free(sim);
 }
 
@@ -106,7 +106,7 @@ static void a_few_are_not_far_from_the_least_time(void **state)
     (void)state;
     figures(1, 8, &seeded);
     figures(0, 8, &alone);
-    assert_true(seeded < 2.4 && alone < 2.4);
+    assert_true(seeded < 1.5 && alone < 1.6);
 }
 
 static void who_comes_late_gets_it_from_who_has_it(void **state)

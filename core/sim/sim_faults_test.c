@@ -5,6 +5,8 @@
 #define CROWD 100
 #define ONCE  1.005
 
+static const struct dtr_swarm_policy without_cycles = {.acyclic = true};
+
 static struct dtr_sim_totals judge(const char *what, struct dtr_sim *sim, const struct dtr_sim_config *config,
                                    uint64_t limit_ms)
 {
@@ -14,32 +16,40 @@ static struct dtr_sim_totals judge(const char *what, struct dtr_sim *sim, const 
     return totals;
 }
 
-static void a_seed_that_dies_half_way_costs_little(void **state)
+static void seed_dies(const char *what, const struct dtr_swarm_policy *policy, bool comes_back,
+                      double most_copies)
 {
     struct dtr_sim_config config = config_of(1, CROWD);
+    config.swarm.policy = *policy;
     struct dtr_sim *sim = sim_of(&config);
-    (void)state;
     crowd_comes(sim, &config);
     happens(sim, START_MS + 6000, DTR_SIM_CRASH, 0, 0);
-    struct dtr_sim_totals totals = judge("the seed dies at 6 s", sim, &config, 120000);
+    if (comes_back)
+        happens(sim, START_MS + 8000, DTR_SIM_RESTART, 0, 0);
+    struct dtr_sim_totals totals = judge(what, sim, &config, 240000);
     assert_int_equal(totals.right, CROWD);
-    assert_true(copies(&config, totals.origin_bytes) <= 2);
-    assert_true(ratio(&config, &totals) < 4);
+    assert_true(copies(&config, totals.origin_bytes) <= most_copies);
     dtr_sim_free(sim);
+}
+
+/* What is known to be weak: peers of a mesh wait for each other when their seed dies, and many of them go to
+ * the origin in the end. */
+static void a_mesh_survives_its_seed(void **state)
+{
+    (void)state;
+    seed_dies("a mesh, the seed dies at 6 s", &mesh, false, 10);
+}
+
+static void a_seed_that_dies_half_way_costs_little(void **state)
+{
+    (void)state;
+    seed_dies("the seed dies at 6 s", &without_cycles, false, 2);
 }
 
 static void a_seed_that_comes_back_is_used_again(void **state)
 {
-    struct dtr_sim_config config = config_of(1, CROWD);
-    struct dtr_sim *sim = sim_of(&config);
     (void)state;
-    crowd_comes(sim, &config);
-    happens(sim, START_MS + 6000, DTR_SIM_CRASH, 0, 0);
-    happens(sim, START_MS + 8000, DTR_SIM_RESTART, 0, 0);
-    struct dtr_sim_totals totals = judge("the seed restarts at 8 s", sim, &config, 120000);
-    assert_int_equal(totals.right, CROWD);
-    assert_true(copies(&config, totals.origin_bytes) <= 2);
-    dtr_sim_free(sim);
+    seed_dies("the seed restarts at 8 s", &without_cycles, true, 2);
 }
 
 static void without_a_seed_one_peer_is_sent(void **state)
@@ -71,6 +81,7 @@ static uint32_t find_source(const struct dtr_sim_config *config)
 static void another_takes_the_place_of_a_dead_source(void **state)
 {
     struct dtr_sim_config config = config_of(0, CROWD);
+    config.swarm.policy = without_cycles;
     uint32_t source = find_source(&config);
     struct dtr_sim *sim = sim_of(&config);
     (void)state;
@@ -137,6 +148,25 @@ static void without_anybody_all_fail_soon(void **state)
     }
 }
 
+/* A piece takes the origin longer than the stall time: the others wait for who fetches it all the same. */
+static void a_slow_origin_is_not_stormed(void **state)
+{
+    (void)state;
+    for (uint32_t seeds = 0; seeds < 2; seeds++) {
+        struct dtr_sim_config config = config_of(seeds, 40);
+        config.size = 32 << 20;
+        config.origin_up = 400000;
+        struct dtr_sim *sim = sim_of(&config);
+        crowd_comes(sim, &config);
+        struct dtr_sim_totals totals =
+            judge(seeds ? "a slow origin, a seed" : "a slow origin, no seed", sim, &config, 600000);
+        assert_int_equal(totals.right, 40);
+        assert_true(copies(&config, totals.origin_bytes) <= ONCE);
+        assert_true(ratio(&config, &totals) < 1.2);
+        dtr_sim_free(sim);
+    }
+}
+
 static void liars_are_left(void **state)
 {
     struct dtr_sim_config config = config_of(1, CROWD);
@@ -163,7 +193,7 @@ static void the_frozen_and_the_slow_hold_up_only_themselves(void **state)
         happens(sim, START_MS + 1000, DTR_SIM_SPEED, i, config.up / 4);
     struct dtr_sim_totals totals = judge("some freeze for 15 s, some are slow", sim, &config, 300000);
     assert_int_equal(totals.right, CROWD);
-    assert_true(copies(&config, totals.origin_bytes) <= ONCE);
+    assert_true(copies(&config, totals.origin_bytes) <= 1.5);
     dtr_sim_free(sim);
 }
 
@@ -197,6 +227,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_config_that_makes_no_sense_is_refused),
+        cmocka_unit_test(a_mesh_survives_its_seed),
         cmocka_unit_test(a_seed_that_dies_half_way_costs_little),
         cmocka_unit_test(a_seed_that_comes_back_is_used_again),
         cmocka_unit_test(without_a_seed_one_peer_is_sent),
@@ -204,6 +235,7 @@ int main(void)
         cmocka_unit_test(a_partition_costs_its_own_time),
         cmocka_unit_test(without_the_origin_a_peer_has_it),
         cmocka_unit_test(without_anybody_all_fail_soon),
+        cmocka_unit_test(a_slow_origin_is_not_stormed),
         cmocka_unit_test(liars_are_left),
         cmocka_unit_test(the_frozen_and_the_slow_hold_up_only_themselves),
         cmocka_unit_test(without_a_scheduler_the_origin_will_do),

@@ -30,6 +30,23 @@ static inline void print_line(void *context, uint64_t now_us, const char *text)
     print_message("%10.3f  %s\n", (double)now_us / 1e6, text);
 }
 
+/* The formula of scripts/scheduling/mesh.lua, the usual policy. */
+static inline int rank_mesh(void *context, const struct dtr_rank_input *in, double *ret_scores,
+                            struct dtr_error *err)
+{
+    (void)context;
+    (void)err;
+    for (uint32_t i = 0; i < in->count; i++) {
+        double total = in->pieces_total[i], had = in->pieces_had[i];
+        double part = total <= 0 ? 0.5 : had >= total ? 1 : had / total;
+        ret_scores[i] = 0.25 * in->idc_match[i] + 0.15 * in->location_match[i] + 0.2 * part +
+                        0.4 / (1 + in->uploads[i] + in->failures[i]);
+    }
+    return DTR_OK;
+}
+
+static const struct dtr_swarm_policy mesh = {.rank = rank_mesh, .sample = 40, .keep = 8, .newcomers = 4};
+
 static inline struct dtr_sim_config config_of(uint32_t seeds, uint32_t daemons)
 {
     struct dtr_sim_config config;
@@ -38,6 +55,7 @@ static inline struct dtr_sim_config config_of(uint32_t seeds, uint32_t daemons)
     config.seeds = seeds;
     config.daemons = seeds + daemons;
     config.progress = 1 << 20;
+    config.swarm.policy = mesh;
     if (getenv("DTR_TRACE"))
         config.trace = print_line;
     return config;

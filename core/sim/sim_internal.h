@@ -13,6 +13,7 @@
 #define DTR_SIM_INTERNAL_H
 
 #include "core/base/ranges.h"
+#include "core/brain/spread.h"
 #include "core/sim/net.h"
 #include "core/sim/sim.h"
 
@@ -138,6 +139,7 @@ struct sim_say {
 /* The body of its answers. */
 struct sim_answer {
     enum dtr_plan_answer_kind kind;
+    bool unasked; /* more parents */
     uint64_t content_length;
     uint32_t count;
     struct sim_parent {
@@ -167,7 +169,9 @@ struct sim_daemon {
     struct sim_timer sample;
     uint64_t given; /* bytes, as they go */
     uint64_t sent, sampled_sent, sampled_us, tx;
-    uint32_t serial; /* of peer ids */
+    uint32_t sending;  /* pieces on their way out */
+    uint64_t piece_ms; /* that one took lately */
+    uint32_t serial;   /* of peer ids */
 };
 
 struct sim_copy {
@@ -182,6 +186,8 @@ struct sim_copy {
     struct sim_timer wake;
     struct dtr_list transfers; /* struct sim_transfer */
     struct dtr_list lists;     /* struct sim_list: parents asked */
+    struct dtr_spread *spread; /* which child is told of which piece; NULL: no children */
+    struct sim_timer spreading;
     struct dtr_list syncs;     /* struct sim_sync: children told */
     struct dtr_list questions; /* struct sim_question: pieces that children wait for */
     struct sim_end *order;     /* the scheduler's DownloadTask */
@@ -271,8 +277,12 @@ void parent_open(struct sim_copy *copy, uint32_t parent);
 void parent_close(struct sim_copy *copy, uint32_t parent);
 void parents_close(struct sim_copy *copy);
 void sync_accept(struct sim_end *end, void *body);
-/* A piece came; `last`: nothing more will. */
-void syncs_piece(struct sim_copy *copy, bool last);
+/* A piece has left after so long. */
+void syncs_room(struct sim_daemon *daemon, uint64_t ms);
+/* A piece came. */
+void syncs_piece(struct sim_copy *copy, uint32_t number);
+/* Nothing more will come. */
+void syncs_last(struct sim_copy *copy);
 void syncs_drop(struct sim_copy *copy);
 void load_accept(struct sim_end *end);
 void load_free(struct dtr_list *node);
@@ -286,6 +296,8 @@ struct sim_request {
 void piece_accept(struct sim_end *end, void *body);
 void questions_look(struct sim_copy *copy, bool last);
 void questions_drop(struct sim_copy *copy);
+/* Before the daemon's ends are gone: what they point to. */
+void leaving_free(struct sim_daemon *daemon);
 void origin_accept(struct sim_end *end, void *body);
 void origin_free(struct dtr_sim *sim);
 

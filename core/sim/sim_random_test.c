@@ -39,7 +39,8 @@ static struct dtr_sim_config make(struct dice *dice)
     config.latency_us = 50 + (uint32_t)draw(dice, chance(dice, 80) ? 1000 : 40000);
     config.latency_spread_us = (uint32_t)draw(dice, 2 * config.latency_us);
     config.origin_think_ms = (uint32_t)draw(dice, 200);
-    config.swarm.policy.acyclic = chance(dice, 80);
+    if (chance(dice, 40))
+        config.swarm.policy = (struct dtr_swarm_policy){.acyclic = chance(dice, 70)};
     config.swarm.candidate_parent_limit = 1 + (uint32_t)draw(dice, 6);
     config.plan.concurrent_pieces = 1 + (uint32_t)draw(dice, 12);
     config.plan.disable_back_to_source = chance(dice, 10);

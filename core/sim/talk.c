@@ -52,7 +52,7 @@ static void on_message(struct sim_end *end, void *body)
                                                                   .tx = said->parents[i].tx};
     }
     talk->answered = true;
-    if (said->kind == DTR_PLAN_ANSWER_NORMAL)
+    if (said->kind == DTR_PLAN_ANSWER_NORMAL && !said->unasked)
         talk->last = *said;
     if (!talk->copy || !talk->copy->planner)
         return;
@@ -102,6 +102,7 @@ static void begin(struct sim_talk *talk)
         .need_back_to_source = talk->copy->as_seed,
         .disable_back_to_source = sim->config.plan.disable_back_to_source,
         .metadata_only = talk->registered.metadata_only,
+        .takes_more = true,
     };
     talk->end = sim_open(&talk->daemon->host, &sim->scheduler.host, SERVE_ANNOUNCE_PEER, say, on_message,
                          on_closed, talk);
