@@ -111,6 +111,10 @@ static const struct dtr_conf_row rows[] = {
      .help = "Download only: schedulers are told to name this host to no other peer"},
     {DTR_SIZE("upload.bandwidthLimit", upload.bandwidth_limit), .initial = "50GB", .unit = "per second",
      POSITIVE, .reloadable = true, ANNOUNCED_ONLY, .help = "Bytes that go out to peers"},
+    {DTR_SIZE("upload.contentMemory", upload.content_memory), .initial = "128MiB", POSITIVE, .ours = true,
+     .help =
+         "Pieces in memory for DownloadTask streams with content, of callers on the network; as much again "
+         "for those on the unix socket"},
     /* manager and scheduler */
     {DTR_STRING("manager.addr", manager.addr), .aliases = "manager.addrs", .check = dtr_value_check_url,
      MANAGER_LATER, .help = "URL of the manager, as in http://manager:65003"},
@@ -244,7 +248,9 @@ static const struct dtr_conf_row rows[] = {
     {DTR_PAIRS("tracing.headers", tracing.headers), .secret = true, TRACING_LATER,
      .help = "Headers that go with traces"},
     {DTR_PAIRS("backend.requestHeader", backend.request_header), .secret = true,
-     .help = "Headers for the origin of a task, where the client sent none of the name"},
+     .help =
+         "Headers for the origin of a task, at hosts that this file names, where the client sent none of the "
+         "name"},
     {DTR_INT("backend.maxRetries", backend.max_retries), .initial = "1", DTR_RANGE(0, 100),
      DTR_LATER("the download decides about another try"), .help = "Other tries of a request to an origin"},
     {DTR_BOOL("backend.enableCacheTemporaryRedirect", backend.enable_cache_temporary_redirect),

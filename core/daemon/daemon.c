@@ -220,7 +220,7 @@ static int open_rpc(struct dtr_daemon *daemon, struct dtr_error *err)
     for (size_t i = 0; i < 3 && rc == DTR_OK; i++)
         rc = dtr_rpc_health_set(daemon->health, services[i], true, err);
     if (rc == DTR_OK)
-        rc = dtr_rpc_server_new(daemon->parts.control, NULL, &daemon->server, err);
+        rc = dtr_rpc_server_new(daemon->parts.control, &upload_limits, &daemon->server, err);
     if (rc == DTR_OK)
         rc = dtr_rpc_server_listen(daemon->server, &peers, daemon->peers, &peers, err);
     daemon->ports.peers = dtr_addr_port(&peers);

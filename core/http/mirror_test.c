@@ -304,12 +304,43 @@ static void sizes_are_read(void **state)
         assert_false(dtr_http_parse_size(bad[i], &bytes));
 }
 
+static void hosts_that_an_operator_wrote_down_are_known(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *url;
+        bool named;
+    } cases[] = {
+        {"http://mirror.example:5000/v2/a/blobs/x?y=z", true},
+        {"http://MIRROR.example:5000", true},
+        {"https://mirror.example:5000/", false}, /* another server, perhaps */
+        {"http://mirror.example/", false},
+        {"http://127.0.0.1:5000/x", true},
+        {"http://10.0.0.9:8080/x", true},
+        {"http://evil.example/?http://mirror.example:5000/", false},
+        {"http://mirror.example:5000@evil.example/", false},
+        {"mirror.example:5000/x", false},
+        {"", false},
+    };
+    struct dtr_mirror *mirror = new_mirror(&config);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        if (dtr_mirror_names(mirror, cases[i].url) != cases[i].named)
+            fail_msg("%s", cases[i].url);
+    }
+    assert_false(dtr_mirror_names(NULL, "http://mirror.example:5000/"));
+    dtr_mirror_free(mirror);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(requests_find_their_upstream),    cmocka_unit_test(nonsense_is_refused),
-        cmocka_unit_test(headers_go_upstream_or_stay),     cmocka_unit_test(options_are_read),
-        cmocka_unit_test(bad_configuration_names_the_key), cmocka_unit_test(sizes_are_read),
+        cmocka_unit_test(requests_find_their_upstream),
+        cmocka_unit_test(nonsense_is_refused),
+        cmocka_unit_test(headers_go_upstream_or_stay),
+        cmocka_unit_test(options_are_read),
+        cmocka_unit_test(bad_configuration_names_the_key),
+        cmocka_unit_test(sizes_are_read),
+        cmocka_unit_test(hosts_that_an_operator_wrote_down_are_known),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,6 +6,7 @@
 #include "core/loop/loop.h"
 #include "core/obs/log.h"
 #include <net/if.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <stdlib.h>
@@ -483,6 +484,64 @@ static void nobody_listens(void **state)
     dtr_loop_free(pair.loop);
 }
 
+/* A daemon that hangs, with as many callers waiting as may. */
+static void a_socket_file_whose_owner_hangs_is_left_alone(void **state)
+{
+    (void)state;
+    char path[64];
+    int callers[8], count = 0;
+    struct dtr_addr addr;
+    struct dtr_error err;
+    struct dtr_loop *loop = NULL;
+    struct dtr_listener *listener = NULL;
+    (void)snprintf(path, sizeof(path), "/tmp/dtr_net_test.%d", (int)getpid());
+    assert_int_equal(dtr_addr_unix(path, &addr, &err), DTR_OK);
+    int hung = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(hung, &addr.any, addr.length), 0);
+    assert_int_equal(listen(hung, 0), 0);
+    do
+        callers[count] = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    while (connect(callers[count++], &addr.any, addr.length) == 0 && count < 8);
+    assert_int_equal(dtr_loop_new("listen", &loop, &err), DTR_OK);
+    assert_int_equal(dtr_listen(loop, &addr, on_accept, NULL, &listener, &err), DTR_EEXISTS);
+    assert_non_null(strstr(err.text, "another process listens"));
+    assert_int_equal(access(path, F_OK), 0);
+    while (count > 0)
+        (void)close(callers[--count]);
+    (void)close(hung);
+    (void)unlink(path);
+    dtr_loop_free(loop);
+}
+
+/* Who is gone before it was looked at is not taken for somebody on this machine. */
+static void a_caller_that_left_has_no_rights(void **state)
+{
+    (void)state;
+    struct pair pair = {0};
+    struct dtr_cred cred;
+    struct dtr_stream *stream = NULL;
+    const struct linger now = {.l_onoff = 1};
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof(at);
+    int port = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), caller = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(bind(port, (struct sockaddr *)&at, size), 0);
+    assert_int_equal(listen(port, 1), 0);
+    assert_int_equal(getsockname(port, (struct sockaddr *)&at, &size), 0);
+    assert_int_equal(connect(caller, (struct sockaddr *)&at, size), 0);
+    int fd = accept4(port, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    assert_int_equal(setsockopt(caller, SOL_SOCKET, SO_LINGER, &now, sizeof(now)), 0);
+    (void)close(caller); /* a reset, which loopback delivers at once */
+    assert_int_equal(getpeername(fd, (struct sockaddr *)&at, &size), -1);
+    assert_int_equal(dtr_loop_new("left", &pair.loop, NULL), DTR_OK);
+    assert_int_equal(dtr_stream_new(pair.loop, fd, &end_events, &pair.client, &stream, NULL), DTR_OK);
+    assert_int_equal(dtr_stream_addr(stream)->any.sa_family, AF_INET);
+    assert_false(dtr_stream_cred(stream, &cred));
+    dtr_stream_close(stream, false);
+    run_until(&pair, client_closed);
+    (void)close(port);
+    dtr_loop_free(pair.loop);
+}
+
 static void a_stale_socket_file_is_replaced(void **state)
 {
     (void)state;
@@ -524,6 +583,8 @@ int main(void)
         cmocka_unit_test(accepting_without_descriptors_pauses_and_says_so),
         cmocka_unit_test(nobody_listens),
         cmocka_unit_test(a_stale_socket_file_is_replaced),
+        cmocka_unit_test(a_socket_file_whose_owner_hangs_is_left_alone),
+        cmocka_unit_test(a_caller_that_left_has_no_rights),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

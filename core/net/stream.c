@@ -477,6 +477,19 @@ static int make(struct dtr_loop *loop, int fd, const struct dtr_stream_events *e
     return DTR_OK;
 }
 
+/* The other side has left already. Its family still says whether it was on this machine. */
+static struct dtr_addr address_of_nobody(int fd)
+{
+    struct dtr_addr own = {.length = sizeof(own.un)}, nobody = {0};
+    if (getsockname(fd, &own.any, &own.length) != 0)
+        own.any.sa_family = AF_INET; /* whoever it was has no rights */
+    nobody.any.sa_family = own.any.sa_family;
+    nobody.length = own.any.sa_family == AF_INET    ? sizeof(nobody.v4)
+                    : own.any.sa_family == AF_INET6 ? sizeof(nobody.v6)
+                                                    : sizeof(sa_family_t);
+    return nobody;
+}
+
 int dtr_stream_new(struct dtr_loop *loop, int fd, const struct dtr_stream_events *events, void *context,
                    struct dtr_stream **ret_stream, struct dtr_error *err)
 {
@@ -485,7 +498,7 @@ int dtr_stream_new(struct dtr_loop *loop, int fd, const struct dtr_stream_events
         struct dtr_stream *stream = *ret_stream;
         stream->addr.length = sizeof(stream->addr.un);
         if (getpeername(fd, &stream->addr.any, &stream->addr.length) != 0)
-            stream->addr = (struct dtr_addr){.length = sizeof(sa_family_t), .any.sa_family = AF_UNIX};
+            stream->addr = address_of_nobody(fd);
         dtr_addr_text(&stream->addr, stream->peer);
     }
     return rc;
@@ -528,6 +541,27 @@ void dtr_stream_adopt(struct dtr_stream *stream, const struct dtr_stream_events 
 {
     stream->events = events;
     stream->context = context;
+}
+
+static void ignore_data(void *context, const uint8_t *bytes, size_t length)
+{
+    (void)context;
+    (void)bytes;
+    (void)length;
+}
+
+static void ignore_closed(void *context, const struct dtr_error *err)
+{
+    (void)context;
+    (void)err;
+}
+
+const struct dtr_stream_events dtr_stream_nobody = {.data = ignore_data, .closed = ignore_closed};
+
+void dtr_stream_drop(struct dtr_stream *stream)
+{
+    dtr_stream_adopt(stream, &dtr_stream_nobody, NULL);
+    dtr_stream_close(stream, false);
 }
 
 struct dtr_stream_member *dtr_stream_member(struct dtr_stream *stream)

@@ -30,6 +30,10 @@ void dtr_stream_send(struct dtr_stream *stream, const struct dtr_extent *extent)
 void dtr_stream_end(struct dtr_stream *stream);
 void dtr_stream_deadline(struct dtr_stream *stream, uint64_t idle_ms, uint64_t total_ms);
 void dtr_stream_close(struct dtr_stream *stream, bool flush);
+/* For a stream that nobody has adopted yet, or any more: what comes goes nowhere. */
+extern const struct dtr_stream_events dtr_stream_nobody;
+/* Closes a stream now, and tells nobody. */
+void dtr_stream_drop(struct dtr_stream *stream);
 struct dtr_loop *dtr_stream_loop(const struct dtr_stream *stream);
 const char *dtr_stream_peer(const struct dtr_stream *stream);
 /* The other side's address; a unix socket's has no path. */

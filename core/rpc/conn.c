@@ -224,26 +224,6 @@ static void on_closed(void *context, const struct dtr_error *err)
 
 static const struct dtr_stream_events stream_events = {on_data, on_end, on_drained, on_closed};
 
-static void ignore_data(void *context, const uint8_t *bytes, size_t length)
-{
-    (void)context;
-    (void)bytes;
-    (void)length;
-}
-
-static void ignore_closed(void *context, const struct dtr_error *err)
-{
-    (void)context;
-    (void)err;
-}
-
-static void drop_stream(struct dtr_stream *stream)
-{
-    static const struct dtr_stream_events nobody = {.data = ignore_data, .closed = ignore_closed};
-    dtr_stream_adopt(stream, &nobody, NULL);
-    dtr_stream_close(stream, false);
-}
-
 int dtr_rpc_conn_new(struct dtr_rpc_driver *driver, struct dtr_rpc_table *table, int fd,
                      const struct dtr_addr *addr, uint64_t connect_ms,
                      const struct dtr_rpc_conn_events *events, void *context, struct dtr_rpc_conn **ret_conn,
@@ -269,7 +249,7 @@ out:
         return DTR_OK;
     }
     if (stream)
-        drop_stream(stream);
+        dtr_stream_drop(stream);
     free(conn);
     return rc != DTR_OK ? rc
                         : dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for a connection");

@@ -6,7 +6,11 @@
 
 #include <stdlib.h>
 
-enum { FIELDS_MOST = 64, ENCODED_MOST = 4096 };
+enum {
+    FIELDS_MOST = 64,
+    ENCODED_MOST = 4096,
+    REQUEST_MOST = 64 << 10, /* nghttp2 drops a longer block without a word, and without a stream's end */
+};
 
 static const char content_type[] = "application/grpc";
 
@@ -227,6 +231,15 @@ static void add(struct block *block, const char *name, const char *value, bool c
             copy ? NGHTTP2_NV_FLAG_NONE : NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_COPY_VALUE};
 }
 
+/* As RFC 9113 counts, which is more than any encoding takes. */
+static size_t block_size(const struct block *block)
+{
+    size_t size = 0;
+    for (size_t i = 0; i < block->count; i++)
+        size += block->fields[i].namelen + block->fields[i].valuelen + 32;
+    return size;
+}
+
 /* What is left of the deadline, for grpc-timeout; 0: none is sent. */
 static uint64_t timeout_to_send(const struct dtr_rpc_call *call)
 {
@@ -260,6 +273,8 @@ int dtr_rpc_submit_request(struct dtr_rpc_session *session, struct dtr_rpc_call 
         add(&block, at, value, true);
         at = value + strlen(value) + 1;
     }
+    if (block_size(&block) > REQUEST_MOST)
+        return NGHTTP2_ERR_FRAME_SIZE_ERROR;
     return nghttp2_submit_request(session->h2, NULL, block.fields, block.count, source, call);
 }
 

@@ -27,6 +27,7 @@ struct dtr_rpc_hub {
     struct dtr_rpc_arena arena;
     struct dtr_rpc_limits limits; /* no zeros */
     size_t calls;                 /* that exist */
+    size_t held;                  /* of all sessions */
     bool awake;                   /* wake was called, the turn has not come */
     uint64_t (*now_ms)(void *context);
     void (*wake)(void *context);
@@ -119,7 +120,10 @@ void dtr_rpc_session_consumed(struct dtr_rpc_call *call, size_t length);
 
 struct dtr_rpc_out {
     struct dtr_rpc_out *next;
-    size_t length; /* with the prefix */
+    void (*freed)(void *context, uint64_t bytes); /* NULL: nobody asks */
+    void *context;
+    uint64_t watched; /* bytes, as `freed` says them */
+    size_t length;    /* with the prefix */
     uint8_t bytes[];
 };
 
@@ -207,6 +211,8 @@ void dtr_rpc_call_expired(struct dtr_rpc_call *call);
 void dtr_rpc_call_begin(struct dtr_rpc_call *call);
 /* Nothing more is taken in; what waits is thrown away and its window given back. */
 void dtr_rpc_call_input_off(struct dtr_rpc_call *call);
+/* What waits to be sent is thrown away. Before a status or a reset, which then go first. */
+void dtr_rpc_call_output_off(struct dtr_rpc_call *call);
 /* Bytes of DATA frames. */
 void dtr_rpc_call_input(struct dtr_rpc_call *call, const uint8_t *bytes, size_t length);
 /* The HTTP/2 stream is gone, or the call leaves it: back without session. */

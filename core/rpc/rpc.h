@@ -91,6 +91,10 @@ int dtr_rpc_call_send_bytes(struct dtr_rpc_call *call, const void *bytes, size_t
 struct dtr_rpc_out *dtr_rpc_out_new(size_t length);
 uint8_t *dtr_rpc_out_bytes(struct dtr_rpc_out *out);
 void dtr_rpc_out_free(struct dtr_rpc_out *out);
+/* Says, once, on the thread that frees it, that its memory is free again: `bytes` as given here. From inside
+ * the connection's work: the receiver notes it and does the rest later. */
+void dtr_rpc_out_watch(struct dtr_rpc_out *out, void (*freed)(void *context, uint64_t bytes), void *context,
+                       uint64_t bytes);
 /* Queues it, like dtr_rpc_call_send(), and takes it over, whatever happens. */
 int dtr_rpc_call_send_out(struct dtr_rpc_call *call, struct dtr_rpc_out *out, struct dtr_error *err);
 /* Bytes queued and not yet given to the connection. */
@@ -101,7 +105,7 @@ size_t dtr_rpc_call_queued(const struct dtr_rpc_call *call);
 #define DTR_RPC_UNLIMITED UINT32_MAX
 void dtr_rpc_call_credit(struct dtr_rpc_call *call, uint32_t messages);
 
-/* Stops the call now: RST_STREAM(CANCEL). `closed` follows with CANCELLED. */
+/* Stops the call now: RST_STREAM(CANCEL); what is queued is freed. `closed` follows with CANCELLED. */
 void dtr_rpc_call_cancel(struct dtr_rpc_call *call);
 
 /* A header field (on a client also a trailer, in `closed`) that the other side sent; NULL without, and for
@@ -157,6 +161,8 @@ struct dtr_rpc_limits {
     size_t message;             /* bytes of one received message [64 MiB] */
     size_t connection;          /* bytes of messages that one connection may have in assembly or waiting for
                                  * credit; the call that passes it ends [message + 32 MiB] */
+    size_t total;               /* the same of all connections of a server or channel together
+                                 * [4 * connection] */
     size_t unpacked;            /* bytes that one unpacked message may take; also at most eight times its
                                  * length + 64 KiB [128 MiB] */
     size_t send_queue;          /* bytes per call, beyond which sending is refused [16 MiB] */

@@ -26,14 +26,6 @@ struct check {
     bool running;
 };
 
-bool check_possible(const char *digest)
-{
-    struct dtr_expected *expected = NULL;
-    bool possible = digest[0] && dtr_expected_new(digest, &expected, NULL) == DTR_OK;
-    dtr_expected_free(expected);
-    return possible;
-}
-
 bool check_owed(const struct dtr_task *task)
 {
     return task->checkable && !task->facts.finished_at;

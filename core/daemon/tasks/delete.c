@@ -53,6 +53,12 @@ static void clear(struct dtr_task *task)
         task->facts.headers = task->strings[RESPONSE_HEADERS];
 }
 
+static bool came_to_nothing(const struct dtr_task *task)
+{
+    return !task->stored && task->piece_count_had == 0 && task->readable.count == 0 &&
+           !task->facts.finished_at && !suspects_watched(task);
+}
+
 /* Control: the store has answered. */
 static void on_evicted(struct dtr_msg *msg)
 {
@@ -65,7 +71,8 @@ static void on_evicted(struct dtr_msg *msg)
         clear(task);
     task->spoilt = false;
     tell(task, &result);
-    if (result.code == DTR_OK && dtr_list_empty(&task->readers) && !suspects_watched(task))
+    bool gone = result.code == DTR_OK || came_to_nothing(task);
+    if (gone && dtr_list_empty(&task->readers) && !suspects_watched(task))
         task_forget(task);
     else
         task_settle(task);
@@ -85,7 +92,7 @@ static void evict(struct dtr_msg *msg)
 
 bool task_evict(struct dtr_task *task)
 {
-    if (!task->deleted && !task->spoilt)
+    if (!task->deleted && !task->spoilt && !came_to_nothing(task))
         return false;
     task->state = COPY_EVICTING;
     task->copy_msg.run = evict;

@@ -143,7 +143,7 @@ static int start_transfer(struct dtr_task *task, const struct dtr_plan_action *a
         request.origin_instance = options->origin_instance;
         request.url = task->strings[ORIGIN_URL];
         request.headers = task->strings[REQUEST_HEADERS];
-        request.default_headers = options->origin_headers;
+        request.default_headers = task->named ? options->origin_headers : NULL;
         request.ca_file = options->origin_ca_file;
         /* What has a digest is one version only, whatever an origin calls it. */
         request.version = task->version[0] && !task->checkable ? task->version : NULL;

@@ -175,7 +175,7 @@ static int origin_head(struct dtr_origin_call *call)
 
 static bool is_renewed(const struct dtr_origin_call *call)
 {
-    return strcmp(call->version, "\"v2\"") == 0;
+    return strcmp(call->version, "\"v2\"") == 0 && !call->script->only_the_tag;
 }
 
 static const uint8_t *bytes_at(const struct dtr_origin_call *call, uint8_t block[RIG_BLOCK], size_t length)

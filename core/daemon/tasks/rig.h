@@ -35,6 +35,7 @@ struct rig_script {
     _Atomic uint64_t silent_at; /* it sends nothing more from here on; DTR_LENGTH_UNKNOWN: never */
     int renew_after; /* after so many requests it has another object of the same length, rig_renewed(), and it
                         tells entity tags; 0: never */
+    bool only_the_tag; /* ... of the same bytes, in truth */
     bool ignore_if_range;
     int block_ms; /* that each block takes */
 };

@@ -3,10 +3,11 @@
 #include "core/daemon/tasks/proof.h"
 
 #include "core/base/clock.h"
+#include "core/base/digest.h"
 #include "core/base/str.h"
+#include "core/daemon/header_lines.h"
 #include "core/obs/log.h"
 #include <stdlib.h>
-#include <strings.h>
 
 int dtr_tasks_new(const struct dtr_tasks_options *options, struct dtr_tasks **ret_tasks,
                   struct dtr_error *err)
@@ -129,7 +130,7 @@ static int keep_strings(struct dtr_task *task, const struct dtr_task_facts *fact
         if (i < sizeof(kept) / sizeof(kept[0]))
             *kept[i] = task->strings[i];
     }
-    task->checkable = check_possible(task->facts.digest);
+    task->checkable = dtr_expected_known(task->facts.digest);
     return task_keep(task, ORIGIN_URL, task->facts.url) ? DTR_OK : DTR_ENOMEM;
 }
 
@@ -168,29 +169,14 @@ int task_reserve_piece(struct dtr_task *task, uint32_t number, struct dtr_error 
     return DTR_OK;
 }
 
-/* The value in a header line of this name; false: there is none. */
-static bool take_line(const char *headers, const char *name, char *value, size_t size)
-{
-    size_t length = strlen(name);
-    for (const char *line = headers; line && *line; line = strchr(line, '\n')) {
-        line += *line == '\n';
-        if (strncasecmp(line, name, length) == 0 && line[length] == ':') {
-            const char *from = line + length + 1 + strspn(line + length + 1, " ");
-            (void)snprintf(value, size, "%.*s", (int)strcspn(from, "\n"), from);
-            return true;
-        }
-    }
-    return false;
-}
-
 /* Which version of the object an earlier process had begun, by the head that it kept. */
 static void restore_version(struct dtr_task *task)
 {
-    const char *headers = task->facts.headers;
-    bool tagged = take_line(headers, "ETag", task->version, sizeof(task->version));
-    if ((!tagged || strncmp(task->version, "W/", 2) == 0) &&
-        !take_line(headers, "Last-Modified", task->version, sizeof(task->version)))
-        task->version[0] = '\0';
+    struct dtr_header headers[HEADER_LINES];
+    char *lines = strdup(task->facts.headers);
+    const char *version = dtr_header_version(headers, header_lines_split(lines, headers, 0));
+    (void)dtr_copy_text(task->version, sizeof(task->version), version ? version : "");
+    free(lines);
 }
 
 static bool is_whole(const struct dtr_task *task)
@@ -211,6 +197,8 @@ int dtr_tasks_known(struct dtr_tasks *tasks, const struct dtr_task_facts *facts,
 {
     struct dtr_task *task = NULL;
     int rc = add_task(tasks, facts, "", &task, err);
+    if (task)
+        task->stored = true;
     for (uint32_t i = 0; i < count && rc == DTR_OK; i++) {
         rc = task_reserve_piece(task, pieces[i].number, err);
         uint64_t from = pieces[i].offset, end = from + pieces[i].length;
@@ -498,6 +486,7 @@ static int take_origin(struct dtr_task *task, const struct dtr_read_request *req
     task->strings[ORIGIN_URL] = url;
     task->strings[REQUEST_HEADERS] = headers;
     task->trusted = request->trusted;
+    task->named = request->named;
     return DTR_OK;
 }
 
@@ -554,7 +543,7 @@ static int take_digest(struct dtr_task *task, const char *digest, struct dtr_err
     if (!task_keep(task, DIGEST, digest))
         return dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for a task");
     task->facts.digest = task->strings[DIGEST];
-    task->checkable = check_possible(task->facts.digest);
+    task->checkable = dtr_expected_known(task->facts.digest);
     return DTR_OK;
 }
 

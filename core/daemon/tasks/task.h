@@ -103,6 +103,7 @@ struct dtr_read_request {
     const char *url, *digest, *tag, *application;
     const char *headers;     /* for the origin, "Name: value\n" lines */
     bool trusted;            /* the origin is an operator's choice */
+    bool named;              /* so is its host: backend.requestHeader goes along */
     uint64_t offset, length; /* DTR_LENGTH_UNKNOWN: the rest */
     uint64_t piece_length;   /* 0: by the rule */
     const char *content;   /* what the task id was calculated from instead of the URL; NULL or "": the URL */

@@ -56,6 +56,7 @@ struct dtr_task {
     struct dtr_task_facts facts;
     char *strings[11];        /* of facts, then those below */
     bool trusted;             /* ORIGIN_URL is an operator's choice */
+    bool named;               /* so is its host */
     struct dtr_piece *pieces; /* by number, length 0: not there */
     uint32_t piece_room, piece_count_had;
     struct dtr_ranges readable;
@@ -75,6 +76,7 @@ struct dtr_task {
     struct pull_log *log;         /* of the pull that runs; pull_log.c */
     struct dtr_read_request wish; /* see dtr_task_wish(); strings are ours */
     bool acting;
+    bool stored;     /* an earlier process left it: what it holds may not be known yet */
     bool checkable;  /* facts.digest is one that can be checked */
     bool spoilt;     /* what the store holds is wrong, or too much: it is removed once nobody holds it */
     bool reopened;   /* it could not be opened, and was removed for that; not twice in a row */
@@ -169,7 +171,8 @@ bool clean_wait(struct dtr_task *task, const struct dtr_error *err);
 bool clean_fits(const struct dtr_task *task);
 
 /* delete.c */
-/* The copy is closed and nobody uses the task: begins to evict it, when somebody wants that. */
+/* The copy is closed and nobody uses the task: begins to evict it, when somebody wants that, when it is
+ * spoilt, and when nothing came of it: whoever asks for what is not there leaves no trace. */
 bool task_evict(struct dtr_task *task);
 /* No byte of it is there any more, for anybody here; the store's follow, once nobody holds them. */
 void task_spoil(struct dtr_task *task);

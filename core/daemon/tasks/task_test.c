@@ -241,6 +241,69 @@ static void an_origins_refusal_reaches_the_reader(void **state)
     finish();
 }
 
+static _Atomic int opened, evicted;
+
+static int count_open(void *instance, const struct dtr_task_facts *facts, struct dtr_stored **ret_stored,
+                      struct dtr_error *err)
+{
+    opened++;
+    return rig_storage.open(instance, facts, ret_stored, err);
+}
+
+static int count_evict(void *instance, const char *id, struct dtr_error *err)
+{
+    evicted++;
+    return rig_storage.evict(instance, id, err);
+}
+
+static void count_task(void *context, const struct dtr_task *task)
+{
+    (void)task;
+    ++*(int *)context;
+}
+
+static int count_tasks(void)
+{
+    int count = 0;
+    dtr_tasks_each(tasks, count_task, &count);
+    return count;
+}
+
+/* Names that nobody has would fill table and store otherwise. */
+static void what_is_not_there_leaves_nothing_behind(void **state)
+{
+    (void)state;
+    enum { COUNT = 50 };
+    struct seen seen[COUNT] = {0};
+    struct dtr_storage_ops ops = rig_storage;
+    ops.open = count_open;
+    ops.evict = count_evict;
+    begin(false);
+    tasks->options.storage = &ops;
+    script.status = 404;
+    for (int i = 0; i < COUNT; i++) {
+        char id[DTR_TASK_ID_LENGTH + 1];
+        (void)snprintf(id, sizeof(id), "%064d", i);
+        const struct dtr_read_request request = {
+            .task_id = id, .url = "http://o/x", .length = DTR_LENGTH_UNKNOWN};
+        assert_int_equal(dtr_tasks_read(tasks, &request, &events, &seen[i], &seen[i].reader, NULL), DTR_OK);
+    }
+    for (int i = 0; i < COUNT; i++) {
+        turn_until(&seen[i].ended);
+        assert_int_equal(seen[i].result.status, 404);
+        dtr_reader_close(seen[i].reader);
+    }
+    struct dtr_timer *late = NULL;
+    assert_int_equal(dtr_timer_open(control, too_late, NULL, &late, NULL), DTR_OK);
+    dtr_timer_set(late, 20000);
+    while (count_tasks() > 0)
+        dtr_loop_turn(control, true);
+    dtr_timer_close(late);
+    assert_int_equal(opened, COUNT);
+    assert_int_equal(evicted, COUNT);
+    finish();
+}
+
 static void read_from(struct seen *seen, const char *url, const char *headers, bool trusted)
 {
     const struct dtr_read_request request = {
@@ -277,6 +340,36 @@ static void credentials_go_where_their_reader_meant(void **state)
     assert_string_equal(rig_origin_headers, "Authorization: B\n");
     dtr_reader_close(first.reader);
     dtr_reader_close(second.reader);
+    finish();
+}
+
+static void read_named(struct seen *seen, const char *url, bool named)
+{
+    const struct dtr_read_request request = {.task_id = task_id,
+                                             .url = url,
+                                             .headers = "Accept: */*\n",
+                                             .named = named,
+                                             .length = DTR_LENGTH_UNKNOWN};
+    *seen = (struct seen){0};
+    assert_int_equal(dtr_tasks_read(tasks, &request, &events, seen, &seen->reader, NULL), DTR_OK);
+    turn_until(&seen->ended);
+    dtr_reader_close(seen->reader);
+}
+
+/* A stranger names any host: what is meant for the operator's does not go there. */
+static void the_operators_headers_go_to_the_operators_hosts(void **state)
+{
+    (void)state;
+    struct seen seen;
+    begin(false);
+    tasks->options.origin_headers = "X-Token: secret\n";
+    script.status = 404;
+    read_named(&seen, "http://evil/x", false);
+    assert_string_equal(rig_origin_headers, "Accept: */*\n");
+    read_named(&seen, "http://registry/x", true);
+    assert_string_equal(rig_origin_headers, "Accept: */*\nX-Token: secret\n");
+    read_named(&seen, "http://evil/x", false);
+    assert_string_equal(rig_origin_headers, "Accept: */*\n");
     finish();
 }
 
@@ -967,7 +1060,9 @@ int main(void)
         cmocka_unit_test(a_pull_without_scheduler_comes_from_the_origin),
         cmocka_unit_test(two_readers_share_one_pull),
         cmocka_unit_test(an_origins_refusal_reaches_the_reader),
+        cmocka_unit_test(what_is_not_there_leaves_nothing_behind),
         cmocka_unit_test(credentials_go_where_their_reader_meant),
+        cmocka_unit_test(the_operators_headers_go_to_the_operators_hosts),
         cmocka_unit_test(told_to_go_to_the_source_it_reports_every_piece),
         cmocka_unit_test(a_scheduler_that_is_back_is_asked_by_pulls_that_go_on_without),
         cmocka_unit_test(the_length_is_asked_for_by_one_byte),

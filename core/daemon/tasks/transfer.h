@@ -57,7 +57,8 @@ struct dtr_transfer_request {
     void *origin_instance;
     const char *url;
     const char *headers;         /* request headers, "Name: value\n" lines */
-    const char *default_headers; /* those that go along where `headers` has none of the name, or NULL */
+    const char *default_headers; /* those that go along where `headers` has none of the name, to the
+                                  * URL's host only; or NULL */
     const char *version;         /* of what the copy holds: any other is DTR_ECORRUPT; NULL: any will do */
     const char *ca_file;         /* or NULL */
     bool trusted, insecure;

@@ -11,7 +11,10 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { WAIT_MS = 60000 };
+enum {
+    WAIT_MS = 60000,
+    CONNECTIONS = 8192, /* of peers, at once; a further one is closed */
+};
 
 /* --- connections
  * -------------------------------------------------------------------------------------------- */
@@ -22,30 +25,18 @@ struct arrival {
     int fd;
 };
 
-static void nothing(void *context, const uint8_t *bytes, size_t length)
-{
-    (void)context;
-    (void)bytes;
-    (void)length;
-}
-
-static void gone(void *context, const struct dtr_error *err)
-{
-    (void)context;
-    (void)err;
-}
-
 /* Data thread. */
 static void on_arrival(struct dtr_msg *msg)
 {
-    static const struct dtr_stream_events nobody = {.data = nothing, .closed = gone};
     struct arrival *arrival = dtr_container(msg, struct arrival, msg);
     struct upload_site *site = arrival->site;
     const struct dtr_offer *transport = &site->upload->daemon->transport;
     const struct dtr_transport_ops *ops = transport->feature->ops;
     struct dtr_stream *stream = NULL;
     struct dtr_error err;
-    if (dtr_stream_new(site->loop, arrival->fd, &nobody, NULL, &stream, &err) == DTR_OK) {
+    if (site->streams.count >= site->upload->connections / site->upload->site_count) {
+        (void)close(arrival->fd);
+    } else if (dtr_stream_new(site->loop, arrival->fd, &dtr_stream_nobody, NULL, &stream, &err) == DTR_OK) {
         dtr_stream_group_add(&site->streams, stream);
         ops->serve(transport->instance, stream, &site->upload->service);
     } else {
@@ -82,6 +73,7 @@ int upload_new(struct dtr_daemon *daemon, struct upload **ret_upload, struct dtr
     }
     *upload = (struct upload){.daemon = daemon, .service.daemon = daemon, .sites = sites};
     upload->site_count = daemon->parts.data_count;
+    upload->connections = CONNECTIONS;
     for (size_t i = 0; i < upload->site_count; i++) {
         sites[i].upload = upload;
         sites[i].loop = daemon->parts.data[i];
@@ -90,7 +82,7 @@ int upload_new(struct dtr_daemon *daemon, struct upload **ret_upload, struct dtr
     dtr_list_init(&upload->questions);
     dtr_list_init(&upload->spreads);
     dtr_list_init(&upload->host_syncs);
-    dtr_list_init(&upload->orders);
+    orders_init(upload);
     int rc = dtr_addr_ip(config->storage.server.ip ? config->storage.server.ip : any,
                          (uint16_t)config->storage.server.tcp_port, &addr, err);
     if (rc == DTR_OK)
@@ -348,6 +340,7 @@ void upload_stop(struct upload *upload, uint64_t limit_ms, void (*stopped)(void 
     dtr_list_each_safe (node, &upload->questions)
         settle(dtr_container(node, struct dtr_question, link), DTR_ENOT_FOUND);
     syncs_stop(upload);
+    orders_stop(upload);
     loads_stop(upload);
     for (size_t i = 0; i < upload->site_count; i++) {
         upload->sites[i].msg.run = stop_site;

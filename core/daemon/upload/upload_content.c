@@ -149,6 +149,7 @@ static void begin(struct dtr_msg *msg)
 int content_read(struct dtr_loop *control, struct dtr_loop *data, const struct dtr_copy *copy,
                  const Dfdaemon__V2__DownloadTaskResponse *response, const Common__V2__Piece *piece,
                  const struct dtr_piece *facts, const struct content_events *events, void *context,
+                 void (*freed)(void *context, uint64_t bytes), void *freed_context,
                  struct content **ret_content, struct dtr_error *err)
 {
     struct content *content = calloc(1, sizeof(*content));
@@ -164,9 +165,11 @@ int content_read(struct dtr_loop *control, struct dtr_loop *data, const struct d
     }
     if (!content || !content->message) {
         free(content);
+        freed(freed_context, facts->length);
         return dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for a piece of %llu bytes",
                              (unsigned long long)facts->length);
     }
+    dtr_rpc_out_watch(content->message, freed, freed_context, facts->length);
     *ret_content = content;
     dtr_loop_post(data, &content->msg);
     return DTR_OK;
