@@ -87,7 +87,8 @@ static const struct dtr_conf_row rows[] = {
      DTR_RANGE(1, 1024), .reloadable = true, .help = "Pieces of one task in flight"},
     {DTR_DURATION("download.stallTimeout", download.stall_timeout_ms), .initial = "5s",
      DTR_RANGE(100, INT64_MAX), .reloadable = true, .ours = true,
-     .help = "Without a verified byte for so long a download is planned anew, then goes to the origin"},
+     .help = "Without a verified byte for so long a download is planned anew, then goes to the origin; a "
+             "parent that shows that it lives has four times as long"},
     {DTR_SIZE("download.p2pThreshold", download.p2p_threshold), .initial = "4MiB", .reloadable = true,
      .ours = true, .help = "Objects of at most this size come from the origin, without scheduler and peers"},
     /* upload */

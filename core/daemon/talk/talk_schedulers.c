@@ -21,6 +21,7 @@ static void on_announced(void *context, const struct dtr_rpc_message *response,
 {
     struct scheduler *scheduler = context;
     struct talk *talk = scheduler->talk;
+    bool known = scheduler->announced;
     scheduler->announcing = NULL;
     if (response && !scheduler->announced)
         dtr_log(DTR_LOG_INFO, NULL, "announced to scheduler %s as %s", scheduler->name,
@@ -33,6 +34,8 @@ static void on_announced(void *context, const struct dtr_rpc_message *response,
         dtr_timer_set(scheduler->timer,
                       response ? talk->daemon->config->scheduler.announce_interval_ms : RETRY_MS);
     conversations_announced(talk, scheduler, response != NULL);
+    if (response && !talk->closing && !known)
+        dtr_tasks_scheduler_back(talk->daemon->tasks);
     talk_call_over(talk);
 }
 

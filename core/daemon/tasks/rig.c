@@ -205,7 +205,7 @@ static void origin_tick(void *context)
     }
     if (!pause) {
         call->at += part;
-        dtr_timer_set(call->timer, 0);
+        dtr_timer_set(call->timer, (uint64_t)call->script->block_ms);
     }
 }
 

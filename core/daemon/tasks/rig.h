@@ -37,6 +37,7 @@ struct rig_script {
                         tells entity tags; 0: never */
     bool only_the_tag; /* ... of the same bytes, in truth */
     bool ignore_if_range;
+    int block_ms; /* that each block takes */
 };
 /* The byte of that other object. */
 uint8_t rig_renewed(size_t at);

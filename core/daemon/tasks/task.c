@@ -29,6 +29,18 @@ void dtr_tasks_have_scheduler(struct dtr_tasks *tasks, bool have)
     tasks->options.plan.have_scheduler = have;
 }
 
+void dtr_tasks_scheduler_back(struct dtr_tasks *tasks)
+{
+    for (struct dtr_map_node *node = dtr_map_next(&tasks->by_id, NULL), *next; node; node = next) {
+        struct dtr_task *task = dtr_container(node, struct dtr_task, node);
+        next = dtr_map_next(&tasks->by_id, node);
+        if (!task->planner || suspects_watched(task))
+            continue; /* where peers gave wrong bytes, the origin alone is asked */
+        dtr_planner_scheduler_back(task->planner, dtr_now_ms());
+        dtr_task_act(task);
+    }
+}
+
 static void free_task(struct dtr_task *task)
 {
     for (size_t i = 0; i < sizeof(task->strings) / sizeof(task->strings[0]); i++)

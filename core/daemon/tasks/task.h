@@ -58,6 +58,8 @@ int dtr_tasks_new(const struct dtr_tasks_options *options, struct dtr_tasks **re
                   struct dtr_error *err);
 /* Whether pulls that begin from now on may ask a scheduler; before, what options.plan says. */
 void dtr_tasks_have_scheduler(struct dtr_tasks *tasks, bool have);
+/* A scheduler can be reached again that could not before: the pulls that go on without one may ask it. */
+void dtr_tasks_scheduler_back(struct dtr_tasks *tasks);
 /* Cancels every pull; readers hear DTR_ECANCELLED. `closed` comes later, when everything is gone. */
 void dtr_tasks_close(struct dtr_tasks *tasks, void (*closed)(void *context), void *context);
 /* Takes in a task that the store's scan reported; before the first reader. Not `checked`: its pieces are not

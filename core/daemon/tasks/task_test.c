@@ -25,7 +25,7 @@ static int lying;
  * ---------------------------------------------------------------------------------------- */
 
 /* What the scheduler says: nothing of it known, go to the source; or a parent that has everything. */
-static enum { SAYS_SOURCE, SAYS_PARENT } scheduler_says;
+static enum { SAYS_SOURCE, SAYS_PARENT, SAYS_NOTHING } scheduler_says; /* nothing: it is gone */
 static struct dtr_str said; /* the kinds of what the pull told the scheduler */
 
 struct later {
@@ -56,7 +56,10 @@ static void answer_later(struct dtr_msg *msg)
                                           .content_length = RIG_SIZE};
     if (planner && later->kind == DTR_PLAN_STAT_TASK)
         dtr_planner_stat(planner, dtr_now_ms(), &stat);
-    if (planner && (later->kind == DTR_PLAN_REGISTER || later->kind == DTR_PLAN_RESCHEDULE))
+    bool asks = later->kind == DTR_PLAN_REGISTER || later->kind == DTR_PLAN_RESCHEDULE;
+    if (planner && asks && scheduler_says == SAYS_NOTHING)
+        dtr_planner_scheduler_lost(planner, dtr_now_ms(), NULL);
+    else if (planner && asks)
         dtr_planner_answer(planner, dtr_now_ms(), &answer);
     if (planner && later->kind == DTR_PLAN_PARENT_OPEN) {
         assert_int_equal(dtr_addr_ip("10.0.0.1", 4005, &addr, NULL), DTR_OK);
@@ -383,6 +386,28 @@ static void told_to_go_to_the_source_it_reports_every_piece(void **state)
     assert_string_equal(dtr_str_text(&said),
                         " stat_task register back_to_source_started back_to_source_piece_finished "
                         "back_to_source_piece_finished back_to_source_finished");
+}
+
+static void a_scheduler_that_is_back_is_asked_by_pulls_that_go_on_without(void **state)
+{
+    (void)state;
+    struct seen seen;
+    begin(true);
+    scheduler_says = SAYS_NOTHING;
+    script.silent_at = RIG_PIECE / 2;
+    read_range(&seen, 0, DTR_LENGTH_UNKNOWN);
+    turn_until(&seen.head);
+    scheduler_says = SAYS_PARENT;
+    dtr_tasks_scheduler_back(tasks);
+    script.silent_at = DTR_LENGTH_UNKNOWN; /* on a slow machine the parent may be given up */
+    turn_until(&seen.ended);
+    assert_int_equal(seen.result.code, DTR_OK);
+    assert_int_equal(seen.until, RIG_SIZE);
+    assert_memory_equal(rig_disk.bytes, rig_object, RIG_SIZE);
+    dtr_reader_close(seen.reader);
+    finish();
+    static const char words[] = " stat_task register register started";
+    assert_memory_equal(dtr_str_text(&said), words, sizeof(words) - 1);
 }
 
 static void the_length_is_asked_for_by_one_byte(void **state)
@@ -1039,6 +1064,7 @@ int main(void)
         cmocka_unit_test(credentials_go_where_their_reader_meant),
         cmocka_unit_test(the_operators_headers_go_to_the_operators_hosts),
         cmocka_unit_test(told_to_go_to_the_source_it_reports_every_piece),
+        cmocka_unit_test(a_scheduler_that_is_back_is_asked_by_pulls_that_go_on_without),
         cmocka_unit_test(the_length_is_asked_for_by_one_byte),
         cmocka_unit_test(a_known_task_never_touches_the_origin),
         cmocka_unit_test(a_lying_parent_is_left_for_the_origin),

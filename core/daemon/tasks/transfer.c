@@ -5,6 +5,7 @@
  * thread posts the transfer back, behind any order still on its way, and the data thread frees it. */
 #include "core/daemon/tasks/transfer.h"
 
+#include "core/base/clock.h"
 #include "core/base/list.h"
 #include "core/base/str.h"
 #include "core/brain/geometry.h"
@@ -34,6 +35,7 @@ struct dtr_transfer {
     bool enough;       /* what was asked for is there, the rest is not wanted */
     bool told_any;     /* the first bytes were told at once */
     uint64_t told_end; /* progress is told up to here */
+    uint64_t told_ms;
 };
 
 /* --- reports ------------------------------------------------------------------------------------------ */
@@ -78,6 +80,7 @@ static int tell_progress(struct dtr_transfer *transfer)
     struct dtr_report report = {
         .kind = DTR_REPORT_PROGRESS, .offset = transfer->told_end, .length = at - transfer->told_end};
     transfer->told_end = at;
+    transfer->told_ms = dtr_now_ms();
     transfer->told_any = true;
     return tell(transfer, &report, NULL, NULL);
 }
@@ -162,7 +165,8 @@ static int on_bytes(struct dtr_transfer *transfer, const uint8_t *bytes, size_t 
     if (transfer->result.code != DTR_OK)
         return transfer->result.code;
     at = dtr_writer_at(transfer->writer);
-    if (!transfer->told_any || at - transfer->told_end >= DTR_TRANSFER_STEP)
+    if (!transfer->told_any || at - transfer->told_end >= DTR_TRANSFER_STEP ||
+        dtr_now_ms() - transfer->told_ms >= DTR_TRANSFER_LATE_MS)
         rc = tell_progress(transfer);
     return rc;
 }
