@@ -120,6 +120,14 @@ int dtr_expected_new(const char *text, struct dtr_expected **ret_expected, struc
     return DTR_OK;
 }
 
+bool dtr_expected_known(const char *text)
+{
+    struct dtr_expected *expected = NULL;
+    bool known = text[0] && dtr_expected_new(text, &expected, NULL) == DTR_OK;
+    dtr_expected_free(expected);
+    return known;
+}
+
 void dtr_expected_add(struct dtr_expected *expected, const void *bytes, size_t length)
 {
     if (expected->digest)

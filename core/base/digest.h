@@ -26,6 +26,8 @@ void dtr_digest_free(struct dtr_digest *digest);
  * "crc32:<decimal>"; DTR_EINVALID says so. */
 struct dtr_expected;
 int dtr_expected_new(const char *text, struct dtr_expected **ret_expected, struct dtr_error *err);
+/* Whether it is one of these. */
+bool dtr_expected_known(const char *text);
 /* The next bytes, in order. */
 void dtr_expected_add(struct dtr_expected *expected, const void *bytes, size_t length);
 /* After the last ones: DTR_ECORRUPT names both digests when they differ. Then it can only be freed. */

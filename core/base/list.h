@@ -3,6 +3,7 @@
 #ifndef DTR_BASE_LIST_H
 #define DTR_BASE_LIST_H
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -29,6 +30,7 @@ static inline bool dtr_list_linked(const struct dtr_list *node)
 
 static inline void dtr_list_add_before(struct dtr_list *at, struct dtr_list *node)
 {
+    assert(!dtr_list_linked(node)); /* two lists would become one, or one endless */
     node->prev = at->prev;
     node->next = at;
     at->prev->next = node;

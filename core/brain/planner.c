@@ -247,6 +247,10 @@ void dtr_planner_scheduler_back(struct dtr_planner *p, uint64_t now_ms)
 {
     p->now_ms = now_ms;
     p->config.have_scheduler = true;
+    /* What was left to the origin for want of a scheduler may be had from peers; a seed has to be known. */
+    if (!p->over && !p->checking && p->source == SOURCE_OPEN && !p->source_small && !p->source_dead &&
+        dtr_plan_can_register(p) && dtr_plan_bytes_left(p) > p->config.p2p_threshold)
+        dtr_plan_decide(p);
     dtr_plan_run(p);
 }
 

@@ -37,9 +37,11 @@ struct dtr_plan_config {
     uint64_t p2p_threshold;     /* bytes; objects and ranges up to it come from the origin (4 MiB) */
     uint32_t concurrent_pieces; /* transfers in flight at most (8) */
     uint32_t reader_window;     /* pieces right behind a reader that go before all others (2) */
-    uint64_t stall_timeout_ms;  /* no byte for so long: the transfer is given up (5000) */
-    uint64_t stat_timeout_ms;   /* patience for STAT_TASK, in which nobody else is asked (1000) */
-    uint64_t piece_timeout_ms;  /* a parent has at most so long for a piece (360000) */
+    /* No byte for so long: the transfer is given up. No verified piece either: planned anew, then the origin;
+     * from parents that show that they live, the next piece may take 4 times as long (5000). */
+    uint64_t stall_timeout_ms;
+    uint64_t stat_timeout_ms;  /* patience for STAT_TASK, in which nobody else is asked (1000) */
+    uint64_t piece_timeout_ms; /* a parent has at most so long for a piece (360000) */
     /* The scheduler is asked, and waited for, until the download is so old (3 h). */
     uint64_t schedule_timeout_ms;
     uint32_t max_schedule_count; /* answers taken from the scheduler (5) */
@@ -187,7 +189,7 @@ void dtr_planner_scheduler_back(struct dtr_planner *planner, uint64_t now_ms);
 
 /* A parent reported a piece. */
 void dtr_planner_piece_seen(struct dtr_planner *planner, uint64_t now_ms, uint32_t parent, uint32_t number);
-/* Its SyncHost said so, bits/s. */
+/* Its SyncHost said so, bits/s. It shows that the parent lives, so it is to be told without a change too. */
 void dtr_planner_parent_load(struct dtr_planner *planner, uint64_t now_ms, uint32_t parent, uint64_t max_tx,
                              uint64_t tx);
 /* Its SyncPieces ended: err->code 0 (or NULL) when it sent all it had to say. Not after PARENT_CLOSE. */

@@ -47,6 +47,7 @@ struct plan_parent {
     uint32_t in_flight;
     uint64_t outstanding; /* bytes asked for and not here */
     uint64_t moved_at;    /* the last bytes */
+    uint64_t alive_at;    /* it said or sent something; 0: never */
     double rate;          /* bytes/s while something was in flight */
     bool measured;        /* `rate` is observed, not announced */
     uint64_t window_at, window_bytes, idle_at;
@@ -188,6 +189,8 @@ void dtr_plan_fetch_ended(struct dtr_planner *p, struct plan_transfer *t, const 
 void dtr_plan_parents_stalled(struct dtr_planner *p);
 /* How long a parent's transfer may take, even while bytes come. */
 uint64_t dtr_plan_piece_patience(const struct dtr_planner *p, const struct plan_transfer *t);
+/* Whether a parent that may get more pieces has said something within the last stall time. */
+bool dtr_plan_parents_alive(const struct dtr_planner *p);
 /* Whether waiting for a parent makes sense. */
 bool dtr_plan_parents_hope(const struct dtr_planner *p);
 

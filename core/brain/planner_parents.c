@@ -171,6 +171,17 @@ void dtr_plan_parent_drop(struct dtr_planner *p, struct plan_parent *parent, enu
     dtr_plan_push(p, &(struct dtr_plan_action){.kind = DTR_PLAN_PARENT_CLOSE, .parent = parent->index});
 }
 
+bool dtr_plan_parents_alive(const struct dtr_planner *p)
+{
+    for (uint32_t i = 0; i < p->parent_count; i++) {
+        const struct plan_parent *parent = p->parents[i];
+        if (parent->state == PARENT_LIVE && parent->listening && parent->alive_at &&
+            p->now_ms < parent->alive_at + p->config.stall_timeout_ms)
+            return true;
+    }
+    return false;
+}
+
 bool dtr_plan_parents_hope(const struct dtr_planner *p)
 {
     for (uint32_t i = 0; i < p->parent_count; i++) {
@@ -217,7 +228,7 @@ void dtr_plan_parent_moved(struct dtr_planner *p, struct plan_parent *parent, ui
     parent->outstanding -= bytes;
     parent->window_bytes += bytes;
     if (bytes)
-        parent->moved_at = p->now_ms;
+        parent->moved_at = parent->alive_at = p->now_ms;
     if (!parent->in_flight)
         parent->idle_at = p->now_ms;
     if (!parent->window_bytes || (passed < RATE_WINDOW_MS && parent->in_flight))
@@ -336,6 +347,7 @@ void dtr_planner_piece_seen(struct dtr_planner *p, uint64_t now_ms, uint32_t par
         return;
     from->has[number / 8] |= (uint8_t)(1u << number % 8);
     from->heard = true;
+    from->alive_at = now_ms;
     gathered(p);
     dtr_plan_run(p);
 }
@@ -349,6 +361,7 @@ void dtr_planner_parent_load(struct dtr_planner *p, uint64_t now_ms, uint32_t pa
         return;
     from->said.max_tx = max_tx;
     from->said.tx = tx;
+    from->alive_at = now_ms;
 }
 
 void dtr_planner_parent_ended(struct dtr_planner *p, uint64_t now_ms, uint32_t parent,

@@ -8,6 +8,7 @@
 #define LINGER_MS      10000 /* for the answer to a register that came too late to matter */
 #define HEDGE_TICK_MS  250
 #define STEPS_PER_TURN 16
+#define WAIT_STALLS    4 /* so many stall times at most is the next piece of living parents waited for */
 
 struct plan_transfer *dtr_plan_transfer(const struct dtr_planner *p, uint32_t id)
 {
@@ -184,6 +185,14 @@ static void plan_anew(struct dtr_planner *p)
     dtr_plan_reschedule(p, p->why.code ? p->why.text : "no parent has the missing pieces");
 }
 
+/* The parents live and have no piece for us yet: what they wait for is slow, and would be slower still if all
+ * their children went there too. */
+static bool worth_waiting(const struct dtr_planner *p)
+{
+    return p->talk == TALK_PARENTS && !p->anew_at && dtr_plan_parents_alive(p) &&
+           p->now_ms < p->dry_since + WAIT_STALLS * p->config.stall_timeout_ms;
+}
+
 /* Bytes are missing and nothing brings any. True: something was done about it, look again. */
 static bool seek_more(struct dtr_planner *p)
 {
@@ -195,6 +204,8 @@ static bool seek_more(struct dtr_planner *p)
     if ((wait || dtr_plan_parents_hope(p)) && !quiet_too_long(p))
         return false;
     p->quiet_since = p->now_ms;
+    if (worth_waiting(p))
+        return false;
     if (p->talk == TALK_ASKED)
         dtr_plan_open_source(p, "the scheduler does not answer");
     else if (dried_up(p))

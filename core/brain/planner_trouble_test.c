@@ -177,6 +177,98 @@ static void scheduler_that_is_back_is_asked_when_parents_do_not_suffice(void **s
     scene_end(&s);
 }
 
+static void parents_that_live_get_four_times_as_long(void **state)
+{
+    struct scene s;
+    (void)state;
+    scene_with_parents(&s, 12 * MIB, "AB");
+    for (int i = 0; i < 9; i++) {
+        scene_pass(&s, 2000);
+        dtr_planner_parent_load(s.planner, s.now, A, 1000000000, 0);
+        expect(&s, "");
+    }
+    scene_pass(&s, 2000);
+    assert_string_equal(s.said, "reschedule");
+    scene_parents(&s, "A");
+    expect(&s, "started");
+    for (int i = 0; i < 3; i++) { /* once planned anew its life counts no more */
+        scene_pass(&s, 2000);
+        dtr_planner_parent_load(s.planner, s.now, A, 1000000000, 0);
+    }
+    assert_string_equal(s.said, "back_to_source_started; origin 1: 0 rest");
+    scene_end(&s);
+}
+
+static void parents_that_fall_silent_do_not(void **state)
+{
+    struct scene s;
+    (void)state;
+    scene_with_parents(&s, 12 * MIB, "AB");
+    scene_pass(&s, 4000);
+    dtr_planner_parent_load(s.planner, s.now, A, 1000000000, 0);
+    scene_pass(&s, 4000);
+    expect(&s, "");
+    scene_pass(&s, 2000);
+    assert_string_equal(s.said, "reschedule");
+    scene_end(&s);
+}
+
+static void scheduler_that_is_back_brings_a_pull_back_from_the_origin(void **state)
+{
+    struct scene s;
+    (void)state;
+    scene_set(&s, 40 * MIB);
+    scene_start(&s, 0, DTR_LENGTH_UNKNOWN, true);
+    expect(&s, "length 40M/4M; register");
+    scene_lost(&s);
+    expect(&s, "origin 1: 0 rest");
+    scene_head(&s, 1);
+    scene_origin(&s, 1, 5 * MIB);
+    dtr_planner_scheduler_back(s.planner, s.now);
+    expect(&s, "register");
+    scene_origin(&s, 1, 2 * MIB); /* it goes on until parents are named */
+    scene_parents(&s, "A");
+    expect(&s, "started; cancel 1; parent_open A; back_to_source_started; back_to_source_piece_finished 0");
+    scene_end(&s);
+}
+
+static void scheduler_that_is_back_is_not_asked_for_a_rest(void **state)
+{
+    struct scene s;
+    (void)state;
+    scene_set(&s, 12 * MIB);
+    scene_start(&s, 0, DTR_LENGTH_UNKNOWN, true);
+    expect(&s, "length 12M/4M; register");
+    scene_lost(&s);
+    scene_head(&s, 1);
+    scene_origin(&s, 1, 8 * MIB);
+    expect(&s, "origin 1: 0 rest");
+    dtr_planner_scheduler_back(s.planner, s.now);
+    expect(&s, "");
+    scene_end(&s);
+}
+
+static void seed_tells_a_scheduler_that_is_back(void **state)
+{
+    struct scene s;
+    (void)state;
+    scene_set(&s, 40 * MIB);
+    s.config.need_back_to_source = true;
+    scene_start(&s, 0, DTR_LENGTH_UNKNOWN, true);
+    expect(&s, "length 40M/4M; register; origin 1: 0 rest");
+    scene_answer(&s, DTR_PLAN_ANSWER_BACK_TO_SOURCE);
+    expect(&s, "back_to_source_started");
+    scene_head(&s, 1);
+    scene_origin(&s, 1, 5 * MIB);
+    expect(&s, "back_to_source_piece_finished 0");
+    scene_lost(&s);
+    dtr_planner_scheduler_back(s.planner, s.now);
+    expect(&s, "register");
+    scene_answer(&s, DTR_PLAN_ANSWER_BACK_TO_SOURCE);
+    expect(&s, "back_to_source_started; back_to_source_piece_finished 0");
+    scene_end(&s);
+}
+
 static void list_that_fails_is_opened_once_more(void **state)
 {
     struct dtr_error err;
@@ -362,6 +454,11 @@ int main(void)
         cmocka_unit_test(answers_run_out),
         cmocka_unit_test(parents_go_on_without_the_scheduler),
         cmocka_unit_test(scheduler_that_is_back_is_asked_when_parents_do_not_suffice),
+        cmocka_unit_test(parents_that_live_get_four_times_as_long),
+        cmocka_unit_test(parents_that_fall_silent_do_not),
+        cmocka_unit_test(scheduler_that_is_back_brings_a_pull_back_from_the_origin),
+        cmocka_unit_test(scheduler_that_is_back_is_not_asked_for_a_rest),
+        cmocka_unit_test(seed_tells_a_scheduler_that_is_back),
         cmocka_unit_test(list_that_fails_is_opened_once_more),
         cmocka_unit_test(parent_with_nothing_to_give_is_waited_for_a_stall_time),
         cmocka_unit_test(second_stall_in_a_row_means_origin),

@@ -67,9 +67,10 @@ char *dtr_swarm_texts(const char *const *texts, size_t count, const char **ret_t
 static void init_lists(struct dtr_swarm *swarm)
 {
     struct dtr_list *const heads[] = {
-        &swarm->hosts, &swarm->seeds,   &swarm->tasks,  &swarm->crowded, &swarm->empty_tasks,
-        &swarm->ready, &swarm->leaving, &swarm->probes, &swarm->patient, &swarm->late,
-        &swarm->more,  &swarm->active,  &swarm->idle,   &swarm->ended,   &swarm->gone,
+        &swarm->hosts,   &swarm->seeds,       &swarm->quiet, &swarm->tasks,
+        &swarm->crowded, &swarm->empty_tasks, &swarm->ready, &swarm->leaving,
+        &swarm->probes,  &swarm->patient,     &swarm->late,  &swarm->more,
+        &swarm->active,  &swarm->idle,        &swarm->ended, &swarm->gone,
     };
     for (size_t i = 0; i < sizeof(heads) / sizeof(heads[0]); i++)
         dtr_list_init(heads[i]);
@@ -87,10 +88,8 @@ int dtr_swarm_new(const struct dtr_swarm_config *config, uint64_t seed_number, u
     swarm->now_ms = now_ms;
     swarm->probe_due_ms = UINT64_MAX;
     init_lists(swarm);
+    swarm->peer_gc_ms = swarm->task_gc_ms = swarm->host_gc_ms = UINT64_MAX;
     dtr_swarm_configure(swarm, config);
-    swarm->peer_gc_ms = now_ms + config->peer_gc_interval_ms;
-    swarm->task_gc_ms = now_ms + config->task_gc_interval_ms;
-    swarm->host_gc_ms = now_ms + config->host_gc_interval_ms;
     *ret_swarm = swarm;
     return DTR_OK;
 }
@@ -98,6 +97,13 @@ int dtr_swarm_new(const struct dtr_swarm_config *config, uint64_t seed_number, u
 static void cut(uint32_t *value, uint32_t low, uint32_t high)
 {
     *value = *value < low ? low : *value > high ? high : *value;
+}
+
+/* A look that is due later than a new interval says. */
+static void sooner(uint64_t *due_ms, uint64_t at_ms)
+{
+    if (at_ms < *due_ms)
+        *due_ms = at_ms;
 }
 
 void dtr_swarm_configure(struct dtr_swarm *swarm, const struct dtr_swarm_config *config)
@@ -114,6 +120,9 @@ void dtr_swarm_configure(struct dtr_swarm *swarm, const struct dtr_swarm_config 
     if (own->policy.acyclic || own->policy.newcomers >= own->policy.keep)
         own->policy.newcomers = own->policy.acyclic ? 0 : own->policy.keep - 1;
     cut(&own->policy.sample, own->policy.keep, DTR_SWARM_SAMPLE_MAX);
+    sooner(&swarm->peer_gc_ms, swarm->now_ms + own->peer_gc_interval_ms);
+    sooner(&swarm->task_gc_ms, swarm->now_ms + own->task_gc_interval_ms);
+    sooner(&swarm->host_gc_ms, swarm->now_ms + own->host_gc_interval_ms);
 }
 
 /* Gives back what the last action pointed to. */

@@ -50,11 +50,11 @@
     X(uint32_t, retry_limit, 5, "retry intervals without a parent before the error")                         \
     X(uint32_t, retry_interval_ms, 500, "unit of the two limits above")                                      \
     X(uint64_t, piece_download_timeout_ms, 30 * 60 * 1000, "an unfinished peer leaves after such silence")   \
-    X(uint64_t, peer_ttl_ms, 24 * 3600 * 1000, "a finished peer leaves after such silence")                  \
+    X(uint64_t, peer_ttl_ms, 24 * 3600 * 1000, "any peer leaves after such silence")                         \
     X(uint64_t, peer_gc_interval_ms, 10 * 1000, "between two looks for peers to remove")                     \
     X(uint64_t, task_gc_interval_ms, 30 * 60 * 1000, "between two looks for tasks without peers")            \
     X(uint64_t, host_gc_interval_ms, 5 * 60 * 1000, "between two looks for silent hosts")                    \
-    X(uint64_t, host_ttl_ms, 3600 * 1000, "silence that removes a host that announced no interval")          \
+    X(uint64_t, host_ttl_ms, 3600 * 1000, "silence that removes a host, as two of its own intervals do")     \
     X(uint32_t, task_peer_limit, 300, "above it finished peers without children leave; 0: no limit")         \
     X(uint32_t, host_limit, 1000000, "hosts; more are refused")                                              \
     X(uint32_t, peer_limit, 4000000, "peers; more are refused")                                              \

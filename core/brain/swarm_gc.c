@@ -1,5 +1,6 @@
-/* Garbage collection by the rules of the features page 2.7. Peers stand in lists by their last sign of
- * life, so that a look costs what it removes; only hosts and crowded tasks are walked. */
+/* Garbage collection by the rules of the features page 2.7. Peers and hosts stand in lists by their last sign
+ * of life, so that a look costs what it removes; only the look for hosts, whose intervals differ, and the one
+ * into crowded tasks walk. */
 #include "core/brain/swarm_state.h"
 
 static struct swarm_peer *oldest(const struct dtr_list *list)
@@ -53,10 +54,29 @@ static void collect_crowded(struct dtr_swarm *swarm)
     }
 }
 
+static bool is_quiet(const struct dtr_swarm *swarm, const struct swarm_host *host)
+{
+    return swarm->now_ms - host->seen_ms > swarm->config.host_ttl_ms;
+}
+
+/* Peers of hosts that nothing was heard of for hostTTL. The hosts follow at the next look for hosts. */
+static void collect_deserted(struct dtr_swarm *swarm)
+{
+    dtr_list_each_safe (node, &swarm->quiet) {
+        struct swarm_host *host = dtr_container(node, struct swarm_host, age);
+        if (!is_quiet(swarm, host))
+            return;
+        while (!dtr_list_empty(&host->peers))
+            dtr_swarm_peer_remove(swarm, dtr_container(host->peers.next, struct swarm_peer, host_link));
+    }
+}
+
 static void collect_peers(struct dtr_swarm *swarm)
 {
-    collect_silent(swarm, &swarm->active, swarm->config.piece_download_timeout_ms);
-    collect_silent(swarm, &swarm->idle, swarm->config.peer_ttl_ms);
+    uint64_t progress_ms = swarm->config.piece_download_timeout_ms, ttl_ms = swarm->config.peer_ttl_ms;
+    collect_silent(swarm, &swarm->active, progress_ms < ttl_ms ? progress_ms : ttl_ms);
+    collect_silent(swarm, &swarm->idle, ttl_ms);
+    collect_deserted(swarm);
     collect_ended(swarm);
     collect_crowded(swarm);
 }
@@ -73,8 +93,7 @@ static void collect_hosts(struct dtr_swarm *swarm)
     dtr_list_each_safe (node, &swarm->hosts) {
         struct swarm_host *host = dtr_container(node, struct swarm_host, link);
         uint64_t interval_ms = host->facts.facts.interval_ms;
-        uint64_t limit_ms = interval_ms ? 2 * interval_ms : swarm->config.host_ttl_ms;
-        if (swarm->now_ms - host->seen_ms > limit_ms)
+        if (is_quiet(swarm, host) || (interval_ms && swarm->now_ms - host->seen_ms > 2 * interval_ms))
             dtr_swarm_host_expire(swarm, host);
     }
 }

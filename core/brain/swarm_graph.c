@@ -3,15 +3,20 @@
 
 #include <stdlib.h>
 
-/* What a child adds to its parent's host (features page 2.5). */
+static uint64_t booked_tx(const struct swarm_edge *edge)
+{
+    return (uint64_t)edge->piece_length * edge->pieces * 8;
+}
+
+/* What a child adds to its parent's host (features page 2.5). A piece ends at 64 MiB, so no length is cut. */
 static void book(struct swarm_edge *edge)
 {
     const struct dtr_swarm_task *task = edge->child->facts.task;
     struct dtr_swarm_host *host = &host_of(edge->parent)->facts;
     edge->pieces = edge->child->facts.concurrent_pieces;
-    edge->tx = task->piece_length * edge->pieces * 8;
+    edge->piece_length = task->piece_length < UINT32_MAX ? (uint32_t)task->piece_length : UINT32_MAX;
     edge->bytes = task->content_length == DTR_LENGTH_UNKNOWN ? 0 : task->content_length;
-    host->booked_tx += edge->tx;
+    host->booked_tx += booked_tx(edge);
     host->booked_bytes += edge->bytes;
     host->booked_pieces += edge->pieces;
     host->uploads++;
@@ -20,7 +25,7 @@ static void book(struct swarm_edge *edge)
 static void unbook(const struct swarm_edge *edge)
 {
     struct dtr_swarm_host *host = &host_of(edge->parent)->facts;
-    host->booked_tx -= edge->tx;
+    host->booked_tx -= booked_tx(edge);
     host->booked_bytes -= edge->bytes;
     host->booked_pieces -= edge->pieces;
     host->uploads--;

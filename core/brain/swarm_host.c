@@ -33,6 +33,13 @@ const struct dtr_swarm_host *dtr_swarm_next_host(const struct dtr_swarm *swarm,
     return next == &swarm->hosts ? NULL : &dtr_container(next, struct swarm_host, link)->facts;
 }
 
+void dtr_swarm_host_touch(struct dtr_swarm *swarm, struct swarm_host *host)
+{
+    host->seen_ms = swarm->now_ms;
+    dtr_list_remove(&host->age);
+    dtr_list_add_tail(&swarm->quiet, &host->age);
+}
+
 static struct swarm_host *add(struct dtr_swarm *swarm, const char *id)
 {
     size_t length = strlen(id);
@@ -49,11 +56,12 @@ static struct swarm_host *add(struct dtr_swarm *swarm, const char *id)
         return NULL;
     }
     host->facts.observed_rate = NAN;
-    host->facts.created_ms = host->facts.updated_ms = host->seen_ms = swarm->now_ms;
+    host->facts.created_ms = host->facts.updated_ms = swarm->now_ms;
     host->hash = dtr_swarm_hash(common_key, id);
     host->probe_due_ms = UINT64_MAX;
     dtr_list_init(&host->peers);
     dtr_list_add_tail(&swarm->hosts, &host->link);
+    dtr_swarm_host_touch(swarm, host);
     swarm->counts.hosts++;
     return host;
 }
@@ -88,6 +96,7 @@ static void detach(struct dtr_swarm *swarm, struct swarm_host *host)
         dtr_swarm_peer_remove(swarm, dtr_container(host->peers.next, struct swarm_peer, host_link));
     stop_seeding(host);
     dtr_list_remove(&host->link);
+    dtr_list_remove(&host->age);
     dtr_map_remove(&swarm->host_map, &host->node);
     swarm->counts.hosts--;
 }
@@ -109,7 +118,7 @@ void dtr_swarm_host_remove(struct dtr_swarm *swarm, struct swarm_host *host)
 
 void dtr_swarm_host_expire(struct dtr_swarm *swarm, struct swarm_host *host)
 {
-    host->silent_ms = swarm->now_ms - host->seen_ms; /* its peers, as they leave, count as a sign of life */
+    host->silent_ms = swarm->now_ms - host->seen_ms;
     detach(swarm, host);
     if (host->facts.announced)
         dtr_list_add_tail(&swarm->gone, &host->link);
@@ -216,7 +225,8 @@ int dtr_swarm_host_announced(struct dtr_swarm *swarm, uint64_t now_ms, const str
     own->location = kept.location;
     own->raw = raw;
     host->facts.announced = true;
-    host->facts.updated_ms = host->seen_ms = swarm->now_ms;
+    host->facts.updated_ms = swarm->now_ms;
+    dtr_swarm_host_touch(swarm, host);
     follow_seed(swarm, host, moved);
     if (shared || retyped)
         refresh_peers(swarm, host);

@@ -279,6 +279,98 @@ static void finished_peers_of_leeches_go_with_the_next_look(void **state)
     close_world(w);
 }
 
+/* The peers at the next look for peers, the host itself at the next one for hosts. */
+static void what_a_host_leaves_behind_goes_after_its_ttl(void **state)
+{
+    (void)state;
+    struct world *w = open_world();
+    struct dtr_swarm_announce quiet = facts_of("h1", 0);
+    quiet.interval_ms = 10 * HOUR_MS; /* a long one is no reason to stay */
+    announce(w, &quiet);
+    pass_ms(w, 4 * MINUTE_MS);
+    add_holder(w, "h1.a");
+    pass_ms(w, HOUR_MS);
+    assert_non_null(dtr_swarm_find_peer(w->swarm, "h1.a"));
+    pass_ms(w, 10000);
+    assert_null(dtr_swarm_find_peer(w->swarm, "h1.a"));
+    assert_non_null(dtr_swarm_find_host(w->swarm, "h1"));
+    pass_ms(w, 5 * MINUTE_MS);
+    assert_null(dtr_swarm_find_host(w->swarm, "h1"));
+    close_world(w);
+}
+
+static void a_peer_that_is_removed_is_no_sign_of_life(void **state)
+{
+    (void)state;
+    struct world *w = open_world();
+    struct dtr_swarm_announce quiet = facts_of("h1", 0);
+    quiet.interval_ms = 0;
+    announce(w, &quiet);
+    say(w, "h1.a", DTR_SWARM_REGISTER);
+    pass_ms(w, 31 * MINUTE_MS);
+    assert_null(dtr_swarm_find_peer(w->swarm, "h1.a"));
+    pass_ms(w, 35 * MINUTE_MS);
+    assert_null(dtr_swarm_find_host(w->swarm, "h1"));
+    close_world(w);
+}
+
+static void a_short_peer_ttl_counts_for_running_peers_too(void **state)
+{
+    (void)state;
+    struct world *w = open_quiet();
+    w->config.peer_ttl_ms = 5 * MINUTE_MS;
+    dtr_swarm_configure(w->swarm, &w->config);
+    say(w, "h1.a", DTR_SWARM_REGISTER);
+    say(w, "h1.a", DTR_SWARM_SOURCE_STARTED);
+    pass_ms(w, 5 * MINUTE_MS);
+    assert_non_null(dtr_swarm_find_peer(w->swarm, "h1.a"));
+    pass_ms(w, 10000);
+    assert_null(dtr_swarm_find_peer(w->swarm, "h1.a"));
+    close_world(w);
+}
+
+/* Each interval is its key's, and a shorter one counts at once. */
+static void looks_come_at_their_intervals(void **state)
+{
+    (void)state;
+    struct world *w = open_quiet();
+    const uint64_t start_ms = w->now_ms;
+    w->config.peer_gc_interval_ms = 7000;
+    w->config.host_gc_interval_ms = 5000;
+    w->config.task_gc_interval_ms = 3000;
+    w->config.host_ttl_ms = 1000;
+    dtr_swarm_configure(w->swarm, &w->config);
+    add_holder(w, "h1.a");
+    assert_int_equal(dtr_swarm_delete_peer(w->swarm, w->now_ms, "h1.a", NULL), DTR_OK);
+    drain(w);
+    assert_int_equal(dtr_swarm_wake_ms(w->swarm), start_ms + 3000);
+    pass_ms(w, 2999);
+    assert_non_null(dtr_swarm_find_task(w->swarm, TASK_1));
+    pass_ms(w, 1);
+    assert_null(dtr_swarm_find_task(w->swarm, TASK_1));
+    assert_int_equal(dtr_swarm_wake_ms(w->swarm), start_ms + 5000);
+    pass_ms(w, 1999);
+    assert_non_null(dtr_swarm_find_host(w->swarm, "h3"));
+    pass_ms(w, 1);
+    assert_null(dtr_swarm_find_host(w->swarm, "h3"));
+    close_world(w);
+}
+
+static void failed_peers_go_at_the_interval_of_peers(void **state)
+{
+    (void)state;
+    struct world *w = open_quiet();
+    w->config.peer_gc_interval_ms = 7000;
+    dtr_swarm_configure(w->swarm, &w->config);
+    say(w, "h2.a", DTR_SWARM_REGISTER);
+    say(w, "h2.a", DTR_SWARM_FAILED);
+    pass_ms(w, 6999);
+    assert_non_null(dtr_swarm_find_peer(w->swarm, "h2.a"));
+    pass_ms(w, 1);
+    assert_null(dtr_swarm_find_peer(w->swarm, "h2.a"));
+    close_world(w);
+}
+
 static void crowded_tasks_are_thinned_out(void **state)
 {
     (void)state;
@@ -338,6 +430,11 @@ int main(void)
         cmocka_unit_test(peers_without_progress_leave),
         cmocka_unit_test(finished_peers_stay_for_a_day),
         cmocka_unit_test(finished_peers_of_leeches_go_with_the_next_look),
+        cmocka_unit_test(what_a_host_leaves_behind_goes_after_its_ttl),
+        cmocka_unit_test(a_peer_that_is_removed_is_no_sign_of_life),
+        cmocka_unit_test(a_short_peer_ttl_counts_for_running_peers_too),
+        cmocka_unit_test(looks_come_at_their_intervals),
+        cmocka_unit_test(failed_peers_go_at_the_interval_of_peers),
         cmocka_unit_test(crowded_tasks_are_thinned_out),
         cmocka_unit_test(tasks_without_peers_go),
         cmocka_unit_test(time_never_goes_back),

@@ -106,7 +106,7 @@ static struct dtr_list *age_list(struct dtr_swarm *swarm, const struct swarm_pee
 void dtr_swarm_peer_touch(struct dtr_swarm *swarm, struct swarm_peer *peer)
 {
     peer->facts.updated_ms = swarm->now_ms;
-    host_of(peer)->seen_ms = swarm->now_ms;
+    dtr_swarm_host_touch(swarm, host_of(peer));
     dtr_list_remove(&peer->age);
     dtr_list_add_tail(age_list(swarm, peer), &peer->age);
 }
@@ -150,7 +150,8 @@ void dtr_swarm_peer_become(struct dtr_swarm *swarm, struct swarm_peer *peer, enu
         break;
     }
     dtr_swarm_offer_refresh(swarm, peer);
-    dtr_swarm_peer_touch(swarm, peer);
+    if (state != DTR_PEER_LEAVE) /* which others decide */
+        dtr_swarm_peer_touch(swarm, peer);
 }
 
 void dtr_swarm_peer_ask(struct dtr_swarm *swarm, struct swarm_peer *peer, enum swarm_question question)

@@ -14,6 +14,7 @@ struct swarm_host {
     struct dtr_map_node node;
     struct dtr_list link;       /* in swarm.hosts */
     struct dtr_list seed_link;  /* in swarm.seeds when it is a seed */
+    struct dtr_list age;        /* in swarm.quiet: hosts by their last sign of life */
     struct dtr_list probe_link; /* in swarm.probes while a probe is to be asked for */
     struct dtr_list peers;
     char *texts; /* the memory of the strings in facts */
@@ -50,8 +51,8 @@ struct swarm_edge {
     struct dtr_list link;    /* in parent.children */
     struct swarm_edge *next; /* in child.parents */
     struct swarm_peer *parent, *child;
-    uint64_t tx, bytes;
-    uint32_t pieces;
+    uint64_t bytes;
+    uint32_t piece_length, pieces;
     bool told; /* the child knows of it */
 };
 
@@ -111,7 +112,7 @@ struct dtr_swarm {
     uint64_t random;
     uint8_t hash_key[16]; /* for ids in block lists */
     struct dtr_map host_map, task_map, peer_map;
-    struct dtr_list hosts, seeds;
+    struct dtr_list hosts, seeds, quiet;
     struct dtr_list tasks, crowded, empty_tasks;
     struct dtr_list ready;   /* peers whose question is to be tried */
     struct dtr_list leaving; /* removed peers whose stream is to be rejected */
@@ -150,6 +151,8 @@ char *dtr_swarm_texts(const char *const *texts, size_t count, const char **ret_t
 /* --- swarm_host.c --- */
 /* The host of a peer; with unknown_host_back_to_source one is made up for an unknown id. NULL: unknown. */
 struct swarm_host *dtr_swarm_host_of(struct dtr_swarm *swarm, const char *host_id);
+/* A sign of life. */
+void dtr_swarm_host_touch(struct dtr_swarm *swarm, struct swarm_host *host);
 /* Removes a host; its peers leave first. */
 void dtr_swarm_host_remove(struct dtr_swarm *swarm, struct swarm_host *host);
 /* The same of one that fell silent: a HOST_GONE follows if it was announced. */

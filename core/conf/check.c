@@ -1,11 +1,10 @@
 /* Checks of strings whose form others rely on. Numbers: value.c. */
-#define PCRE2_CODE_UNIT_WIDTH 8
 #include "core/conf/value.h"
 
+#include "core/base/pattern.h"
 #include "core/base/str.h"
 
 #include <arpa/inet.h>
-#include <pcre2.h>
 #include <sys/un.h>
 
 static int wrong(struct dtr_error *err, const char *what)
@@ -15,18 +14,10 @@ static int wrong(struct dtr_error *err, const char *what)
 
 int dtr_value_check_regex(const char *text, struct dtr_error *err)
 {
-    int number;
-    size_t offset;
-    unsigned char why[120];
-    pcre2_code *code = pcre2_compile((PCRE2_SPTR)text, PCRE2_ZERO_TERMINATED, 0, &number, &offset, NULL);
-    if (code) {
-        pcre2_code_free(code);
-        return DTR_OK;
-    }
-    if (pcre2_get_error_message(number, why, sizeof(why)) < 0)
-        why[0] = '\0';
-    return dtr_error_set(err, DTR_EINVALID, DTR_RETRY_NEVER,
-                         "not a regular expression (PCRE2): %s at character %zu", (const char *)why, offset);
+    struct dtr_pattern *pattern = NULL;
+    int rc = dtr_pattern_new(text, &pattern, err);
+    dtr_pattern_free(pattern);
+    return rc;
 }
 
 int dtr_value_check_ip(const char *text, struct dtr_error *err)

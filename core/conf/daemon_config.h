@@ -54,6 +54,7 @@ struct dtr_daemon_config {
         } client;
         bool disable_shared;
         uint64_t bandwidth_limit;
+        uint64_t content_memory; /* bytes of pieces in answers to DownloadTask */
     } upload;
     struct {
         const char *addr;

@@ -6,9 +6,8 @@
 
 enum { HEADERS_MAX = 32 }; /* of backend.requestHeader */
 
-#define TLS_LATER       DTR_LATER("gRPC is spoken without TLS")
 #define RATE_LATER      DTR_LATER("rates are not limited")
-#define GC_LATER        DTR_LATER("the store is not cleaned by age or disk use")
+#define GC_LATER        DTR_LATER("there are no tasks of this kind yet")
 #define MANAGER_LATER   DTR_LATER("the daemon does not talk to a manager; dynconfig.yaml names the schedulers")
 #define TRACING_LATER   DTR_LATER("no traces are sent")
 #define OBJECT_LATER    DTR_LATER("objects are not uploaded")
@@ -68,9 +67,9 @@ static const struct dtr_conf_row rows[] = {
      .initial = "/var/run/dragonfly/dfdaemon.sock", .check = dtr_value_check_socket,
      .help = "Unix socket for dfget and other local tools"},
     {DTR_INT("download.server.requestRateLimit", download.server.request_rate_limit), .initial = "400",
-     .unit = "requests/s", POSITIVE, RATE_LATER, .help = "Requests on the unix socket"},
+     .unit = "requests/s", POSITIVE, .help = "Requests on the unix socket"},
     {DTR_INT("download.server.requestBufferSize", download.server.request_buffer_size), .initial = "50",
-     .unit = "requests", POSITIVE, RATE_LATER, .help = "Requests that may wait on the unix socket"},
+     .unit = "requests", POSITIVE, .help = "Requests that may wait on the unix socket"},
     {DTR_STRING("download.protocol", download.protocol), .initial = "tcp", .words = "tcp|quic",
      DTR_LATER("pieces go over TCP, whatever is set"), .help = "How pieces travel between peers"},
     {DTR_SIZE("download.bandwidthLimit", download.bandwidth_limit), .initial = "50GB", .unit = "per second",
@@ -87,7 +86,8 @@ static const struct dtr_conf_row rows[] = {
      DTR_RANGE(1, 1024), .reloadable = true, .help = "Pieces of one task in flight"},
     {DTR_DURATION("download.stallTimeout", download.stall_timeout_ms), .initial = "5s",
      DTR_RANGE(100, INT64_MAX), .reloadable = true, .ours = true,
-     .help = "Without a verified byte for so long a download is planned anew, then goes to the origin"},
+     .help = "Without a verified byte for so long a download is planned anew, then goes to the origin; a "
+             "parent that shows that it lives has four times as long"},
     {DTR_SIZE("download.p2pThreshold", download.p2p_threshold), .initial = "4MiB", .reloadable = true,
      .ours = true, .help = "Objects of at most this size come from the origin, without scheduler and peers"},
     /* upload */
@@ -95,20 +95,24 @@ static const struct dtr_conf_row rows[] = {
      .check = dtr_value_check_ip, .help = "Where the gRPC server for peers listens"},
     {DTR_INT("upload.server.port", upload.server.listen.port), .initial = "4000", DTR_PORT,
      .help = "Port of the gRPC server for peers; 0: any free one"},
-    {DTR_STRING("upload.server.caCert", upload.server.tls.ca_cert), TLS_LATER, .help = CA_HELP("callers")},
-    {DTR_STRING("upload.server.cert", upload.server.tls.cert), TLS_LATER, .help = CERT_HELP("callers")},
-    {DTR_STRING("upload.server.key", upload.server.tls.key), TLS_LATER, .help = KEY_HELP},
+    {DTR_STRING("upload.server.caCert", upload.server.tls.ca_cert), .help = CA_HELP("callers")},
+    {DTR_STRING("upload.server.cert", upload.server.tls.cert), .help = CERT_HELP("callers")},
+    {DTR_STRING("upload.server.key", upload.server.tls.key), .help = KEY_HELP},
     {DTR_INT("upload.server.requestRateLimit", upload.server.request_rate_limit), .initial = "400",
-     .unit = "requests/s", POSITIVE, RATE_LATER, .help = "Requests from peers"},
+     .unit = "requests/s", POSITIVE, .help = "Requests from peers"},
     {DTR_INT("upload.server.requestBufferSize", upload.server.request_buffer_size), .initial = "50",
-     .unit = "requests", POSITIVE, RATE_LATER, .help = "Requests from peers that may wait"},
-    {DTR_STRING("upload.client.caCert", upload.client.tls.ca_cert), TLS_LATER, .help = CA_HELP("peers")},
-    {DTR_STRING("upload.client.cert", upload.client.tls.cert), TLS_LATER, .help = CERT_HELP("peers")},
-    {DTR_STRING("upload.client.key", upload.client.tls.key), TLS_LATER, .help = KEY_HELP},
+     .unit = "requests", POSITIVE, .help = "Requests from peers that may wait"},
+    {DTR_STRING("upload.client.caCert", upload.client.tls.ca_cert), .help = CA_HELP("peers")},
+    {DTR_STRING("upload.client.cert", upload.client.tls.cert), .help = CERT_HELP("peers")},
+    {DTR_STRING("upload.client.key", upload.client.tls.key), .help = KEY_HELP},
     {DTR_BOOL("upload.disableShared", upload.disable_shared), .initial = "false",
      .help = "Download only: schedulers are told to name this host to no other peer"},
     {DTR_SIZE("upload.bandwidthLimit", upload.bandwidth_limit), .initial = "50GB", .unit = "per second",
      POSITIVE, .reloadable = true, .help = "Bytes that go out to peers"},
+    {DTR_SIZE("upload.contentMemory", upload.content_memory), .initial = "128MiB", POSITIVE, .ours = true,
+     .help =
+         "Pieces in memory for DownloadTask streams with content, of callers on the network; as much again "
+         "for those on the unix socket"},
     /* manager and scheduler */
     {DTR_STRING("manager.addr", manager.addr), .aliases = "manager.addrs", .check = dtr_value_check_url,
      MANAGER_LATER, .help = "URL of the manager, as in http://manager:65003"},
@@ -121,9 +125,9 @@ static const struct dtr_conf_row rows[] = {
      .reloadable = true, .help = "Age of a download from which on no scheduler is asked or waited for"},
     {DTR_INT("scheduler.maxScheduleCount", scheduler.max_schedule_count), .initial = "5", DTR_RANGE(1, 1000),
      .reloadable = true, .help = "Times a download asks for other parents"},
-    {DTR_STRING("scheduler.caCert", scheduler.tls.ca_cert), TLS_LATER, .help = CA_HELP("schedulers")},
-    {DTR_STRING("scheduler.cert", scheduler.tls.cert), TLS_LATER, .help = CERT_HELP("schedulers")},
-    {DTR_STRING("scheduler.key", scheduler.tls.key), TLS_LATER, .help = KEY_HELP},
+    {DTR_STRING("scheduler.caCert", scheduler.tls.ca_cert), .help = CA_HELP("schedulers")},
+    {DTR_STRING("scheduler.cert", scheduler.tls.cert), .help = CERT_HELP("schedulers")},
+    {DTR_STRING("scheduler.key", scheduler.tls.key), .help = KEY_HELP},
     {DTR_ANY("scheduler.enableBackToSource"), DTR_NEVER("use proxy.disableBackToSource"),
      .help = "Left over in charts; Dragonfly reads it no more"},
     {DTR_BOOL("seedPeer.enable", seed_peer.enable), .initial = "false", .help = "Be a seed peer"},
@@ -155,24 +159,24 @@ static const struct dtr_conf_row rows[] = {
      .help = "Buffer between disk and network"},
     {DTR_SIZE("storage.cacheCapacity", storage.cache_capacity), .initial = "64MiB",
      DTR_NEVER("the kernel's page cache does this"), .help = "Memory for content of recent tasks"},
-    {DTR_DURATION("gc.interval", gc.interval_ms), .initial = "900s", POSITIVE, .reloadable = true, GC_LATER,
+    {DTR_DURATION("gc.interval", gc.interval_ms), .initial = "900s", POSITIVE, .reloadable = true,
      .help = "Between two cleanings"},
     {DTR_DURATION("gc.policy.taskTTL", gc.policy.task_ttl_ms), .initial = "30d", POSITIVE, .reloadable = true,
-     GC_LATER, .help = "Age since the last update at which a task goes"},
+     .help = "Age since the last update at which a task goes"},
     {DTR_DURATION("gc.policy.persistentTaskTTL", gc.policy.persistent_task_ttl_ms), .initial = "1d", POSITIVE,
      .reloadable = true, GC_LATER, .help = "The same for persistent tasks"},
     {DTR_DURATION("gc.policy.persistentCacheTaskTTL", gc.policy.persistent_cache_task_ttl_ms),
      .initial = "1d", POSITIVE, .reloadable = true, GC_LATER, .help = "The same for persistent cache tasks"},
     {DTR_SIZE("gc.policy.diskThreshold", gc.policy.disk_threshold), .aliases = "gc.policy.distThreshold",
-     .initial = "0", .reloadable = true, GC_LATER, .help = "Bytes the store may use; 0: the whole disk"},
+     .initial = "0", .reloadable = true, .help = "Bytes the store may use; 0: the whole disk"},
     {DTR_INT("gc.policy.diskHighThresholdPercent", gc.policy.disk_high_threshold_percent),
      .aliases = "gc.policy.distHighThresholdPercent", .initial = "80", .unit = "percent", DTR_RANGE(1, 99),
-     .reloadable = true, GC_LATER, .help = "Use at which the oldest tasks begin to go"},
+     .reloadable = true, .help = "Use at which the oldest tasks begin to go"},
     {DTR_INT("gc.policy.diskLowThresholdPercent", gc.policy.disk_low_threshold_percent),
      .aliases = "gc.policy.distLowThresholdPercent", .initial = "60", .unit = "percent", DTR_RANGE(1, 99),
-     .reloadable = true, GC_LATER, .help = "Use down to which they go"},
+     .reloadable = true, .help = "Use down to which they go"},
     {DTR_DURATION("gc.policy.pageCacheIdleTimeout", gc.policy.page_cache_idle_timeout_ms), .initial = "40m",
-     .reloadable = true, GC_LATER, .help = "Idle time after which a task leaves the page cache"},
+     .reloadable = true, .help = "Idle time after which a task leaves the page cache"},
     /* proxy */
     {DTR_STRING("proxy.server.ip", proxy.server.listen.ip), .unset = "all interfaces",
      .check = dtr_value_check_ip, .help = "Where the proxy and registry mirror listens"},
@@ -240,7 +244,9 @@ static const struct dtr_conf_row rows[] = {
     {DTR_PAIRS("tracing.headers", tracing.headers), .secret = true, TRACING_LATER,
      .help = "Headers that go with traces"},
     {DTR_PAIRS("backend.requestHeader", backend.request_header), .secret = true,
-     .help = "Headers for the origin of a task, where the client sent none of the name"},
+     .help =
+         "Headers for the origin of a task, at hosts that this file names, where the client sent none of the "
+         "name"},
     {DTR_INT("backend.maxRetries", backend.max_retries), .initial = "1", DTR_RANGE(0, 100),
      DTR_LATER("the download decides about another try"), .help = "Other tries of a request to an origin"},
     {DTR_BOOL("backend.enableCacheTemporaryRedirect", backend.enable_cache_temporary_redirect),
@@ -257,7 +263,7 @@ static const struct dtr_conf_row rows[] = {
     {DTR_BOOL("backend.enableHickoryDNS", backend.enable_hickory_dns), .initial = "true",
      DTR_NEVER("names are resolved by the system"), .help = "A resolver with its own cache"},
     {DTR_STRING("modules.storage", modules.storage), .initial = "file", .ours = true,
-     .help = "The storage module"},
+     .help = "The storage module: file, memory"},
     {DTR_STRINGS("modules.transport", modules.transport), .initial = "[vortex]", .ours = true,
      DTR_PARTLY("all are loaded, the first is used"), .help = "Transport modules, first choice first"},
     {DTR_STRINGS("modules.origin", modules.origin), .initial = "[http]", .ours = true,

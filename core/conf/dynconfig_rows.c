@@ -6,9 +6,9 @@
 #define BLOCK_LATER DTR_LATER("there are no block lists")
 #define JOB_LATER   DTR_LATER("there are no jobs")
 #define LOAD_NEVER  DTR_NEVER("Dragonfly passes it on, but no parent is left out for it")
+#define TELLS_NEVER DTR_NEVER("it tells readers what the application is")
 #define LIMIT       DTR_RANGE(1, 100000)
 #define PRIORITY    DTR_RANGE(0, 6)
-#define APP_LATER   DTR_LATER("priorities come from requests only")
 
 #define ROLE_STRUCT struct dtr_conf_priority_url
 static const struct dtr_conf_row url_rows[] = {
@@ -21,10 +21,10 @@ static const struct dtr_conf_schema url_schema = {ROWS(url_rows), sizeof(struct 
 
 #define ROLE_STRUCT struct dtr_conf_application
 static const struct dtr_conf_row application_rows[] = {
-    {DTR_INT("id", id), .initial = "0", .help = "Number of the application"},
+    {DTR_INT("id", id), .initial = "0", TELLS_NEVER, .help = "Number of the application"},
     {DTR_STRING("name", name), .required = true, .help = "As requests name it"},
-    {DTR_STRING("url", url), .help = "For readers"},
-    {DTR_STRING("bio", bio), .help = "For readers"},
+    {DTR_STRING("url", url), TELLS_NEVER, .help = "For readers"},
+    {DTR_STRING("bio", bio), TELLS_NEVER, .help = "For readers"},
     {DTR_INT("priority.value", priority), .initial = "0", PRIORITY, .help = "Priority of its downloads"},
     {DTR_LIST("priority.urls", urls, &url_schema), .help = "Priorities by URL, before the one above"},
 };
@@ -41,8 +41,7 @@ static const struct dtr_conf_row rows[] = {
     {DTR_ANY("clientConfig.blockList"), BLOCK_LATER, .help = "What peers must not download or upload"},
     {DTR_ANY("seedClientConfig.blockList"), BLOCK_LATER,
      .help = "What seed peers must not download or upload"},
-    {DTR_LIST("applications", applications, &application_schema), APP_LATER,
-     .help = "Priorities by application"},
+    {DTR_LIST("applications", applications, &application_schema), .help = "Priorities by application"},
     {DTR_INT("seedPeerClusterConfig.loadLimit", seed_peer_load_limit), .initial = "2000", LIMIT, LOAD_NEVER,
      .help = "Uploads of a seed peer"},
     {DTR_ANY("seedPeerClusterConfig.blockList"), BLOCK_LATER, .help = "As above, from the scheduler's file"},

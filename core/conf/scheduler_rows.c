@@ -2,7 +2,7 @@
  * packaging/doc/compatibility.md says otherwise; the struct is in scheduler_config.h. */
 #include "core/conf/schema.h"
 
-#define TLS_LATER     DTR_LATER("gRPC is spoken without TLS")
+#define PEER_LATER    DTR_LATER("the scheduler calls seed peers only")
 #define MANAGER_LATER DTR_LATER("the scheduler does not talk to a manager; dynconfig.yaml stands in")
 #define REDIS_LATER   DTR_LATER("nothing that needs Redis is there: jobs, persistent and cache tasks")
 #define JOB_LATER     DTR_LATER("there are no jobs")
@@ -32,12 +32,12 @@ static const struct dtr_conf_row rows[] = {
      .help = "Port that the manager gives to peers"},
     {DTR_STRING("server.host", server.host), .unset = "the system's name", MANAGER_LATER,
      .help = "Name by which the manager knows this scheduler"},
-    {DTR_STRING("server.tls.caCert", server.tls.ca_cert), TLS_LATER,
+    {DTR_STRING("server.tls.caCert", server.tls.ca_cert),
      .help = "PEM file with the authorities that callers must be signed by"},
-    {DTR_STRING("server.tls.cert", server.tls.cert), TLS_LATER, .help = "PEM file shown to callers"},
-    {DTR_STRING("server.tls.key", server.tls.key), TLS_LATER, .help = "PEM file with its private key"},
+    {DTR_STRING("server.tls.cert", server.tls.cert), .help = "PEM file shown to callers"},
+    {DTR_STRING("server.tls.key", server.tls.key), .help = "PEM file with its private key"},
     {DTR_INT("server.requestRateLimit", server.request_rate_limit), .initial = "4000", .unit = "requests/s",
-     POSITIVE, DTR_LATER("rates are not limited"), .help = "Calls and new streams"},
+     POSITIVE, .help = "Calls and new streams; more wait up to 4 s, then RESOURCE_EXHAUSTED"},
     {DTR_STRING("server.logDir", server.log_dir), .unset = "no file, standard error only",
      .check = dtr_value_check_absolute, .help = "Folder of the log file scheduler.log"},
     {DTR_STRING("server.logLevel", server.log_level), .initial = "info",
@@ -126,16 +126,16 @@ static const struct dtr_conf_row rows[] = {
      DTR_RANGE(1, UINT32_MAX), MANAGER_LATER, .help = "Cluster that this scheduler serves"},
     {DTR_DURATION("manager.keepAlive.interval", manager.keepalive_interval_ms), .initial = "5s", POSITIVE,
      MANAGER_LATER, .help = "Between two signs of life to the manager"},
-    {DTR_STRING("seedPeer.tls.caCert", seed_peer.tls.ca_cert), TLS_LATER,
+    {DTR_STRING("seedPeer.tls.caCert", seed_peer.tls.ca_cert),
      .help = "PEM file with the authorities that seed peers must be signed by"},
-    {DTR_STRING("seedPeer.tls.cert", seed_peer.tls.cert), TLS_LATER, .help = "PEM file shown to seed peers"},
-    {DTR_STRING("seedPeer.tls.key", seed_peer.tls.key), TLS_LATER, .help = "PEM file with its private key"},
+    {DTR_STRING("seedPeer.tls.cert", seed_peer.tls.cert), .help = "PEM file shown to seed peers"},
+    {DTR_STRING("seedPeer.tls.key", seed_peer.tls.key), .help = "PEM file with its private key"},
     {DTR_DURATION("seedPeer.taskDownloadTimeout", seed_peer.task_download_timeout_ms), .initial = "10h",
      POSITIVE, .reloadable = true, .help = "Longest time for a seed peer's download"},
-    {DTR_STRING("peer.tls.caCert", peer.tls.ca_cert), TLS_LATER,
+    {DTR_STRING("peer.tls.caCert", peer.tls.ca_cert), PEER_LATER,
      .help = "PEM file with the authorities that peers must be signed by"},
-    {DTR_STRING("peer.tls.cert", peer.tls.cert), TLS_LATER, .help = "PEM file shown to peers"},
-    {DTR_STRING("peer.tls.key", peer.tls.key), TLS_LATER, .help = "PEM file with its private key"},
+    {DTR_STRING("peer.tls.cert", peer.tls.cert), PEER_LATER, .help = "PEM file shown to peers"},
+    {DTR_STRING("peer.tls.key", peer.tls.key), PEER_LATER, .help = "PEM file with its private key"},
     {DTR_BOOL("job.enable", job.enable), .initial = "true", JOB_LATER, .help = "Take jobs"},
     {DTR_INT("job.globalWorkerNum", job.global_worker_num), .initial = "500", POSITIVE, JOB_LATER,
      .help = "Workers for jobs of all clusters"},
@@ -150,7 +150,7 @@ static const struct dtr_conf_row rows[] = {
     {DTR_STRING("metrics.addr", metrics.addr), .initial = ":8000", .check = dtr_value_check_hostport,
      .help = "Where; without a host on all interfaces"},
     {DTR_BOOL("metrics.enableHost", metrics.enable_host), .initial = "false",
-     DTR_LATER("dragonfly_scheduler_host_traffic is not counted"), .help = "Count traffic by host too"},
+     .help = "Count traffic by host too"},
     {DTR_BOOL("network.enableIPv6", network.enable_ipv6), .initial = "false",
      .help = "Listeners without an address take both families"},
     {DTR_STRING("tracing.protocol", tracing.protocol), .words = "http|https|grpc", TRACING_LATER,

@@ -109,32 +109,20 @@ static void on_done(void *context, const struct dtr_error *err)
 static const struct dtr_origin_sink origin_sink = {
     .head = on_head, .body = on_body, .want_body = no_body, .done = on_done};
 
-/* Cuts both up in place: backend.requestHeader where the request has none of the name. */
-static size_t all_headers(char *lines, char *defaults, struct dtr_header list[2 * HEADER_LINES])
-{
-    size_t given = header_lines_cut(lines, list), count = given;
-    size_t more = header_lines_cut(defaults, list + given);
-    for (size_t i = given; i < given + more; i++) {
-        bool known = false;
-        for (size_t j = 0; j < given; j++)
-            known = known || dtr_casecmp(list[i].name, list[j].name) == 0;
-        if (!known)
-            list[count++] = list[i];
-    }
-    return count;
-}
-
 static int ask(struct bypass *bypass, const struct dtr_daemon *daemon, struct dtr_loop *loop,
                const struct bypass_request *request, struct dtr_error *err)
 {
-    struct dtr_header headers[2 * HEADER_LINES];
+    struct dtr_header headers[HEADER_LINES];
     char *lines = strdup(request->headers);
-    char *defaults = strdup(daemon->origin_headers ? daemon->origin_headers : "");
+    char *defaults = request->named && daemon->origin_headers ? strdup(daemon->origin_headers) : NULL;
+    size_t given = header_lines_split(lines, headers, 0);
+    size_t count = header_lines_split(defaults, headers, given);
     uint64_t length =
         request->end == DTR_LENGTH_UNKNOWN ? DTR_LENGTH_UNKNOWN : request->end - request->offset;
     const struct dtr_origin_request asked = {.url = request->url,
                                              .headers = headers,
-                                             .header_count = all_headers(lines, defaults, headers),
+                                             .header_count = count,
+                                             .own_header_count = count - given,
                                              .trusted = request->trusted,
                                              .offset = request->offset,
                                              .length = length,

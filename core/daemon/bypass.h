@@ -16,6 +16,7 @@ struct bypass_request {
     const char *headers; /* for the origin, "Name: value\n" lines */
     const char *version; /* what the receiver has bytes of: entity tag or date; NULL or "": any will do */
     bool trusted;
+    bool named;           /* the configuration names the host: it gets backend.requestHeader */
     uint64_t offset, end; /* in the object; end DTR_LENGTH_UNKNOWN: where it ends */
 };
 

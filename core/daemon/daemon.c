@@ -3,6 +3,7 @@
 
 #include "core/base/str.h"
 #include "core/daemon/dynconfig.h"
+#include "core/daemon/gc.h"
 #include "core/daemon/proxy/proxy.h"
 #include "core/daemon/talk/talk.h"
 #include "core/daemon/tasks/counts.h"
@@ -27,6 +28,16 @@ static int take_offers(struct dtr_daemon *daemon, struct dtr_error *err)
                          "storage, transport and origin modules must be started");
 }
 
+/* Peers would dial an address at which nobody listens. */
+static void warn_of_family(const struct dtr_daemon *daemon)
+{
+    const struct dtr_daemon_config *config = daemon->config;
+    if (strchr(daemon->ip, ':') && !config->network.enable_ipv6 && !config->upload.server.listen.ip)
+        dtr_log(DTR_LOG_WARN, NULL,
+                "this host announces %s, but listens on IPv4 only: set network.enableIPv6, or host.ip",
+                daemon->ip);
+}
+
 /* Who we are: configured, or found. */
 static int name_host(struct dtr_daemon *daemon, struct dtr_error *err)
 {
@@ -37,6 +48,7 @@ static int name_host(struct dtr_daemon *daemon, struct dtr_error *err)
     if (rc != DTR_OK)
         return rc;
     dtr_addr_ip_text(&addr, daemon->ip);
+    warn_of_family(daemon);
     if (config->host.hostname)
         (void)dtr_copy_text(daemon->hostname, sizeof(daemon->hostname), config->host.hostname);
     else
@@ -79,6 +91,12 @@ static void on_piece(void *context, struct dtr_task *task, const struct dtr_piec
     upload_piece(context, task, piece);
     if (!piece)
         talk_pull_over(context, task);
+}
+
+/* dtr_tasks_options.withdrawn */
+static void on_withdrawn(void *context, const char *task_id)
+{
+    talk_withdraw(context, task_id);
 }
 
 static int check_authorities(const char *file, struct dtr_error *err)
@@ -131,6 +149,8 @@ static int make_tasks(struct dtr_daemon *daemon, struct dtr_error *err)
         .origin_instance = daemon->origin.instance,
         .connect_ms = CONNECT_MS,
         .outside = {.scheduler = talk_scheduler, .parent = talk_parent, .context = daemon},
+        .withdrawn = on_withdrawn,
+        .withdrawn_context = daemon,
         .piece = on_piece,
         .piece_context = daemon,
         .origin_headers = daemon->origin_headers,
@@ -152,13 +172,13 @@ static int make_tasks(struct dtr_daemon *daemon, struct dtr_error *err)
     return dtr_tasks_new(&options, &daemon->tasks, err);
 }
 
-/* What an earlier process left. Pieces from before a reboot stay away until they can be checked. */
+/* What an earlier process left. */
 static void on_stored(void *context, const struct dtr_task_facts *facts, const struct dtr_piece *pieces,
                       uint32_t count, bool checked)
 {
     struct dtr_daemon *daemon = context;
     struct dtr_error err;
-    if (dtr_tasks_known(daemon->tasks, facts, pieces, checked ? count : 0, &err) != DTR_OK)
+    if (dtr_tasks_known(daemon->tasks, facts, pieces, count, checked, &err) != DTR_OK)
         dtr_log(DTR_LOG_WARN, NULL, "task %s is left out: %s", facts->task_id, err.text);
 }
 
@@ -182,6 +202,44 @@ static int make_folder_of(const char *path, struct dtr_error *err)
     return DTR_OK;
 }
 
+static int open_tls(struct dtr_daemon *daemon, struct dtr_error *err)
+{
+    const struct dtr_daemon_config *config = daemon->config;
+    const char *const callers[] = {config->upload.server.tls.ca_cert, config->upload.server.tls.cert,
+                                   config->upload.server.tls.key};
+    const char *const parents[] = {config->upload.client.tls.ca_cert, config->upload.client.tls.cert,
+                                   config->upload.client.tls.key};
+    const char *const schedulers[] = {config->scheduler.tls.ca_cert, config->scheduler.tls.cert,
+                                      config->scheduler.tls.key};
+    uint64_t look_ms = config->dynconfig.refresh_interval_ms;
+    int rc = dtr_tls_open(daemon->parts.control, DTR_TLS_SERVER, "upload.server", callers, look_ms,
+                          &daemon->callers_tls, err);
+    if (rc == DTR_OK)
+        rc = dtr_tls_open(daemon->parts.control, DTR_TLS_CLIENT, "upload.client", parents, look_ms,
+                          &daemon->parents_tls, err);
+    if (rc == DTR_OK)
+        rc = dtr_tls_open(daemon->parts.control, DTR_TLS_CLIENT, "scheduler", schedulers, look_ms,
+                          &daemon->schedulers_tls, err);
+    return rc;
+}
+
+static struct dtr_rpc_rate rate_of(int64_t per_s, int64_t waiting)
+{
+    return (struct dtr_rpc_rate){.per_s = per_s < UINT32_MAX ? (uint32_t)per_s : UINT32_MAX,
+                                 .waiting = waiting < UINT32_MAX ? (uint32_t)waiting : UINT32_MAX};
+}
+
+static void limit_calls(struct dtr_daemon *daemon)
+{
+    const struct dtr_daemon_config *config = daemon->config;
+    const struct dtr_rpc_rate peers =
+        rate_of(config->upload.server.request_rate_limit, config->upload.server.request_buffer_size);
+    const struct dtr_rpc_rate local =
+        rate_of(config->download.server.request_rate_limit, config->download.server.request_buffer_size);
+    dtr_rpc_table_limit(daemon->peers, &peers);
+    dtr_rpc_table_limit(daemon->local, &local);
+}
+
 static int open_rpc(struct dtr_daemon *daemon, struct dtr_error *err)
 {
     const struct dtr_daemon_config *config = daemon->config;
@@ -199,6 +257,8 @@ static int open_rpc(struct dtr_daemon *daemon, struct dtr_error *err)
     if (rc == DTR_OK)
         rc = dtr_rpc_table_new(&daemon->local, err);
     if (rc == DTR_OK)
+        limit_calls(daemon);
+    if (rc == DTR_OK)
         rc = upload_serve(daemon, daemon->peers, daemon->local, err);
     if (rc == DTR_OK)
         rc = dtr_rpc_health_new(&daemon->health, err);
@@ -210,9 +270,11 @@ static int open_rpc(struct dtr_daemon *daemon, struct dtr_error *err)
     for (size_t i = 0; i < 3 && rc == DTR_OK; i++)
         rc = dtr_rpc_health_set(daemon->health, services[i], true, err);
     if (rc == DTR_OK)
-        rc = dtr_rpc_server_new(daemon->parts.control, NULL, &daemon->server, err);
-    if (rc == DTR_OK)
+        rc = dtr_rpc_server_new(daemon->parts.control, &upload_limits, &daemon->server, err);
+    if (rc == DTR_OK) {
+        dtr_rpc_server_secure(daemon->server, daemon->callers_tls);
         rc = dtr_rpc_server_listen(daemon->server, &peers, daemon->peers, &peers, err);
+    }
     daemon->ports.peers = dtr_addr_port(&peers);
     if (rc == DTR_OK)
         rc = dtr_rpc_server_listen(daemon->server, &local, daemon->local, NULL, err);
@@ -271,6 +333,8 @@ int dtr_daemon_new(const struct dtr_daemon_parts *parts, struct dtr_daemon **ret
     if (rc == DTR_OK)
         rc = proxy_new(daemon, &daemon->proxy, err);
     if (rc == DTR_OK)
+        rc = open_tls(daemon, err);
+    if (rc == DTR_OK)
         rc = open_rpc(daemon, err);
     if (rc == DTR_OK)
         rc = talk_new(daemon, &daemon->talk, err);
@@ -278,6 +342,8 @@ int dtr_daemon_new(const struct dtr_daemon_parts *parts, struct dtr_daemon **ret
         rc = dynconfig_new(daemon, parts->dynconfig, &daemon->dynconfig, err);
     if (rc == DTR_OK)
         rc = gauges_new(daemon, &daemon->gauges, err);
+    if (rc == DTR_OK)
+        rc = gc_new(daemon, &daemon->gc, err);
     /* On an error the process ends; what was opened goes with it. */
     if (rc == DTR_OK) {
         atomic_store(&daemon->serving, true);
@@ -305,6 +371,9 @@ static void after_upload(void *context)
     dtr_rpc_table_free(daemon->peers);
     dtr_rpc_table_free(daemon->local);
     dtr_rpc_health_free(daemon->health);
+    dtr_tls_drop(daemon->callers_tls);
+    dtr_tls_drop(daemon->parents_tls);
+    dtr_tls_drop(daemon->schedulers_tls);
     free(ending);
     stopped(stopped_context);
 }
@@ -346,6 +415,7 @@ void dtr_daemon_stop(struct dtr_daemon *daemon, uint64_t limit_ms, void (*stoppe
     }
     *ending = (struct ending){.daemon = daemon, .serving = 2, .stopped = stopped, .context = context};
     gauges_close(daemon->gauges);
+    gc_close(daemon->gc);
     upload_stop(daemon->upload, limit_ms, after_serving, ending);
     proxy_close(daemon->proxy, limit_ms, after_serving, ending);
 }

@@ -17,7 +17,7 @@ struct dynconfig {
 
 /* What a look finds. */
 struct found {
-    struct dtr_addr list[SCHEDULERS_MAX];
+    struct talk_place list[SCHEDULERS_MAX];
     size_t count;
 };
 
@@ -25,14 +25,18 @@ struct found {
 
 static int add(const char *place, const char *text, struct found *found, struct dtr_error *err)
 {
+    struct dtr_addr list[SCHEDULERS_MAX];
     struct dtr_error why;
     size_t count = 0, room = SCHEDULERS_MAX - found->count;
-    int rc = room > 0 ? dtr_resolve(text, &found->list[found->count], room, &count, &why)
+    int rc = room > 0 ? dtr_resolve(text, list, room, &count, &why)
                       : dtr_error_set(&why, DTR_ELIMIT, DTR_RETRY_NEVER, "more than %d schedulers",
                                       SCHEDULERS_MAX);
-    if (rc == DTR_OK)
-        found->count += count;
-    else
+    for (size_t i = 0; i < count && rc == DTR_OK; i++) {
+        struct talk_place *at = &found->list[found->count++];
+        at->addr = list[i];
+        (void)snprintf(at->host, sizeof(at->host), "%.*s", (int)(strrchr(text, ':') - text), text);
+    }
+    if (rc != DTR_OK)
         (void)dtr_error_set(err, rc, DTR_RETRY_SAME, "%.120s: %.120s", place, why.text);
     return rc;
 }

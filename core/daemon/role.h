@@ -10,9 +10,11 @@
 #include "core/http/server.h"
 #include "core/net/listen.h"
 #include "core/net/pace.h"
+#include "core/net/tls.h"
 #include "core/rpc/rpc.h"
 
 struct gauges;    /* counts.h */
+struct gc;        /* gc.h */
 struct proxy;     /* proxy.h */
 struct upload;    /* upload.c: pieces for other peers */
 struct talk;      /* talk.c: schedulers and parents */
@@ -38,7 +40,10 @@ struct dtr_daemon {
     struct talk *talk;
     struct dynconfig *dynconfig;   /* NULL: the schedulers are fixed */
     struct gauges *gauges;         /* control loop */
+    struct gc *gc;                 /* control loop */
     struct dtr_rpc_server *server; /* control loop */
+    /* What it shows to callers, to parents and to schedulers; NULL: plain. Control loop. */
+    struct dtr_tls *callers_tls, *parents_tls, *schedulers_tls;
     struct dtr_rpc_table *peers, *local;
     struct dtr_rpc_health *health;
     struct dtr_daemon_ports ports;

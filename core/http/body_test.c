@@ -170,33 +170,15 @@ static void ranges_resolve(void **state)
 static void content_ranges(void **state)
 {
     (void)state;
-    static const char *const bad[] = {"",
-                                      "bytes */10",
-                                      "bytes 5-4/10",
-                                      "bytes 0-10/10",
-                                      "bytes 0-1",
-                                      "bytes 0-1/",
-                                      "bytes -1/10",
-                                      "bytes 0-/10",
-                                      "bytes 0-1/x",
-                                      "items 0-1/10",
-                                      "bytes 0-9223372036854775808/*"};
     char text[DTR_CONTENT_RANGE_TEXT];
-    uint64_t offset, length, total;
     dtr_content_range_text(10, 5, 100, text);
     assert_string_equal(text, "bytes 10-14/100");
-    assert_true(dtr_content_range_parse(text, &offset, &length, &total));
-    assert_true(offset == 10 && length == 5 && total == 100);
     dtr_content_range_text(10, 5, DTR_LENGTH_UNKNOWN, text);
     assert_string_equal(text, "bytes 10-14/*");
-    assert_true(dtr_content_range_parse(text, &offset, &length, &total));
-    assert_true(total == DTR_LENGTH_UNKNOWN);
     dtr_content_range_text(0, 0, 100, text);
     assert_string_equal(text, "bytes */100");
     dtr_content_range_text(INT64_MAX - 1, 1, INT64_MAX, text);
-    assert_true(dtr_content_range_parse(text, &offset, &length, &total));
-    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-        assert_false(dtr_content_range_parse(bad[i], &offset, &length, &total));
+    assert_string_equal(text, "bytes 9223372036854775806-9223372036854775806/9223372036854775807");
 }
 
 static void if_range_needs_the_same_version(void **state)

@@ -14,6 +14,7 @@
 #include "core/loop/loop.h"
 #include "core/net/listen.h"
 #include "core/net/stream.h"
+#include "core/net/stream_group.h"
 
 #define DTR_HTTP_READ_AHEAD ((size_t)32 << 10)   /* bytes taken from the kernel and not yet consumed */
 #define DTR_HTTP_DISCARD    ((uint64_t)64 << 10) /* longest unread body that is skipped to keep a connection */
@@ -25,10 +26,11 @@ struct dtr_http_server {
     dtr_http_handle *handle;
     void *context;
     struct dtr_listener *listener;
-    struct dtr_list idle; /* connections between requests, the longest idle first */
-    struct dtr_list busy; /* all others */
+    struct dtr_list idle;            /* connections between requests, the longest idle first */
+    struct dtr_list busy;            /* all others */
+    struct dtr_stream_group tunnels; /* connections that were handed over */
     struct dtr_http_counts counts;
-    bool stopping;
+    bool stopping, tunnels_over;
     struct dtr_timer *grace;
     struct dtr_msg msg; /* the end of a server without connections */
     void (*stopped)(void *context);

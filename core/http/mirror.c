@@ -108,6 +108,26 @@ static bool configured(const struct dtr_mirror *mirror, const struct dtr_mirror_
     return listed(mirror->plain_hosts, mirror->plain_host_count, base->authority);
 }
 
+static bool redirected_to(const struct dtr_mirror *mirror, const char *authority)
+{
+    for (size_t i = 0; i < mirror->rule_count; i++) {
+        if (mirror->rules[i].redirect && same_host(mirror->rules[i].redirect, authority))
+            return true;
+    }
+    return false;
+}
+
+bool dtr_mirror_names(const struct dtr_mirror *mirror, const char *url)
+{
+    struct dtr_mirror_base base = {0};
+    const char *host = strstr(url, "://");
+    char *root = host ? strndup(url, (size_t)(host - url) + 3 + strcspn(host + 3, "/?#")) : NULL;
+    bool named = mirror && root && dtr_mirror_parse_base(root, &base) &&
+                 (configured(mirror, &base) || redirected_to(mirror, base.authority));
+    free(root);
+    return named;
+}
+
 static bool base_of_ns(const struct dtr_mirror *mirror, const char *value, size_t length,
                        struct dtr_mirror_base *base)
 {

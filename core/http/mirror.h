@@ -98,6 +98,10 @@ int dtr_mirror_decide(const struct dtr_mirror *mirror, const struct dtr_http_req
 void dtr_mirror_plan_pass(const struct dtr_http_request *request, struct dtr_mirror_plan *plan);
 void dtr_mirror_plan_free(struct dtr_mirror_plan *plan);
 
+/* Whether an operator wrote down the host of this URL: the registry, a rule's redirect, a plain host.
+ * `mirror` may be NULL: nobody did. */
+bool dtr_mirror_names(const struct dtr_mirror *mirror, const char *url);
+
 /* "4MiB", "8mb", "4194304": a whole number and a unit (b, k, kb = 1000; ki, kib = 1024; m, g likewise), in
  * any case. */
 bool dtr_http_parse_size(const char *text, uint64_t *ret_bytes);

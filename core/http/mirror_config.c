@@ -5,10 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* An expression that needs more steps than these on a URL counts as no match: a request must not buy
- * seconds of processor time with a long path. */
-enum { MATCH_LIMIT = 100000, MATCH_DEPTH = 1000 };
-
 static char **copy_list(const char *const *list, size_t count)
 {
     char **copy = calloc(count + 1, sizeof(*copy));
@@ -27,15 +23,10 @@ static void free_list(char **list, size_t count)
 static int compile(const struct dtr_mirror_rule *from, size_t number, struct dtr_mirror_compiled *rule,
                    struct dtr_error *err)
 {
-    int problem = 0;
-    PCRE2_SIZE at = 0;
-    PCRE2_UCHAR text[128] = "";
-    rule->code = pcre2_compile((PCRE2_SPTR)from->regex, PCRE2_ZERO_TERMINATED, 0, &problem, &at, NULL);
-    if (!rule->code) {
-        (void)pcre2_get_error_message(problem, text, sizeof(text));
-        return dtr_error_set(err, DTR_EINVALID, DTR_RETRY_NEVER, "proxy.rules[%zu].regex, character %zu: %s",
-                             number, at + 1, (const char *)text);
-    }
+    struct dtr_error why;
+    int rc = dtr_pattern_new(from->regex, &rule->pattern, &why);
+    if (rc != DTR_OK)
+        return dtr_error_set(err, rc, why.retry, "proxy.rules[%zu].regex: %s", number, why.text);
     if (from->redirect && !dtr_http_authority_ok(from->redirect, strlen(from->redirect), false))
         return dtr_error_set(err, DTR_EINVALID, DTR_RETRY_NEVER,
                              "proxy.rules[%zu].redirect is neither a host nor host:port", number);
@@ -62,7 +53,7 @@ static bool complete(const struct dtr_mirror *mirror, const struct dtr_mirror_co
         if (!list_complete(mirror->rules[i].filter, mirror->rules[i].filter_count) ||
             (config->rules[i].redirect && !mirror->rules[i].redirect))
             return false;
-    return mirror->limits && list_complete(mirror->plain_hosts, mirror->plain_host_count);
+    return list_complete(mirror->plain_hosts, mirror->plain_host_count);
 }
 
 static int fill(struct dtr_mirror *mirror, const struct dtr_mirror_config *config, struct dtr_error *err)
@@ -71,7 +62,6 @@ static int fill(struct dtr_mirror *mirror, const struct dtr_mirror_config *confi
     mirror->blob_digest_id = config->blob_digest_id;
     mirror->plain_hosts = copy_list(config->plain_hosts, config->plain_host_count);
     mirror->plain_host_count = config->plain_host_count;
-    mirror->limits = pcre2_match_context_create(NULL);
     mirror->registry = strdup(config->registry ? config->registry : DTR_MIRROR_REGISTRY);
     mirror->rules = calloc(config->rule_count + 1, sizeof(*mirror->rules));
     if (!mirror->registry || !mirror->rules)
@@ -91,8 +81,6 @@ static int fill(struct dtr_mirror *mirror, const struct dtr_mirror_config *confi
     }
     if (!complete(mirror, config))
         return dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for the proxy's rules");
-    (void)pcre2_set_match_limit(mirror->limits, MATCH_LIMIT);
-    (void)pcre2_set_depth_limit(mirror->limits, MATCH_DEPTH);
     return DTR_OK;
 }
 
@@ -116,33 +104,22 @@ void dtr_mirror_free(struct dtr_mirror *mirror)
     if (!mirror)
         return;
     for (size_t i = 0; i < mirror->rule_count; i++) {
-        pcre2_code_free(mirror->rules[i].code);
+        dtr_pattern_free(mirror->rules[i].pattern);
         free(mirror->rules[i].redirect);
         free_list(mirror->rules[i].filter, mirror->rules[i].filter_count);
     }
     free(mirror->rules);
     free_list(mirror->plain_hosts, mirror->plain_host_count);
-    pcre2_match_context_free(mirror->limits);
     free(mirror->registry);
     free(mirror);
 }
 
 /* --- rules ---------------------------------------------------------------------------------------------- */
 
-static bool matches(const struct dtr_mirror *mirror, const struct dtr_mirror_compiled *rule, const char *url)
-{
-    pcre2_match_data *data = pcre2_match_data_create_from_pattern(rule->code, NULL);
-    if (!data)
-        return false;
-    int found = pcre2_match(rule->code, (PCRE2_SPTR)url, strcspn(url, "?"), 0, 0, data, mirror->limits);
-    pcre2_match_data_free(data);
-    return found >= 0;
-}
-
 const struct dtr_mirror_compiled *dtr_mirror_find_rule(const struct dtr_mirror *mirror, const char *url)
 {
     for (size_t i = 0; i < mirror->rule_count; i++)
-        if (matches(mirror, &mirror->rules[i], url))
+        if (dtr_pattern_found(mirror->rules[i].pattern, url, strcspn(url, "?")))
             return &mirror->rules[i];
     return NULL;
 }

@@ -2,13 +2,11 @@
 #ifndef DTR_HTTP_MIRROR_INTERNAL_H
 #define DTR_HTTP_MIRROR_INTERNAL_H
 
+#include "core/base/pattern.h"
 #include "core/http/mirror.h"
 
-#define PCRE2_CODE_UNIT_WIDTH 8
-#include <pcre2.h>
-
 struct dtr_mirror_compiled {
-    pcre2_code *code;
+    struct dtr_pattern *pattern;
     bool use_tls;
     char *redirect; /* NULL: none */
     char **filter;
@@ -33,7 +31,6 @@ struct dtr_mirror {
     char **plain_hosts;
     size_t plain_host_count;
     bool prefetch, blob_digest_id;
-    pcre2_match_context *limits;
 };
 
 /* A registry's URL taken apart; `base` points into it. Docker Hub's names are mapped. */

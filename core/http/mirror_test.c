@@ -12,7 +12,7 @@
 enum { TASK = DTR_MIRROR_TASK, PASS = DTR_MIRROR_PASS, TUNNEL = DTR_MIRROR_TUNNEL };
 
 static const char *const filter[] = {"sig", "exp"};
-static const char *const plain[] = {"127.0.0.1:5000", "registry.local"};
+static const char *const plain[] = {"127.0.0.1:5000", "registry.local", "[fd00::1]:5000"};
 static const struct dtr_mirror_rule rules[] = {
     {.regex = "blobs/sha256.*"},
     {.regex = "^http://files\\.example/", .use_tls = true},
@@ -27,7 +27,7 @@ static const struct dtr_mirror_config config = {.registry = "http://mirror.examp
                                                 .rules = rules,
                                                 .rule_count = sizeof(rules) / sizeof(rules[0]),
                                                 .plain_hosts = plain,
-                                                .plain_host_count = 2};
+                                                .plain_host_count = 3};
 
 /* A head with one more header line (or ""), read. */
 static void read_head(struct dtr_http_head *head, const char *line, const char *header)
@@ -79,6 +79,10 @@ static void requests_find_their_upstream(void **state)
         {"GET /v2/?ns=r.example%3A5001", "", PASS, "https://r.example:5001/v2/", false},
         {"GET /v2/?ns=127.0.0.1:5000", "", PASS, "http://127.0.0.1:5000/v2/", true},
         {"GET /v2/?ns=127.0.0.1:5001", "", PASS, "https://127.0.0.1:5001/v2/", false},
+        {"GET /v2/?ns=[fd00::1]:5000", "", PASS, "http://[fd00::1]:5000/v2/", true},
+        {"GET /v2/?ns=%5Bfd00::1%5D:5001", "", PASS, "https://[fd00::1]:5001/v2/", false},
+        {"GET /v2/", "X-Dragonfly-Registry: http://[fd00::2]", PASS, "http://[fd00::2]/v2/", false},
+        {"GET http://[fd00::3]:81/x", "", PASS, "http://[fd00::3]:81/x", false},
         {"GET /v2/?ns=REGISTRY.local", "", PASS, "http://REGISTRY.local/v2/", true},
         {"GET /v2/?ns=mirror.example:5000", "", PASS, "http://mirror.example:5000/v2/", true},
         {"GET /v2/?ns=", "", PASS, "http://mirror.example:5000/base/v2/", true},
@@ -318,12 +322,43 @@ static void sizes_are_read(void **state)
         assert_false(dtr_http_parse_size(bad[i], &bytes));
 }
 
+static void hosts_that_an_operator_wrote_down_are_known(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *url;
+        bool named;
+    } cases[] = {
+        {"http://mirror.example:5000/v2/a/blobs/x?y=z", true},
+        {"http://MIRROR.example:5000", true},
+        {"https://mirror.example:5000/", false}, /* another server, perhaps */
+        {"http://mirror.example/", false},
+        {"http://127.0.0.1:5000/x", true},
+        {"http://10.0.0.9:8080/x", true},
+        {"http://evil.example/?http://mirror.example:5000/", false},
+        {"http://mirror.example:5000@evil.example/", false},
+        {"mirror.example:5000/x", false},
+        {"", false},
+    };
+    struct dtr_mirror *mirror = new_mirror(&config);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        if (dtr_mirror_names(mirror, cases[i].url) != cases[i].named)
+            fail_msg("%s", cases[i].url);
+    }
+    assert_false(dtr_mirror_names(NULL, "http://mirror.example:5000/"));
+    dtr_mirror_free(mirror);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(requests_find_their_upstream),    cmocka_unit_test(nonsense_is_refused),
-        cmocka_unit_test(headers_go_upstream_or_stay),     cmocka_unit_test(options_are_read),
-        cmocka_unit_test(bad_configuration_names_the_key), cmocka_unit_test(sizes_are_read),
+        cmocka_unit_test(requests_find_their_upstream),
+        cmocka_unit_test(nonsense_is_refused),
+        cmocka_unit_test(headers_go_upstream_or_stay),
+        cmocka_unit_test(options_are_read),
+        cmocka_unit_test(bad_configuration_names_the_key),
+        cmocka_unit_test(sizes_are_read),
+        cmocka_unit_test(hosts_that_an_operator_wrote_down_are_known),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

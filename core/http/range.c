@@ -101,24 +101,3 @@ void dtr_content_range_text(uint64_t offset, uint64_t length, uint64_t total,
         (void)snprintf(text, DTR_CONTENT_RANGE_TEXT, "bytes %" PRIu64 "-%" PRIu64 "/%s", offset,
                        offset + length - 1, whole);
 }
-
-bool dtr_content_range_parse(const char *text, uint64_t *ret_offset, uint64_t *ret_length,
-                             uint64_t *ret_total)
-{
-    uint64_t first, last;
-    if (strncasecmp(text, "bytes ", 6) != 0)
-        return false;
-    text += 6;
-    const char *dash = strchr(text, '-');
-    const char *slash = dash ? strchr(dash, '/') : NULL;
-    if (!slash || !dtr_parse_u64(text, (size_t)(dash - text), &first) ||
-        !dtr_parse_u64(dash + 1, (size_t)(slash - dash - 1), &last) || first > last || last > INT64_MAX)
-        return false;
-    *ret_total = DTR_LENGTH_UNKNOWN;
-    if (strcmp(slash + 1, "*") != 0 &&
-        (!dtr_parse_u64(slash + 1, strlen(slash + 1), ret_total) || last >= *ret_total))
-        return false;
-    *ret_offset = first;
-    *ret_length = last - first + 1;
-    return true;
-}

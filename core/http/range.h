@@ -40,9 +40,5 @@ bool dtr_http_if_range(const char *if_range, const char *etag, const char *last_
 #define DTR_CONTENT_RANGE_TEXT 80
 void dtr_content_range_text(uint64_t offset, uint64_t length, uint64_t total,
                             char text[DTR_CONTENT_RANGE_TEXT]);
-/* Reads the form with a range. *ret_total is DTR_LENGTH_UNKNOWN for '*'. False: malformed or contradictory.
- */
-bool dtr_content_range_parse(const char *text, uint64_t *ret_offset, uint64_t *ret_length,
-                             uint64_t *ret_total);
 
 #endif

@@ -22,14 +22,6 @@ static void put_date(struct dtr_str *text)
                    months[tm.tm_mon], tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec);
 }
 
-static bool has_header(const struct dtr_header *headers, size_t count, const char *name)
-{
-    for (size_t i = 0; i < count; i++)
-        if (dtr_casecmp(headers[i].name, name) == 0)
-            return true;
-    return false;
-}
-
 static void put_headers(struct dtr_str *text, const struct dtr_header *headers, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
@@ -39,7 +31,7 @@ static void put_headers(struct dtr_str *text, const struct dtr_header *headers, 
             continue;
         dtr_str_printf(text, "%s: %s\r\n", header->name, header->value);
     }
-    if (!has_header(headers, count, "Date"))
+    if (!dtr_header_find(headers, count, "Date"))
         put_date(text);
 }
 
@@ -186,7 +178,7 @@ void dtr_http_reply(struct dtr_http_exchange *exchange, int status, const struct
     assert(count < DTR_HTTP_HEADERS_MAX);
     for (size_t i = 0; i < count; i++)
         all[i] = headers[i];
-    if (length > 0 && !has_header(headers, count, "Content-Type"))
+    if (length > 0 && !dtr_header_find(headers, count, "Content-Type"))
         all[count++] = (struct dtr_header){.name = "Content-Type", .value = "text/plain; charset=utf-8"};
     dtr_http_respond(exchange, status, all, count, length);
     dtr_http_write(exchange, text, length);
@@ -228,16 +220,23 @@ void dtr_http_want_body(struct dtr_http_exchange *exchange, uint64_t bytes)
     dtr_http_conn_kick(conn);
 }
 
+bool dtr_http_may_upgrade(const struct dtr_http_exchange *exchange)
+{
+    const struct dtr_http_server *server = exchange->conn->server;
+    return !server->stopping && server->tunnels.count < server->limits.tunnels;
+}
+
 void dtr_http_upgrade(struct dtr_http_exchange *exchange, struct dtr_http_upgraded *ret_upgraded)
 {
     static const char established[] = "HTTP/1.1 200 Connection established\r\n\r\n";
     struct dtr_http_conn *conn = exchange->conn;
-    assert(!exchange->ours && !exchange->responded && exchange->body_done);
+    assert(!exchange->ours && !exchange->responded && exchange->body_done && dtr_http_may_upgrade(exchange));
     dtr_str_skip(&conn->stash, conn->stash_at);
     conn->stash_at = 0;
     *ret_upgraded = (struct dtr_http_upgraded){.stream = conn->stream, .early_length = conn->stash.length};
     if (conn->stash.length > 0)
         ret_upgraded->early = dtr_str_take(&conn->stash);
+    dtr_stream_group_add(&conn->server->tunnels, conn->stream);
     dtr_stream_pause(conn->stream);
     dtr_stream_write(conn->stream, established, sizeof(established) - 1);
     exchange->ours = true;

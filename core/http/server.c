@@ -13,19 +13,23 @@ static const struct dtr_http_limits defaults = {.connections = 8192,
 
 static void fill_limits(struct dtr_http_limits *limits, const struct dtr_http_limits *given)
 {
+    static const struct dtr_http_limits none;
     *limits = defaults;
     if (!given)
-        return;
+        given = &none;
 #define TAKE(field)                                                                                          \
     if (given->field)                                                                                        \
     limits->field = given->field
     TAKE(connections);
+    TAKE(tunnels);
     TAKE(head_ms);
     TAKE(idle_ms);
     TAKE(body_ms);
     TAKE(write_ms);
     TAKE(linger_ms);
 #undef TAKE
+    if (limits->tunnels == 0)
+        limits->tunnels = (limits->connections + 1) / 2;
 }
 
 int dtr_http_server_new(struct dtr_loop *loop, const struct dtr_http_limits *limits, dtr_http_handle *handle,
@@ -40,6 +44,7 @@ int dtr_http_server_new(struct dtr_loop *loop, const struct dtr_http_limits *lim
     fill_limits(&server->limits, limits);
     dtr_list_init(&server->idle);
     dtr_list_init(&server->busy);
+    dtr_stream_group_init(&server->tunnels, loop);
     *ret_server = server;
     return DTR_OK;
 }
@@ -47,7 +52,7 @@ int dtr_http_server_new(struct dtr_loop *loop, const struct dtr_http_limits *lim
 /* Room for one more: the connection that has been idle longest goes first. */
 static bool make_room(struct dtr_http_server *server)
 {
-    if (server->counts.open < server->limits.connections)
+    if (server->counts.open + server->tunnels.count < server->limits.connections)
         return true;
     server->counts.evicted++;
     if (dtr_list_empty(&server->idle))
@@ -121,7 +126,7 @@ static void finish(struct dtr_msg *msg)
 
 void dtr_http_server_left(struct dtr_http_server *server)
 {
-    if (!server->stopping || server->counts.open > 0)
+    if (!server->stopping || !server->tunnels_over || server->counts.open > 0)
         return;
     server->msg.run = finish;
     dtr_loop_post(server->loop, &server->msg);
@@ -136,6 +141,13 @@ static void drop_all(struct dtr_list *list)
         dtr_http_conn_take_back(conn, &err);
         dtr_http_conn_drop(conn);
     }
+}
+
+static void on_tunnels_over(void *context)
+{
+    struct dtr_http_server *server = context;
+    server->tunnels_over = true;
+    dtr_http_server_left(server);
 }
 
 static void grace_over(void *context)
@@ -158,7 +170,7 @@ void dtr_http_server_close(struct dtr_http_server *server, uint64_t grace_ms, vo
         drop_all(&server->busy);
     else
         dtr_timer_set(server->grace, grace_ms);
-    dtr_http_server_left(server);
+    dtr_stream_group_end(&server->tunnels, grace_ms, on_tunnels_over, server);
 }
 
 void dtr_http_server_counts(const struct dtr_http_server *server, struct dtr_http_counts *ret_counts)

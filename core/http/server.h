@@ -23,7 +23,9 @@ struct dtr_http_exchange;
 
 /* Limits of one server; 0 takes the default in brackets. */
 struct dtr_http_limits {
-    uint32_t connections; /* open at once (8192); past it the longest idle one goes, else the new one */
+    uint32_t connections; /* open at once, with those handed over (8192); past it the longest idle one goes,
+                           * else the new one */
+    uint32_t tunnels;     /* of them, handed over by dtr_http_upgrade() (half of connections) */
     uint64_t head_ms;     /* from the first byte of a head to its last (10,000): answered by 408 */
     uint64_t idle_ms;     /* between requests, and before the first (60,000): closed */
     uint64_t body_ms;     /* without a byte of a body the handler waits for (30,000): 408, or aborted */
@@ -61,13 +63,13 @@ void dtr_http_server_take(struct dtr_http_server *server, int fd);
 /* The same from any thread: one listener can feed servers on several loops. Not after
  * dtr_http_server_close(). */
 void dtr_http_server_give(struct dtr_http_server *server, int fd);
-/* Stops listening, closes idle connections, gives running exchanges `grace_ms` and then aborts them.
- * `stopped` (or NULL) comes when all is over, later than this call; the server is freed then. */
+/* Stops listening, closes idle connections, gives running exchanges and tunnels `grace_ms` and then aborts
+ * them. `stopped` (or NULL) comes when all is over, later than this call; the server is freed then. */
 void dtr_http_server_close(struct dtr_http_server *server, uint64_t grace_ms, void (*stopped)(void *context),
                            void *context);
 
 struct dtr_http_counts {
-    uint64_t open;     /* connections now */
+    uint64_t open;     /* connections now, without those handed over */
     uint64_t accepted; /* connections ever */
     uint64_t requests; /* handed to the handler */
     uint64_t refused;  /* heads and bodies answered by an error of ours */
@@ -113,7 +115,10 @@ struct dtr_http_upgraded {
     char *early;               /* what the client sent after the head; free() it; NULL when nothing */
     size_t early_length;
 };
-/* Answers CONNECT by 200 and hands over the connection. */
+/* Whether there is room for one more; else answer 503. */
+bool dtr_http_may_upgrade(const struct dtr_http_exchange *exchange);
+/* Answers CONNECT by 200 and hands over the connection, which goes on counting as the server's, and which a
+ * server that stops closes. Only after dtr_http_may_upgrade(). */
 void dtr_http_upgrade(struct dtr_http_exchange *exchange, struct dtr_http_upgraded *ret_upgraded);
 
 #endif

@@ -83,33 +83,12 @@ static void on_closed(void *context, const struct dtr_error *err)
         tunnel->err = *err;
     if (!side->other->stream)
         finish(tunnel);
-    else if (err->code != DTR_OK)
+    else if (err->code != DTR_OK || !tunnel->client.ended || !tunnel->target.ended)
         dtr_stream_close(side->other->stream, false);
 }
 
 static const struct dtr_stream_events joined_events = {
     .data = on_data, .end = on_end, .drained = on_drained, .closed = on_closed};
-
-static void ignore_data(void *context, const uint8_t *bytes, size_t length)
-{
-    (void)context;
-    (void)bytes;
-    (void)length;
-}
-
-static void ignore_closed(void *context, const struct dtr_error *err)
-{
-    (void)context;
-    (void)err;
-}
-
-static const struct dtr_stream_events orphan_events = {.data = ignore_data, .closed = ignore_closed};
-
-static void orphan(struct dtr_stream *stream)
-{
-    dtr_stream_adopt(stream, &orphan_events, NULL);
-    dtr_stream_close(stream, false);
-}
 
 static void adopt(struct side *side, struct dtr_stream *stream, uint64_t idle_ms)
 {
@@ -125,8 +104,8 @@ int dtr_tunnel_join(struct dtr_stream *client, struct dtr_stream *target, const 
 {
     struct dtr_tunnel *tunnel = calloc(1, sizeof(*tunnel));
     if (!tunnel) {
-        orphan(client);
-        orphan(target);
+        dtr_stream_drop(client);
+        dtr_stream_drop(target);
         return dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for a tunnel");
     }
     if (owner)
@@ -157,12 +136,22 @@ static void tell(const struct dtr_tunnel_owner *owner, const struct dtr_error *e
         owner->done(owner->context, &result);
 }
 
+static void refuse(struct dtr_http_exchange *exchange, int status, const struct dtr_error *err)
+{
+    const struct dtr_header type = {.name = DTR_H_ERROR_TYPE, .value = DTR_ERROR_TYPE_PROXY};
+    dtr_http_reply(exchange, status, &type, 1, err->text);
+}
+
+static int no_room(struct dtr_error *err)
+{
+    return dtr_error_set(err, DTR_ELIMIT, DTR_RETRY_SAME, "too many tunnels are open");
+}
+
 static void dial_failed(void *context, const struct dtr_error *err)
 {
     struct dial *dial = context;
-    struct dtr_header type = {.name = DTR_H_ERROR_TYPE, .value = DTR_ERROR_TYPE_PROXY};
     if (dial->exchange) {
-        dtr_http_reply(dial->exchange, err->code == DTR_ETIMEOUT ? 504 : 502, &type, 1, err->text);
+        refuse(dial->exchange, err->code == DTR_ETIMEOUT ? 504 : 502, err);
         tell(&dial->owner, err);
     }
     free(dial);
@@ -176,6 +165,14 @@ static void dialled(void *context)
     struct dtr_error err;
     if (!dial->exchange)
         return;
+    if (!dtr_http_may_upgrade(dial->exchange)) {
+        (void)no_room(&err);
+        refuse(dial->exchange, 503, &err);
+        dial->exchange = NULL;
+        tell(&dial->owner, &err);
+        dtr_stream_close(dial->stream, false);
+        return;
+    }
     dtr_http_upgrade(dial->exchange, &upgraded);
     if (dtr_tunnel_join(upgraded.stream, dial->stream, upgraded.early, upgraded.early_length, dial->idle_ms,
                         &dial->owner, &err) != DTR_OK)
@@ -192,6 +189,14 @@ static void dial_abandoned(void *context, const struct dtr_error *err)
     tell(&dial->owner, err);
 }
 
+/* The target waits: it is not read from before it is joined. */
+static void ignore_data(void *context, const uint8_t *bytes, size_t length)
+{
+    (void)context;
+    (void)bytes;
+    (void)length;
+}
+
 static const struct dtr_stream_events dial_events = {
     .data = ignore_data, .drained = dialled, .closed = dial_failed};
 static const struct dtr_http_events waiting_events = {.aborted = dial_abandoned};
@@ -200,8 +205,13 @@ void dtr_tunnel_connect(struct dtr_http_exchange *exchange, const struct dtr_add
                         uint64_t connect_ms, uint64_t idle_ms, const struct dtr_tunnel_owner *owner)
 {
     struct dtr_error err;
-    struct dial *dial = calloc(1, sizeof(*dial));
+    struct dial *dial = NULL;
     struct dtr_tunnel_owner nobody = {0};
+    int status = 503, rc = dtr_http_may_upgrade(exchange) ? DTR_OK : no_room(&err);
+    if (rc != DTR_OK)
+        goto failed;
+    status = 502;
+    dial = calloc(1, sizeof(*dial));
     if (!dial) {
         (void)dtr_error_set(&err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for a tunnel");
         goto failed;
@@ -215,6 +225,6 @@ void dtr_tunnel_connect(struct dtr_http_exchange *exchange, const struct dtr_add
     return;
 failed:
     free(dial);
-    dtr_http_reply(exchange, 502, NULL, 0, err.text);
+    refuse(exchange, status, &err);
     tell(owner ? owner : &nobody, &err);
 }

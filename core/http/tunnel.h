@@ -25,7 +25,9 @@ int dtr_tunnel_join(struct dtr_stream *client, struct dtr_stream *target, const 
                     struct dtr_error *err);
 
 /* Serves a CONNECT request: dials `target` (the guard has allowed it) within connect_ms, answers 200 and
- * joins the two, or answers 502 or 504. Takes over the exchange, whatever happens. `owner` may be NULL. */
+ * joins the two, or answers 502 or 504, or
+ * 503 when the server has as many tunnels as it may. Takes over the exchange, whatever happens. `owner` may
+ * be NULL. */
 void dtr_tunnel_connect(struct dtr_http_exchange *exchange, const struct dtr_addr *target,
                         uint64_t connect_ms, uint64_t idle_ms, const struct dtr_tunnel_owner *owner);
 

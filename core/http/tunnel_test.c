@@ -39,17 +39,22 @@ static void on_accepted(void *context, int fd, const struct dtr_addr *peer)
     client_take(&plumbing->rig, &plumbing->far, fd);
 }
 
-static void open_plumbing(struct plumbing *plumbing, uint64_t idle_ms)
+static void open_limited(struct plumbing *plumbing, uint64_t idle_ms, const struct dtr_http_limits *limits)
 {
     struct dtr_addr addr;
     struct dtr_error err;
     *plumbing = (struct plumbing){.idle_ms = idle_ms};
-    rig_open_with(&plumbing->rig, NULL, tunnel, plumbing);
+    rig_open_with(&plumbing->rig, limits, tunnel, plumbing);
     assert_int_equal(dtr_addr_ip("127.0.0.1", 0, &addr, &err), DTR_OK);
     assert_int_equal(dtr_listen(plumbing->rig.loop, &addr, on_accepted, plumbing, &plumbing->listener, &err),
                      DTR_OK);
     dtr_listener_addr(plumbing->listener, &plumbing->target);
     client_open(&plumbing->rig, &plumbing->near, &plumbing->rig.addr);
+}
+
+static void open_plumbing(struct plumbing *plumbing, uint64_t idle_ms)
+{
+    open_limited(plumbing, idle_ms, NULL);
 }
 
 static void close_plumbing(struct plumbing *plumbing)
@@ -156,6 +161,56 @@ static void when_one_end_breaks_the_other_goes(void **state)
     close_plumbing(&p);
 }
 
+/* Tunnels count: as such, and as connections. */
+static void there_are_only_so_many(void **state)
+{
+    (void)state;
+    static const struct dtr_http_limits limits = {.connections = 2, .tunnels = 1};
+    struct plumbing p;
+    struct client second, third;
+    open_limited(&p, 0, &limits);
+    client_send(&p.near, CONNECT);
+    client_expect(&p.rig, &p.near, "established\r\n\r\n");
+    client_open(&p.rig, &second, &p.rig.addr);
+    client_send(&second, CONNECT);
+    client_expect(&p.rig, &second, "HTTP/1.1 503 ");
+    client_expect(&p.rig, &second, "too many tunnels");
+    /* The tunnel and the one more that may be: the idle one makes room. */
+    client_open(&p.rig, &third, &p.rig.addr);
+    rig_until(&p.rig, second.ended || second.closed);
+    client_close(&p.rig, &p.near);
+    client_close(&p.rig, &p.far);
+    rig_until(&p.rig, p.done == 2);
+    client_send(&third, CONNECT);
+    client_expect(&p.rig, &third, "established\r\n\r\n");
+    client_close(&p.rig, &third);
+    client_close(&p.rig, &second);
+    client_close(&p.rig, &p.far);
+    rig_until(&p.rig, p.done == 3);
+    dtr_listener_close(p.listener);
+    rig_close(&p.rig);
+}
+
+static void on_stopped(void *context)
+{
+    ((struct rig *)context)->stopped = true;
+}
+
+static void a_server_that_stops_ends_them(void **state)
+{
+    (void)state;
+    struct plumbing p;
+    open_plumbing(&p, 0);
+    client_send(&p.near, CONNECT);
+    client_expect(&p.rig, &p.near, "established\r\n\r\n");
+    rig_until(&p.rig, p.far.stream);
+    dtr_http_server_close(p.rig.server, 20, on_stopped, &p.rig);
+    rig_until(&p.rig, p.rig.stopped);
+    p.rig.server = NULL;
+    rig_until(&p.rig, p.done == 1 && (p.near.ended || p.near.closed) && (p.far.ended || p.far.closed));
+    close_plumbing(&p);
+}
+
 /* --- routes ----------------------------------------------------------------------------------------------
  */
 
@@ -209,6 +264,8 @@ int main(void)
         cmocka_unit_test(a_target_that_refuses_gives_502),
         cmocka_unit_test(silence_ends_a_tunnel),
         cmocka_unit_test(when_one_end_breaks_the_other_goes),
+        cmocka_unit_test(there_are_only_so_many),
+        cmocka_unit_test(a_server_that_stops_ends_them),
         cmocka_unit_test(routes_are_found_by_path_and_method),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

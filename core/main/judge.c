@@ -212,6 +212,7 @@ static void judge_init(struct dtr_conf *conf, const struct dtr_init_config *conf
 
 void judge(struct dtr_conf *conf)
 {
+    judge_tls(conf);
     if (dtr_conf_daemon(conf))
         judge_daemon(conf, dtr_conf_daemon(conf));
     if (dtr_conf_scheduler(conf))

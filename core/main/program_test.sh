@@ -133,6 +133,26 @@ printf 'metrics:\n  enable: true\n  addr: localhost:8000\n' >"$work/judged.yaml"
 refused scheduler judged.yaml:3 'metrics.addr is "localhost:8000"; needed is IP:PORT' "$work/judged.yaml"
 printf 'metrics:\n  enable: true\n  addr: :8002\n' >"$work/judged.yaml"
 refused scheduler judged.yaml:3 'metrics.addr leads to port 8002, which server.port has already' "$work/judged.yaml"
+# Files of TLS keys: named, there, certificates and keys, of one pair.
+certificate() {
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$work/$1.key" -out "$work/$1.pem" \
+        -subj "/CN=$1" -days 2 2>"$work/openssl.log" || cat "$work/openssl.log"
+}
+certificate one
+certificate two
+printf 'upload:\n  server:\n    caCert: %s/one.pem\n    cert: %s/one.pem\n    key: %s/two.key\n' \
+    "$work" "$work" "$work" >"$work/judged.yaml"
+refused daemon judged.yaml:5 "upload.server.key: $work/two.key: is not the key of the certificate in $work/one.pem" \
+    "$work/judged.yaml"
+printf 'scheduler:\n  caCert: %s/one.key\n' "$work" >"$work/judged.yaml"
+refused daemon judged.yaml:2 "scheduler.caCert: $work/one.key: holds no certificate" "$work/judged.yaml"
+printf 'scheduler:\n  caCert: %s/one.pem\n  cert: %s/one.pem\n' "$work" "$work" >"$work/judged.yaml"
+refused daemon judged.yaml:3 "scheduler.cert: $work/one.pem: needs the file of its key too" "$work/judged.yaml"
+printf 'server:\n  tls:\n    cert: %s/one.pem\n    key: %s/one.key\nseedPeer:\n  tls: {caCert: %s/none.pem}\n' \
+    "$work" "$work" "$work" >"$work/judged.yaml"
+refused scheduler judged.yaml:6 "seedPeer.tls.caCert: $work/none.pem: No such file" "$work/judged.yaml"
+cp "$work/one.pem" "$work/none.pem"
+expect 0 "0 errors" "$darter" config check --role scheduler "$work/judged.yaml"
 
 # --- environment -----------------------------------------------------------------------------------------------
 
@@ -178,7 +198,7 @@ mkdir "$work/modules"
 echo "no module" >"$work/modules/storage_text.so"
 expect 0 "refused: $work/modules/storage_text.so: not an ELF file" "$darter" module --dir "$work/modules" list
 expect 1 "not an ELF file" "$darter" module describe "$work/modules/storage_text.so"
-expect 1 "no module storage_none; there are storage_text, storage_file (looked for storage_none.so in $work/modules" \
+expect 1 "no module storage_none; there are storage_text, storage_file, storage_memory (looked for storage_none.so in $work/modules" \
     "$darter" module --dir "$work/modules" describe storage_none
 expect 1 "there is no folder $work/none" "$darter" module --dir "$work/none" list
 for name in origin_http runtime_containerd storage_file transport_vortex; do

@@ -7,6 +7,7 @@
 #include "core/conf/follow.h"
 #include "core/daemon/daemon.h"
 #include "core/main/serve.h"
+#include "core/net/tls.h"
 #include "core/scheduler/scheduler.h"
 
 enum { DATA_THREADS = 4 };
@@ -49,6 +50,7 @@ struct scheduler_role {
     struct dtr_rpc_table *table;
     struct dtr_rpc_server *server;
     struct dtr_rpc_health *health;
+    struct dtr_tls *callers_tls, *seeds_tls; /* NULL: plain */
     void (*stopped)(void *context);
     void *context;
 };
@@ -58,7 +60,7 @@ struct scheduler_role {
 int scheduler_listeners(const struct dtr_scheduler_config *config, struct dtr_addr *ret_server,
                         struct dtr_addr *ret_metrics, struct dtr_error *err);
 /* As daemon_role_open(), for the scheduler; `config` outlives the role. `dynconfig` is the path of
- * dynconfig.yaml, whose limits are taken over whenever they change, or NULL. */
+ * dynconfig.yaml, whose limits and applications are taken over whenever they change, or NULL. */
 int scheduler_role_open(struct scheduler_role *role, const struct dtr_scheduler_config *config,
                         const char *dynconfig, struct serve_pages *pages, struct dtr_error *err);
 void scheduler_role_stop(struct scheduler_role *role, void (*stopped)(void *context), void *context);

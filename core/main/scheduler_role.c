@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { STOP_MS = 2000 };
+enum { STOP_MS = 2000, WAIT_S = 4 }; /* WAIT_S: so long may a call wait when there are too many */
 
 static struct dtr_swarm_config limits(const struct scheduler_role *role)
 {
@@ -35,6 +35,9 @@ static void on_taken(void *context, const struct dtr_conf *conf, const void *fou
     const struct dtr_dynconfig *dynconfig = dtr_conf_dynconfig(conf);
     (void)found;
     role->had_dynconfig = true;
+    struct dtr_error err;
+    if (dtr_scheduler_set_applications(role->scheduler, dynconfig, &err) != DTR_OK)
+        dtr_log(DTR_LOG_WARN, NULL, "the applications' priorities stay as they are: %s", err.text);
     if (dynconfig->candidate_parent_limit == role->candidate_parent_limit &&
         dynconfig->filter_parent_limit == role->filter_parent_limit)
         return;
@@ -51,7 +54,8 @@ static void on_said(void *context, int code, const char *text)
 {
     const struct scheduler_role *role = context;
     if (code != DTR_ENOT_FOUND || role->had_dynconfig)
-        dtr_log(DTR_LOG_WARN, NULL, code == DTR_OK ? "%s" : "the limits stay as they are: %s", text);
+        dtr_log(DTR_LOG_WARN, NULL, code == DTR_OK ? "%s" : "applications and limits stay as they are: %s",
+                text);
 }
 
 static int follow_dynconfig(struct scheduler_role *role, const char *path, struct dtr_error *err)
@@ -82,6 +86,22 @@ int scheduler_listeners(const struct dtr_scheduler_config *config, struct dtr_ad
                          "metrics.addr is \"%.100s\"; needed is IP:PORT, or :PORT for all interfaces", addr);
 }
 
+static int open_tls(struct scheduler_role *role, const struct dtr_scheduler_config *config,
+                    struct dtr_error *err)
+{
+    const char *const callers[] = {config->server.tls.ca_cert, config->server.tls.cert,
+                                   config->server.tls.key};
+    const char *const seeds[] = {config->seed_peer.tls.ca_cert, config->seed_peer.tls.cert,
+                                 config->seed_peer.tls.key};
+    uint64_t look_ms = config->dynconfig.refresh_interval_ms;
+    int rc =
+        dtr_tls_open(role->control, DTR_TLS_SERVER, "server.tls", callers, look_ms, &role->callers_tls, err);
+    if (rc == DTR_OK)
+        rc = dtr_tls_open(role->control, DTR_TLS_CLIENT, "seedPeer.tls", seeds, look_ms, &role->seeds_tls,
+                          err);
+    return rc;
+}
+
 static int open_rpc(struct scheduler_role *role, struct dtr_addr *addr, struct dtr_error *err)
 {
     int rc = dtr_rpc_table_new(&role->table, err);
@@ -93,10 +113,18 @@ static int open_rpc(struct scheduler_role *role, struct dtr_addr *addr, struct d
         rc = dtr_rpc_health_serve(role->health, role->table, err);
     if (rc == DTR_OK)
         rc = dtr_rpc_health_set(role->health, "", true, err);
-    if (rc == DTR_OK)
+    if (rc == DTR_OK) {
+        int64_t per_s = role->config->server.request_rate_limit;
+        const uint32_t most = UINT32_MAX / WAIT_S;
+        const uint32_t rate_s = per_s < most ? (uint32_t)per_s : most;
+        const struct dtr_rpc_rate rate = {.per_s = rate_s, .waiting = rate_s * WAIT_S};
+        dtr_rpc_table_limit(role->table, &rate);
         rc = dtr_rpc_server_new(role->control, NULL, &role->server, err);
-    if (rc == DTR_OK)
+    }
+    if (rc == DTR_OK) {
+        dtr_rpc_server_secure(role->server, role->callers_tls);
         rc = dtr_rpc_server_listen(role->server, addr, role->table, addr, err);
+    }
     return rc;
 }
 
@@ -109,6 +137,7 @@ int scheduler_role_open(struct scheduler_role *role, const struct dtr_scheduler_
     role->filter_parent_limit = usual.filter_parent_limit;
     struct dtr_scheduler_options options = {.swarm = limits(role),
                                             .seed_timeout_ms = config->seed_peer.task_download_timeout_ms,
+                                            .count_hosts = config->metrics.enable_host,
                                             .algorithm = config->scheduler.algorithm};
     struct dtr_addr addr, metrics;
     char text[DTR_ADDR_TEXT];
@@ -116,6 +145,9 @@ int scheduler_role_open(struct scheduler_role *role, const struct dtr_scheduler_
     int rc = scheduler_listeners(config, &addr, &metrics, err);
     if (rc == DTR_OK)
         rc = dtr_loop_new("scheduler", &role->control, err);
+    if (rc == DTR_OK)
+        rc = open_tls(role, config, err);
+    options.seeds_tls = role->seeds_tls;
     if (rc == DTR_OK)
         rc = dtr_scheduler_new(role->control, &options, &role->scheduler, err);
     if (rc == DTR_OK)
@@ -131,10 +163,18 @@ int scheduler_role_open(struct scheduler_role *role, const struct dtr_scheduler_
     return rc;
 }
 
+static void after_scheduler(void *context)
+{
+    struct scheduler_role *role = context;
+    dtr_tls_drop(role->callers_tls);
+    dtr_tls_drop(role->seeds_tls);
+    role->stopped(role->context);
+}
+
 static void after_server(void *context)
 {
     struct scheduler_role *role = context;
-    dtr_scheduler_close(role->scheduler, role->stopped, role->context);
+    dtr_scheduler_close(role->scheduler, after_scheduler, role);
 }
 
 void scheduler_role_stop(struct scheduler_role *role, void (*stopped)(void *context), void *context)

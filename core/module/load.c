@@ -25,18 +25,18 @@
 enum { PATH_SHOWN = 110, METRICS_MOST = 64 };
 
 /* Ops tables by kind. In each, `size` comes first and every pointer from the second word on is needed
- * (a smaller number in between stands in that first word). */
+ * (a smaller number in between stands in that first word), up to the size that is given here. */
 #define KINDS(X)                                                                                             \
-    X("storage", struct dtr_storage_ops)                                                                     \
-    X("origin", struct dtr_origin_ops)                                                                       \
-    X("transport", struct dtr_transport_ops)                                                                 \
-    X("runtime", struct dtr_runtime_ops)
+    X("storage", DTR_STORAGE_OPS_FIRST)                                                                      \
+    X("origin", sizeof(struct dtr_origin_ops))                                                               \
+    X("transport", sizeof(struct dtr_transport_ops))                                                         \
+    X("runtime", sizeof(struct dtr_runtime_ops))
 
 static const struct {
     const char *name;
     size_t size;
 } kinds[] = {
-#define KIND_ROW(name, type) {name, sizeof(type)},
+#define KIND_ROW(name, size) {name, size},
     KINDS(KIND_ROW)
 #undef KIND_ROW
 };

@@ -86,8 +86,9 @@ static int remove_stale(const struct dtr_addr *addr, struct dtr_error *err)
     if (!S_ISSOCK(info.st_mode))
         return dtr_error_set(err, DTR_EEXISTS, DTR_RETRY_NEVER, "%s exists and is not a socket; remove it",
                              path);
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    bool alive = fd >= 0 && connect(fd, &addr->any, addr->length) == 0;
+    /* One that hangs, with its queue full, is there too: EAGAIN, without waiting for it. */
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    bool alive = fd >= 0 && (connect(fd, &addr->any, addr->length) == 0 || errno == EAGAIN);
     if (fd >= 0)
         (void)close(fd);
     if (alive)
@@ -109,7 +110,7 @@ static int bind_failed(const struct dtr_addr *addr, struct dtr_error *err)
 
 static int open_socket(const struct dtr_addr *addr, int *ret_fd, struct dtr_error *err)
 {
-    int on = 1;
+    int on = 1, off = 0;
     if (addr->any.sa_family == AF_UNIX) {
         int rc = remove_stale(addr, err);
         if (rc != DTR_OK)
@@ -120,6 +121,8 @@ static int open_socket(const struct dtr_addr *addr, int *ret_fd, struct dtr_erro
         return bind_failed(addr, err);
     if (addr->any.sa_family != AF_UNIX)
         (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    if (addr->any.sa_family == AF_INET6) /* whatever net.ipv6.bindv6only says: "::" is for both families */
+        (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
     if (bind(fd, &addr->any, addr->length) != 0 || listen(fd, BACKLOG) != 0) {
         int rc = bind_failed(addr, err);
         (void)close(fd);

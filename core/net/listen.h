@@ -8,9 +8,9 @@
 
 struct dtr_listener;
 
-/* Binds and listens. A unix socket gets mode 0777 and replaces a stale file; TCP sets SO_REUSEADDR.
- * `accepted` owns the descriptor (non-blocking, close-on-exec, TCP_NODELAY on TCP). When descriptors run
- * out, accepting pauses for 100 ms and says so. Port 0 lets the kernel choose: see
+/* Binds and listens; "::" takes both families. A unix socket gets mode 0777 and replaces a stale file; TCP
+ * sets SO_REUSEADDR. `accepted` owns the descriptor (non-blocking, close-on-exec, TCP_NODELAY on TCP). When
+ * descriptors run out, accepting pauses for 100 ms and says so. Port 0 lets the kernel choose: see
  * dtr_listener_addr(). An address in use gives an error that says what to do. */
 int dtr_listen(struct dtr_loop *loop, const struct dtr_addr *addr,
                void (*accepted)(void *context, int fd, const struct dtr_addr *peer), void *context,

@@ -6,6 +6,7 @@
 #include "core/loop/loop.h"
 #include "core/obs/log.h"
 #include <net/if.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <stdlib.h>
@@ -45,9 +46,21 @@ static bool allows(const char *ip, bool trusted)
 static void guard_refuses_what_points_inwards(void **state)
 {
     (void)state;
-    static const char *const refused[] = {
-        "127.0.0.1", "127.9.9.9", "::1",     "169.254.169.254",  "fe80::1",        "224.0.0.1",
-        "0.0.0.0",   "::",        "ff02::1", "::ffff:127.0.0.1", "255.255.255.255"};
+    static const char *const refused[] = {"127.0.0.1",
+                                          "127.9.9.9",
+                                          "::1",
+                                          "169.254.169.254",
+                                          "fe80::1",
+                                          "224.0.0.1",
+                                          "0.0.0.0",
+                                          "::",
+                                          "ff02::1",
+                                          "::ffff:127.0.0.1",
+                                          "255.255.255.255",
+                                          "::ffff:169.254.169.254",
+                                          "::ffff:224.0.0.1",
+                                          "::ffff:0.0.0.0",
+                                          "febf::1"};
     struct dtr_error err;
     assert_int_equal(dtr_guard_start(&err), DTR_OK);
     for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
@@ -55,10 +68,18 @@ static void guard_refuses_what_points_inwards(void **state)
         assert_true(allows(refused[i], true));
     }
     assert_true(allows("203.0.113.5", false));
+    assert_true(allows("::ffff:203.0.113.5", false));
     assert_true(allows("2001:db8::5", false));
     assert_int_equal(dtr_guard_allow("127.0.0.0/30", &err), DTR_OK);
     assert_true(allows("127.0.0.3", false));
+    assert_true(allows("::ffff:127.0.0.3", false));
     assert_false(allows("127.0.0.4", false));
+    assert_false(allows("::ffff:127.0.0.4", false));
+    assert_int_equal(dtr_guard_allow("fe80::/10", &err), DTR_OK);
+    assert_true(allows("fe80::1", false));
+    assert_int_equal(dtr_guard_allow("::1", &err), DTR_OK);
+    assert_true(allows("::1", false));
+    assert_false(allows("::", false));
     assert_int_equal(dtr_guard_allow("10.0.0.0/33", &err), DTR_EINVALID);
     assert_int_equal(dtr_guard_allow("example/8", &err), DTR_EINVALID);
     dtr_guard_stop();
@@ -221,6 +242,28 @@ static void close_pair(struct pair *pair)
     run_until(pair, both_closed);
     dtr_listener_close(pair->listener);
     dtr_loop_free(pair->loop);
+}
+
+/* "::" takes both families, and who comes by IPv4 is known by that address. */
+static void the_wildcard_of_ipv6_takes_both_families(void **state)
+{
+    (void)state;
+    static const char *const from[] = {"127.0.0.1", "::1"}, *const seen[] = {"127.0.0.1:", "[::1]:"};
+    for (size_t i = 0; i < 2; i++) {
+        struct pair pair = {0};
+        struct dtr_addr addr;
+        assert_int_equal(dtr_loop_new("test", &pair.loop, NULL), DTR_OK);
+        assert_int_equal(dtr_addr_ip("::", 0, &addr, NULL), DTR_OK);
+        assert_int_equal(dtr_listen(pair.loop, &addr, on_accept, &pair, &pair.listener, NULL), DTR_OK);
+        dtr_listener_addr(pair.listener, &addr);
+        assert_int_equal(dtr_addr_ip(from[i], dtr_addr_port(&addr), &addr, NULL), DTR_OK);
+        assert_int_equal(dtr_stream_connect(pair.loop, &addr.any, 2000, &end_events, &pair.client,
+                                            &pair.client.stream, NULL),
+                         DTR_OK);
+        run_until(&pair, accepted);
+        assert_memory_equal(dtr_stream_peer(pair.server.stream), seen[i], strlen(seen[i]));
+        close_pair(&pair);
+    }
 }
 
 static bool server_has_a_megabyte(const struct pair *pair)
@@ -483,6 +526,64 @@ static void nobody_listens(void **state)
     dtr_loop_free(pair.loop);
 }
 
+/* A daemon that hangs, with as many callers waiting as may. */
+static void a_socket_file_whose_owner_hangs_is_left_alone(void **state)
+{
+    (void)state;
+    char path[64];
+    int callers[8], count = 0;
+    struct dtr_addr addr;
+    struct dtr_error err;
+    struct dtr_loop *loop = NULL;
+    struct dtr_listener *listener = NULL;
+    (void)snprintf(path, sizeof(path), "/tmp/dtr_net_test.%d", (int)getpid());
+    assert_int_equal(dtr_addr_unix(path, &addr, &err), DTR_OK);
+    int hung = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(hung, &addr.any, addr.length), 0);
+    assert_int_equal(listen(hung, 0), 0);
+    do
+        callers[count] = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    while (connect(callers[count++], &addr.any, addr.length) == 0 && count < 8);
+    assert_int_equal(dtr_loop_new("listen", &loop, &err), DTR_OK);
+    assert_int_equal(dtr_listen(loop, &addr, on_accept, NULL, &listener, &err), DTR_EEXISTS);
+    assert_non_null(strstr(err.text, "another process listens"));
+    assert_int_equal(access(path, F_OK), 0);
+    while (count > 0)
+        (void)close(callers[--count]);
+    (void)close(hung);
+    (void)unlink(path);
+    dtr_loop_free(loop);
+}
+
+/* Who is gone before it was looked at is not taken for somebody on this machine. */
+static void a_caller_that_left_has_no_rights(void **state)
+{
+    (void)state;
+    struct pair pair = {0};
+    struct dtr_cred cred;
+    struct dtr_stream *stream = NULL;
+    const struct linger now = {.l_onoff = 1};
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof(at);
+    int port = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), caller = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(bind(port, (struct sockaddr *)&at, size), 0);
+    assert_int_equal(listen(port, 1), 0);
+    assert_int_equal(getsockname(port, (struct sockaddr *)&at, &size), 0);
+    assert_int_equal(connect(caller, (struct sockaddr *)&at, size), 0);
+    int fd = accept4(port, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    assert_int_equal(setsockopt(caller, SOL_SOCKET, SO_LINGER, &now, sizeof(now)), 0);
+    (void)close(caller); /* a reset, which loopback delivers at once */
+    assert_int_equal(getpeername(fd, (struct sockaddr *)&at, &size), -1);
+    assert_int_equal(dtr_loop_new("left", &pair.loop, NULL), DTR_OK);
+    assert_int_equal(dtr_stream_new(pair.loop, fd, &end_events, &pair.client, &stream, NULL), DTR_OK);
+    assert_int_equal(dtr_stream_addr(stream)->any.sa_family, AF_INET);
+    assert_false(dtr_stream_cred(stream, &cred));
+    dtr_stream_close(stream, false);
+    run_until(&pair, client_closed);
+    (void)close(port);
+    dtr_loop_free(pair.loop);
+}
+
 static void a_stale_socket_file_is_replaced(void **state)
 {
     (void)state;
@@ -513,6 +614,7 @@ int main(void)
         cmocka_unit_test(addresses_read_and_write),
         cmocka_unit_test(guard_refuses_what_points_inwards),
         cmocka_unit_test(guard_knows_addresses_that_came_later),
+        cmocka_unit_test(the_wildcard_of_ipv6_takes_both_families),
         cmocka_unit_test(bytes_arrive_whole_and_in_order),
         cmocka_unit_test(nothing_is_read_beyond_the_credit),
         cmocka_unit_test(extents_are_sent_and_released),
@@ -524,6 +626,8 @@ int main(void)
         cmocka_unit_test(accepting_without_descriptors_pauses_and_says_so),
         cmocka_unit_test(nobody_listens),
         cmocka_unit_test(a_stale_socket_file_is_replaced),
+        cmocka_unit_test(a_socket_file_whose_owner_hangs_is_left_alone),
+        cmocka_unit_test(a_caller_that_left_has_no_rights),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

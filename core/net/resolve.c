@@ -2,6 +2,7 @@
 #include "core/net/resolve.h"
 
 #include "core/base/str.h"
+#include "core/net/reach.h"
 #include <netdb.h>
 #include <stdlib.h>
 
@@ -16,15 +17,6 @@ static int by_bytes(const void *a, const void *b)
                                           : memcmp(&left->v6.sin6_addr, &right->v6.sin6_addr, 16);
 }
 
-static bool has_v4(const struct addrinfo *found)
-{
-    for (; found; found = found->ai_next) {
-        if (found->ai_family == AF_INET)
-            return true;
-    }
-    return false;
-}
-
 static struct dtr_addr taken(const struct addrinfo *found)
 {
     struct dtr_addr addr = {.length = found->ai_addrlen};
@@ -35,7 +27,7 @@ static struct dtr_addr taken(const struct addrinfo *found)
 static int take_sorted(const struct addrinfo *found, const char *host, struct dtr_addr *list, size_t room,
                        size_t *ret_count, struct dtr_error *err)
 {
-    int family = has_v4(found) ? AF_INET : AF_INET6;
+    int family = dtr_reach_family(found);
     size_t count = 0;
     for (const struct addrinfo *at = found; at; at = at->ai_next) {
         if (at->ai_family != family)

@@ -1,76 +1,25 @@
-/* Connections on a loop; see stream.h for the contract.
+/* Connections on a loop: their life, deadlines, and what arrives; see stream.h for the contract. Sending is
+ * in stream_send.c, the beginning and the end of TLS in stream_tls.c.
  *
  * A stream dies in one place: kick(), which runs as a message of its own. Everything that ends it only
  * notes why and posts that message, so no event handler can pull the stream away under a caller. */
 #include "core/net/stream.h"
 
 #include "core/base/clock.h"
-#include "core/base/list.h"
-#include "core/loop/loop.h"
-#include "core/net/stream_group.h"
-#include "core/net/stream_pace.h"
+#include "core/net/stream_internal.h"
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
-#include <sys/sendfile.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 enum {
-    CHUNK = 16 << 10,  /* least room made for written bytes */
     READS = 4,         /* reads per readiness, so that one stream does not starve the others */
-    VECTORS = 16,      /* pieces of memory per system call */
-    SENDFILE = 1 << 20 /* bytes per sendfile */
-};
-static const uint64_t turn_limit = 4 << 20; /* bytes written per turn */
-
-/* Something to send: bytes of our own or an extent. */
-struct item {
-    struct dtr_list link;
-    bool is_extent;
-    struct dtr_extent extent;
-    uint8_t *bytes;
-    size_t length, capacity;
-    uint64_t sent;
-};
-
-struct dtr_stream {
-    struct dtr_loop *loop;
-    int fd;
-    struct dtr_watch *watch;
-    struct dtr_timer *timer; /* made when a deadline is first set */
-    struct dtr_msg msg;      /* kick() */
-    bool kicked;             /* msg is posted */
-    const struct dtr_stream_events *events;
-    void *context;
-    struct dtr_stream_member member;
-    struct dtr_addr addr;
-    char peer[DTR_ADDR_TEXT];
-
-    bool connecting;
-    bool ended;    /* the other side sent FIN */
-    bool end_told; /* our FIN is queued behind what is pending */
-    bool shut;     /* our FIN is sent */
-    bool closing;  /* close asked for */
-    bool flush;    /* ... after what is pending */
-    bool dead;     /* `result` is final, kick() will deliver it */
-    bool tell_drained;
-    bool full; /* the kernel takes no more: wait for writable */
-    struct dtr_error result;
-
-    struct stream_pace in, out; /* limits */
-    uint64_t credit;
-    struct dtr_list queue; /* struct item */
-    size_t queued, limit;
-    uint64_t pending, received, sent;
-    uint64_t idle_ms, total_at_ms, moved_ms;
-    uint64_t connect_at_ms; /* the latest time to be connected; 0: any. Until then idle_ms does not count */
-    int watched;
+    READS_SECURED = 16 /* ... of TLS records, which are shorter */
 };
 
 static void kick(struct dtr_msg *msg);
 
-static void post_kick(struct dtr_stream *stream)
+void stream_kick_soon(struct dtr_stream *stream)
 {
     if (stream->kicked)
         return;
@@ -78,8 +27,7 @@ static void post_kick(struct dtr_stream *stream)
     dtr_loop_post(stream->loop, &stream->msg);
 }
 
-__attribute__((format(printf, 3, 4))) static void die(struct dtr_stream *stream, int code, const char *format,
-                                                      ...)
+void stream_die(struct dtr_stream *stream, int code, const char *format, ...)
 {
     va_list args;
     char text[160] = "";
@@ -89,41 +37,40 @@ __attribute__((format(printf, 3, 4))) static void die(struct dtr_stream *stream,
     (void)vsnprintf(text, sizeof(text), format, args);
     va_end(args);
     stream->dead = true;
-    if (code != DTR_OK)
+    if (code != DTR_OK && !stream->lingering)
         (void)dtr_error_set(&stream->result, code, DTR_RETRY_ELSEWHERE, "%s: %s", stream->peer, text);
-    post_kick(stream);
+    stream_kick_soon(stream);
 }
 
-static void die_errno(struct dtr_stream *stream, const char *what, int number)
+bool stream_is_opening(const struct dtr_stream *stream)
 {
-    bool gone = number == ECONNRESET || number == EPIPE;
-    die(stream, gone ? DTR_ECLOSED : DTR_EIO, "%s: %s", what, strerror(number));
+    return stream->connecting || stream->shaking || stream->lingering;
 }
 
-static void item_free(struct dtr_stream *stream, struct item *item)
+void stream_die_errno(struct dtr_stream *stream, const char *what, int number)
 {
-    dtr_list_remove(&item->link);
-    if (item->is_extent) {
-        stream->pending -= item->extent.length - item->sent;
-        dtr_extent_release(&item->extent);
-    } else {
-        stream->pending -= item->length - item->sent;
-        stream->queued -= item->length - (size_t)item->sent;
-        free(item->bytes);
+    if (stream->tls && number == EPROTO) {
+        stream_die_of_tls(stream);
+        return;
     }
-    free(item);
+    bool gone = number == ECONNRESET || number == EPIPE;
+    stream_die(stream, gone ? DTR_ECLOSED : DTR_EIO, "%s: %s", what, strerror(number));
 }
 
-static void update_watch(struct dtr_stream *stream)
+void stream_watch(struct dtr_stream *stream)
 {
     int wanted = 0;
     if (stream->dead)
         wanted = 0;
     else if (stream->connecting)
         wanted = DTR_WRITABLE;
+    else if (stream->lingering)
+        wanted = DTR_READABLE;
+    else if (stream->shaking)
+        wanted = dtr_tls_session_waits(stream->tls);
     else
         wanted = (stream->credit > 0 && !stream->ended && !stream->in.waits ? DTR_READABLE : 0) |
-                 (stream->full ? DTR_WRITABLE : 0);
+                 (stream->full ? DTR_WRITABLE : 0) | (stream->tls ? dtr_tls_session_waits(stream->tls) : 0);
     if (wanted != stream->watched) {
         stream->watched = wanted;
         dtr_watch_set(stream->watch, wanted);
@@ -132,15 +79,15 @@ static void update_watch(struct dtr_stream *stream)
 
 /* --- deadlines ------------------------------------------------------------------------------------ */
 
-/* When it has been silent for too long, or still connects; UINT64_MAX: never. */
+/* When it has been silent for too long, or is not open yet; UINT64_MAX: never. */
 static uint64_t silent_until(const struct dtr_stream *stream)
 {
-    if (stream->connecting && stream->connect_at_ms)
+    if (stream_is_opening(stream) && stream->connect_at_ms)
         return stream->connect_at_ms;
     return stream->idle_ms ? stream->moved_ms + stream->idle_ms : UINT64_MAX;
 }
 
-static void arm(struct dtr_stream *stream)
+void stream_arm(struct dtr_stream *stream)
 {
     uint64_t now = dtr_now_ms(), at = silent_until(stream);
     if (stream->total_at_ms && stream->total_at_ms < at)
@@ -154,21 +101,25 @@ static void on_deadline(void *context)
 {
     struct dtr_stream *stream = context;
     uint64_t now = dtr_now_ms();
-    if (stream->total_at_ms && now >= stream->total_at_ms)
-        die(stream, DTR_ETIMEOUT, "not done in time");
+    if (stream->lingering && now >= silent_until(stream))
+        stream_die(stream, DTR_OK, "it heard");
+    else if (stream->total_at_ms && now >= stream->total_at_ms)
+        stream_die(stream, DTR_ETIMEOUT, "not done in time");
     else if (now < silent_until(stream))
-        arm(stream);
+        stream_arm(stream);
     else if (stream->connecting)
-        die(stream, DTR_ETIMEOUT, "no connection in time");
+        stream_die(stream, DTR_ETIMEOUT, "no connection in time");
+    else if (stream->shaking)
+        stream_die(stream, DTR_ETIMEOUT, "no TLS handshake in time");
     else
-        die(stream, DTR_ETIMEOUT, "nothing moved for %llu ms", (unsigned long long)stream->idle_ms);
+        stream_die(stream, DTR_ETIMEOUT, "nothing moved for %llu ms", (unsigned long long)stream->idle_ms);
 }
 
-static void need_timer(struct dtr_stream *stream)
+void stream_need_timer(struct dtr_stream *stream)
 {
     struct dtr_error err;
     if (!stream->timer && dtr_timer_open(stream->loop, on_deadline, stream, &stream->timer, &err) != DTR_OK)
-        die(stream, err.code, "%s", err.text);
+        stream_die(stream, err.code, "%s", err.text);
 }
 
 void dtr_stream_deadline(struct dtr_stream *stream, uint64_t idle_ms, uint64_t total_ms)
@@ -180,159 +131,8 @@ void dtr_stream_deadline(struct dtr_stream *stream, uint64_t idle_ms, uint64_t t
     stream->total_at_ms = total_ms ? now + total_ms : 0;
     stream->moved_ms = now;
     if (idle_ms || total_ms)
-        need_timer(stream);
-    arm(stream);
-}
-
-/* --- sending -------------------------------------------------------------------------------------- */
-
-static void sent_bytes(struct dtr_stream *stream, uint64_t count)
-{
-    stream->sent += count;
-    stream->moved_ms = dtr_now_ms();
-}
-
-/* Takes `count` sent bytes off the front of the queue. */
-static void consume(struct dtr_stream *stream, uint64_t count)
-{
-    sent_bytes(stream, count);
-    while (count > 0) {
-        struct item *item = dtr_container(stream->queue.next, struct item, link);
-        uint64_t length = item->is_extent ? item->extent.length : item->length;
-        uint64_t part = length - item->sent < count ? length - item->sent : count;
-        item->sent += part;
-        stream->pending -= part;
-        if (!item->is_extent)
-            stream->queued -= (size_t)part;
-        count -= part;
-        if (item->sent == length)
-            item_free(stream, item);
-    }
-}
-
-/* Memory items from the front, up to the first file extent. */
-static ssize_t send_memory(struct dtr_stream *stream, uint64_t room)
-{
-    struct iovec vectors[VECTORS];
-    struct msghdr head = {.msg_iov = vectors};
-    bool more = false;
-    dtr_list_each (node, &stream->queue) {
-        struct item *item = dtr_container(node, struct item, link);
-        more = item->is_extent && item->extent.fd >= 0;
-        if (more || head.msg_iovlen == VECTORS || room == 0)
-            break;
-        const uint8_t *from = item->is_extent ? item->extent.data + item->extent.offset : item->bytes;
-        uint64_t length = item->is_extent ? item->extent.length : item->length;
-        vectors[head.msg_iovlen].iov_base = (void *)(uintptr_t)(from + item->sent);
-        uint64_t part = length - item->sent < room ? length - item->sent : room;
-        vectors[head.msg_iovlen++].iov_len = (size_t)part;
-        room -= part;
-    }
-    return sendmsg(stream->fd, &head, MSG_NOSIGNAL | (more ? MSG_MORE : 0));
-}
-
-static ssize_t send_file(struct dtr_stream *stream, struct item *item, uint64_t room)
-{
-    off_t at = (off_t)(item->extent.offset + item->sent);
-    uint64_t left = item->extent.length - item->sent < room ? item->extent.length - item->sent : room;
-    ssize_t count = sendfile(stream->fd, item->extent.fd, &at, left < SENDFILE ? (size_t)left : SENDFILE);
-    if (count == 0) {
-        errno = EIO; /* the file is shorter than the lease said */
-        return -1;
-    }
-    return count;
-}
-
-/* Sends what it can; notes a failure. */
-static void push(struct dtr_stream *stream)
-{
-    uint64_t before = stream->sent;
-    stream->full = false;
-    while (!dtr_list_empty(&stream->queue) && !stream->dead) {
-        struct item *item = dtr_container(stream->queue.next, struct item, link);
-        bool file = item->is_extent && item->extent.fd >= 0;
-        uint64_t room = stream_pace_room(&stream->out, SIZE_MAX);
-        if (room == 0)
-            break; /* go_out() comes */
-        ssize_t count = file ? send_file(stream, item, room) : send_memory(stream, room);
-        if (count >= 0) {
-            stream_pace_moved(&stream->out, (uint64_t)count);
-            consume(stream, (uint64_t)count);
-        } else if (errno == EAGAIN) {
-            stream->full = true;
-            break;
-        } else if (errno != EINTR) {
-            die_errno(stream, file ? "cannot send a file" : "cannot send", errno);
-        }
-        if (stream->sent - before >= turn_limit && !dtr_list_empty(&stream->queue)) {
-            stream->full = true; /* the rest when the loop comes round */
-            break;
-        }
-    }
-}
-
-static struct item *item_new(struct dtr_stream *stream, size_t capacity)
-{
-    struct item *item = calloc(1, sizeof(*item));
-    if (item && capacity > 0) {
-        item->bytes = malloc(capacity);
-        item->capacity = capacity;
-    }
-    if (!item || (capacity > 0 && !item->bytes)) {
-        free(item);
-        die(stream, DTR_ENOMEM, "out of memory for bytes to send");
-        return NULL;
-    }
-    dtr_list_add_tail(&stream->queue, &item->link);
-    return item;
-}
-
-void dtr_stream_write(struct dtr_stream *stream, const void *bytes, size_t length)
-{
-    if (stream->dead || stream->end_told)
-        return;
-    if (length == 0) {
-        stream->tell_drained = true;
-        post_kick(stream);
-        return;
-    }
-    if (length > stream->limit - stream->queued) {
-        die(stream, DTR_ELIMIT, "more than %zu bytes wait to be sent", stream->limit);
-        return;
-    }
-    struct item *item =
-        dtr_list_empty(&stream->queue) ? NULL : dtr_container(stream->queue.prev, struct item, link);
-    if (!item || item->is_extent || item->capacity - item->length < length)
-        item = item_new(stream, length > CHUNK ? length : CHUNK);
-    if (!item)
-        return;
-    memcpy(item->bytes + item->length, bytes, length);
-    item->length += length;
-    stream->queued += length;
-    stream->pending += length;
-    stream->tell_drained = true;
-    post_kick(stream);
-}
-
-void dtr_stream_send(struct dtr_stream *stream, const struct dtr_extent *extent)
-{
-    struct dtr_extent taken = *extent;
-    struct item *item = stream->dead || stream->end_told || extent->length == 0 ? NULL : item_new(stream, 0);
-    if (!item) {
-        dtr_extent_release(&taken);
-        return;
-    }
-    item->is_extent = true;
-    item->extent = taken;
-    stream->pending += extent->length;
-    stream->tell_drained = true;
-    post_kick(stream);
-}
-
-void dtr_stream_end(struct dtr_stream *stream)
-{
-    stream->end_told = true;
-    post_kick(stream);
+        stream_need_timer(stream);
+    stream_arm(stream);
 }
 
 void dtr_stream_close(struct dtr_stream *stream, bool flush)
@@ -343,20 +143,27 @@ void dtr_stream_close(struct dtr_stream *stream, bool flush)
         stream->flush = flush;
     stream->closing = true;
     stream->credit = 0;
-    post_kick(stream);
+    stream_kick_soon(stream);
 }
 
 /* --- receiving ------------------------------------------------------------------------------------ */
 
+static bool has_more(const struct dtr_stream *stream)
+{
+    return stream->tls && !stream_is_opening(stream) && dtr_tls_session_has_more(stream->tls);
+}
+
 static void pull(struct dtr_stream *stream)
 {
     uint8_t *scratch = dtr_loop_scratch(stream->loop);
-    for (int i = 0; i < READS && stream->credit > 0 && !stream->dead && !stream->closing; i++) {
+    int reads = stream->tls ? READS_SECURED : READS;
+    for (int i = 0; i < reads && stream->credit > 0 && !stream->dead && !stream->closing; i++) {
         uint64_t most = stream->credit < DTR_LOOP_SCRATCH ? stream->credit : DTR_LOOP_SCRATCH;
         size_t room = (size_t)stream_pace_room(&stream->in, most);
         if (room == 0)
             break; /* go_in() comes */
-        ssize_t count = recv(stream->fd, scratch, room, 0);
+        ssize_t count = stream->tls ? dtr_tls_session_read(stream->tls, scratch, room)
+                                    : recv(stream->fd, scratch, room, 0);
         if (count > 0) {
             stream_pace_moved(&stream->in, (uint64_t)count);
             stream->received += (uint64_t)count;
@@ -364,7 +171,7 @@ static void pull(struct dtr_stream *stream)
             if (stream->credit != UINT64_MAX)
                 stream->credit -= (uint64_t)count;
             stream->events->data(stream->context, scratch, (size_t)count);
-            if ((size_t)count < room)
+            if ((size_t)count < room && !stream->tls)
                 break;
         } else if (count == 0) {
             stream->ended = true;
@@ -373,36 +180,41 @@ static void pull(struct dtr_stream *stream)
             break;
         } else {
             if (errno != EAGAIN && errno != EINTR)
-                die_errno(stream, "cannot receive", errno);
+                stream_die_errno(stream, "cannot receive", errno);
             break;
         }
     }
+    if (stream->credit > 0 && has_more(stream))
+        stream_kick_soon(stream); /* the descriptor does not know of what TLS has taken from it */
 }
 
 void dtr_stream_read(struct dtr_stream *stream, uint64_t bytes)
 {
     if (__builtin_add_overflow(stream->credit, bytes, &stream->credit))
         stream->credit = UINT64_MAX;
-    if (!stream->dead && !stream->closing)
-        update_watch(stream);
+    if (stream->dead || stream->closing)
+        return;
+    stream_watch(stream);
+    if (has_more(stream))
+        stream_kick_soon(stream);
 }
 
 void dtr_stream_pause(struct dtr_stream *stream)
 {
     stream->credit = 0;
-    update_watch(stream);
+    stream_watch(stream);
 }
 
 /* --- limits --------------------------------------------------------------------------------------- */
 
 static void go_in(void *context)
 {
-    update_watch(context);
+    stream_watch(context);
 }
 
 static void go_out(void *context)
 {
-    post_kick(context);
+    stream_kick_soon(context);
 }
 
 void dtr_stream_pace(struct dtr_stream *stream, struct dtr_pace *in, struct dtr_pace *out)
@@ -412,10 +224,16 @@ void dtr_stream_pace(struct dtr_stream *stream, struct dtr_pace *in, struct dtr_
     if (rc == DTR_OK && out)
         rc = stream_pace_set(&stream->out, stream->loop, out, go_out, stream, &err);
     if (rc != DTR_OK)
-        die(stream, rc, "%s", err.text);
+        stream_die(stream, rc, "%s", err.text);
 }
 
 /* --- life ----------------------------------------------------------------------------------------- */
+
+void stream_opened(struct dtr_stream *stream)
+{
+    stream->moved_ms = dtr_now_ms();
+    stream_arm(stream); /* what the user said meanwhile holds from here on */
+}
 
 static void finish_connect(struct dtr_stream *stream)
 {
@@ -423,12 +241,12 @@ static void finish_connect(struct dtr_stream *stream)
     socklen_t size = sizeof(number);
     (void)getsockopt(stream->fd, SOL_SOCKET, SO_ERROR, &number, &size);
     if (number != 0) {
-        die(stream, DTR_EUNAVAILABLE, "cannot connect: %s", strerror(number));
+        stream_die(stream, DTR_EUNAVAILABLE, "cannot connect: %s", strerror(number));
         return;
     }
     stream->connecting = false;
-    stream->moved_ms = dtr_now_ms();
-    arm(stream); /* what the user said meanwhile holds from here on */
+    if (!stream->shaking)
+        stream_opened(stream);
 }
 
 static void on_ready(void *context, int events)
@@ -436,16 +254,21 @@ static void on_ready(void *context, int events)
     struct dtr_stream *stream = context;
     if (stream->dead)
         return;
-    if (stream->connecting) {
+    if (stream->connecting)
         finish_connect(stream);
-        if (stream->dead)
-            return;
-    }
-    if (events & DTR_WRITABLE)
-        post_kick(stream);
-    if (events & DTR_READABLE)
+    if (!stream->dead && stream->lingering)
+        stream_drain(stream);
+    else if (!stream->dead && stream->shaking)
+        stream_shake(stream);
+    if (stream->dead)
+        return;
+    bool open = !stream_is_opening(stream),
+         again = stream->tls && open && dtr_tls_session_waits(stream->tls) != 0;
+    if (open && (events & DTR_WRITABLE))
+        stream_kick_soon(stream);
+    if (open && ((events & DTR_READABLE) || again))
         pull(stream);
-    update_watch(stream);
+    stream_watch(stream);
 }
 
 static void destroy(struct dtr_stream *stream)
@@ -455,20 +278,33 @@ static void destroy(struct dtr_stream *stream)
     dtr_timer_close(stream->timer);
     stream_pace_end(&stream->in);
     stream_pace_end(&stream->out);
+    dtr_tls_session_free(stream->tls);
     if (stream->fd >= 0)
         (void)close(stream->fd);
-    while (!dtr_list_empty(&stream->queue))
-        item_free(stream, dtr_container(stream->queue.next, struct item, link));
+    stream_drop_queue(stream);
     free(stream);
+}
+
+/* What `close` asked for has come about: all was sent, or nobody wants that. */
+static bool is_done(struct dtr_stream *stream)
+{
+    bool sent = dtr_list_empty(&stream->queue), orderly = stream->flush || stream->end_told;
+    if (stream->flush && !sent)
+        return false;
+    if (stream->tls && !stream_is_opening(stream) && sent && orderly && !stream->shut)
+        stream_send_end(stream);
+    return !stream->flush || !stream->full;
 }
 
 static void kick(struct dtr_msg *msg)
 {
     struct dtr_stream *stream = dtr_container(msg, struct dtr_stream, msg);
     stream->kicked = false;
-    if (!stream->dead && !stream->connecting && (!stream->closing || stream->flush))
-        push(stream);
-    if (!stream->dead && stream->closing && (!stream->flush || dtr_list_empty(&stream->queue)))
+    if (!stream->dead && stream->credit > 0 && !stream->ended && has_more(stream))
+        pull(stream);
+    if (!stream->dead && !stream_is_opening(stream) && (!stream->closing || stream->flush))
+        stream_push(stream);
+    if (!stream->dead && stream->closing && is_done(stream))
         stream->dead = true;
     if (stream->dead && stream->kicked)
         return; /* it died just now: the message is on its way again */
@@ -478,18 +314,16 @@ static void kick(struct dtr_msg *msg)
         destroy(stream);
         return;
     }
-    if (!stream->connecting && dtr_list_empty(&stream->queue)) {
-        if (stream->end_told && !stream->shut) {
-            stream->shut = true;
-            (void)shutdown(stream->fd, SHUT_WR);
-        }
+    if (!stream_is_opening(stream) && dtr_list_empty(&stream->queue)) {
+        if (stream->end_told && !stream->shut)
+            stream_send_end(stream);
         if (stream->tell_drained) {
             stream->tell_drained = false;
             if (stream->events->drained)
                 stream->events->drained(stream->context);
         }
     }
-    update_watch(stream);
+    stream_watch(stream);
 }
 
 static int make(struct dtr_loop *loop, int fd, const struct dtr_stream_events *events, void *context,
@@ -513,6 +347,19 @@ static int make(struct dtr_loop *loop, int fd, const struct dtr_stream_events *e
     return DTR_OK;
 }
 
+/* The other side has left already. Its family still says whether it was on this machine. */
+static struct dtr_addr address_of_nobody(int fd)
+{
+    struct dtr_addr own = {.length = sizeof(own.un)}, nobody = {0};
+    if (getsockname(fd, &own.any, &own.length) != 0)
+        own.any.sa_family = AF_INET; /* whoever it was has no rights */
+    nobody.any.sa_family = own.any.sa_family;
+    nobody.length = own.any.sa_family == AF_INET    ? sizeof(nobody.v4)
+                    : own.any.sa_family == AF_INET6 ? sizeof(nobody.v6)
+                                                    : sizeof(sa_family_t);
+    return nobody;
+}
+
 int dtr_stream_new(struct dtr_loop *loop, int fd, const struct dtr_stream_events *events, void *context,
                    struct dtr_stream **ret_stream, struct dtr_error *err)
 {
@@ -521,7 +368,7 @@ int dtr_stream_new(struct dtr_loop *loop, int fd, const struct dtr_stream_events
         struct dtr_stream *stream = *ret_stream;
         stream->addr.length = sizeof(stream->addr.un);
         if (getpeername(fd, &stream->addr.any, &stream->addr.length) != 0)
-            stream->addr = (struct dtr_addr){.length = sizeof(sa_family_t), .any.sa_family = AF_UNIX};
+            stream->addr = address_of_nobody(fd);
         dtr_addr_text(&stream->addr, stream->peer);
     }
     return rc;
@@ -550,13 +397,13 @@ int dtr_stream_connect(struct dtr_loop *loop, const struct sockaddr *address, ui
     dtr_addr_text(&addr, stream->peer);
     stream->connecting = true;
     if (connect(fd, &addr.any, addr.length) != 0 && errno != EINPROGRESS)
-        die(stream, DTR_EUNAVAILABLE, "cannot connect: %s", strerror(errno));
+        stream_die(stream, DTR_EUNAVAILABLE, "cannot connect: %s", strerror(errno));
     if (!stream->dead && connect_ms) {
         stream->connect_at_ms = dtr_now_ms() + connect_ms;
-        need_timer(stream);
-        arm(stream);
+        stream_need_timer(stream);
+        stream_arm(stream);
     }
-    update_watch(stream);
+    stream_watch(stream);
     return DTR_OK;
 }
 
@@ -564,6 +411,27 @@ void dtr_stream_adopt(struct dtr_stream *stream, const struct dtr_stream_events 
 {
     stream->events = events;
     stream->context = context;
+}
+
+static void ignore_data(void *context, const uint8_t *bytes, size_t length)
+{
+    (void)context;
+    (void)bytes;
+    (void)length;
+}
+
+static void ignore_closed(void *context, const struct dtr_error *err)
+{
+    (void)context;
+    (void)err;
+}
+
+const struct dtr_stream_events dtr_stream_nobody = {.data = ignore_data, .closed = ignore_closed};
+
+void dtr_stream_drop(struct dtr_stream *stream)
+{
+    dtr_stream_adopt(stream, &dtr_stream_nobody, NULL);
+    dtr_stream_close(stream, false);
 }
 
 struct dtr_stream_member *dtr_stream_member(struct dtr_stream *stream)
@@ -586,29 +454,9 @@ const struct dtr_addr *dtr_stream_addr(const struct dtr_stream *stream)
     return &stream->addr;
 }
 
-size_t dtr_stream_queued(const struct dtr_stream *stream)
-{
-    return stream->queued;
-}
-
-uint64_t dtr_stream_pending(const struct dtr_stream *stream)
-{
-    return stream->pending;
-}
-
-void dtr_stream_limit(struct dtr_stream *stream, size_t bytes)
-{
-    stream->limit = bytes > stream->queued ? bytes : stream->queued;
-}
-
 uint64_t dtr_stream_received(const struct dtr_stream *stream)
 {
     return stream->received;
-}
-
-uint64_t dtr_stream_sent(const struct dtr_stream *stream)
-{
-    return stream->sent;
 }
 
 bool dtr_stream_cred(const struct dtr_stream *stream, struct dtr_cred *ret_cred)

@@ -1,5 +1,5 @@
-/* Connections. One type for TCP and unix sockets (and TLS, when it comes): read by credit, write bytes,
- * send extents (sendfile on plain sockets), half-close, deadlines, byte accounting.
+/* Connections. One type for TCP, TLS and unix sockets: read by credit, write bytes, send extents (sendfile on
+ * plain sockets), half-close, deadlines, byte accounting.
  *
  * Everything is on the stream's loop. Events come later than the call that causes them, never from inside
  * it; `closed` is the last one and comes exactly once. The contracts of the functions that modules see
@@ -20,6 +20,15 @@ int dtr_stream_new(struct dtr_loop *loop, int fd, const struct dtr_stream_events
 int dtr_stream_connect(struct dtr_loop *loop, const struct sockaddr *address, uint64_t connect_ms,
                        const struct dtr_stream_events *events, void *context, struct dtr_stream **ret_stream,
                        struct dtr_error *err);
+/* Puts TLS on a stream that was made just now, before anything else happens to it. Who connected is the
+ * client, and `host` (or NULL) is a name that the server's certificate may be for instead of its address. The
+ * handshake ends within `limit_ms` or the stream does, for a client in what is left of `connect_ms`. From
+ * here on bytes, credit and counts are of what is inside; FIN is close_notify, and a stream that breaks off
+ * without one fails with DTR_ECLOSED. A stream that is closed without `flush` breaks off, unless its end was
+ * told. */
+struct dtr_tls; /* core/net/tls.h */
+int dtr_stream_secure(struct dtr_stream *stream, struct dtr_tls *tls, const char *host, uint64_t limit_ms,
+                      struct dtr_error *err);
 void dtr_stream_adopt(struct dtr_stream *stream, const struct dtr_stream_events *events, void *context);
 void dtr_stream_read(struct dtr_stream *stream, uint64_t bytes);
 /* Takes back all read credit. */
@@ -30,6 +39,10 @@ void dtr_stream_send(struct dtr_stream *stream, const struct dtr_extent *extent)
 void dtr_stream_end(struct dtr_stream *stream);
 void dtr_stream_deadline(struct dtr_stream *stream, uint64_t idle_ms, uint64_t total_ms);
 void dtr_stream_close(struct dtr_stream *stream, bool flush);
+/* For a stream that nobody has adopted yet, or any more: what comes goes nowhere. */
+extern const struct dtr_stream_events dtr_stream_nobody;
+/* Closes a stream now, and tells nobody. */
+void dtr_stream_drop(struct dtr_stream *stream);
 struct dtr_loop *dtr_stream_loop(const struct dtr_stream *stream);
 const char *dtr_stream_peer(const struct dtr_stream *stream);
 /* The other side's address; a unix socket's has no path. */

@@ -13,6 +13,7 @@ void dtr_stream_group_add(struct dtr_stream_group *group, struct dtr_stream *str
     member->stream = stream;
     member->group = group;
     dtr_list_add_tail(&group->streams, &member->link);
+    group->count++;
 }
 
 static void on_empty(struct dtr_msg *msg)
@@ -37,6 +38,7 @@ void dtr_stream_group_left(struct dtr_stream_member *member)
     if (!member->group)
         return;
     dtr_list_remove(&member->link);
+    member->group->count--;
     settle(member->group);
 }
 

@@ -9,6 +9,7 @@
 
 struct dtr_stream_group {
     struct dtr_list streams; /* struct dtr_stream_member */
+    size_t count;            /* of them */
     bool ending;
     struct dtr_timer *limit;
     struct dtr_loop *loop;

@@ -37,8 +37,12 @@ uint64_t stream_pace_room(struct stream_pace *paced, uint64_t wanted)
 
 void stream_pace_moved(struct stream_pace *paced, uint64_t bytes)
 {
-    if (paced->pace)
-        paced->granted -= bytes < paced->granted ? bytes : paced->granted;
+    if (!paced->pace)
+        return;
+    /* A TLS record may be longer than what was left of the turn. */
+    if (bytes > paced->granted)
+        (void)dtr_pace_take(paced->pace, dtr_now_ns(), bytes - paced->granted);
+    paced->granted -= bytes < paced->granted ? bytes : paced->granted;
 }
 
 void stream_pace_end(struct stream_pace *paced)

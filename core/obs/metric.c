@@ -89,12 +89,22 @@ static void make_key(const struct dtr_family *family, const char *const *labels,
         ret_key->hash = (ret_key->hash ^ (uint8_t)ret_key->bytes[i]) * 0x100000001b3u;
 }
 
+/* A family with a set for each host is too long to be walked, so it is looked through by hash. */
+enum { HOST_CHAINS = 8192 };
+static _Atomic(struct dtr_series *) host_chains[HOST_CHAINS];
+
+static bool has_hosts(const struct dtr_family *family)
+{
+    return family == &families[DTR_SCHEDULER_HOST_TRAFFIC];
+}
+
 static struct dtr_series *find_series(const struct dtr_family *family, const struct key *key)
 {
-    struct dtr_series *s = atomic_load_explicit(&family->series, memory_order_acquire);
+    struct dtr_series *s = atomic_load_explicit(
+        has_hosts(family) ? &host_chains[key->hash % HOST_CHAINS] : &family->series, memory_order_acquire);
     while (s && (s->hash != key->hash || s->labels_length != key->length ||
                  memcmp(s->labels, key->bytes, key->length) != 0))
-        s = s->next;
+        s = s->chain;
     return s;
 }
 
@@ -111,7 +121,11 @@ static struct dtr_series *add_series(struct dtr_family *family, const struct key
     s->hash = key->hash;
     s->labels_length = key->length;
     memcpy(s->labels, key->bytes, key->length);
-    s->next = atomic_load_explicit(&family->series, memory_order_relaxed);
+    s->next = s->chain = atomic_load_explicit(&family->series, memory_order_relaxed);
+    if (has_hosts(family)) {
+        s->chain = atomic_load_explicit(&host_chains[key->hash % HOST_CHAINS], memory_order_relaxed);
+        atomic_store_explicit(&host_chains[key->hash % HOST_CHAINS], s, memory_order_release);
+    }
     atomic_store_explicit(&family->series, s, memory_order_release);
     atomic_fetch_add(&family->series_count, 1);
     return s;
@@ -135,7 +149,8 @@ static struct dtr_series *series_of(struct dtr_family *family, const char *const
     if (s)
         return s;
     pthread_mutex_lock(&family->lock);
-    if (atomic_load(&family->series_count) >= DTR_METRIC_SERIES)
+    unsigned most = has_hosts(family) ? DTR_METRIC_HOST_SERIES : DTR_METRIC_SERIES;
+    if (atomic_load(&family->series_count) >= most)
         make_other(family, &key);
     s = find_series(family, &key);
     if (!s)

@@ -20,7 +20,8 @@ struct dtr_family {
 };
 
 struct dtr_series {
-    struct dtr_series *next;
+    struct dtr_series *next;  /* of the family */
+    struct dtr_series *chain; /* where it is looked for */
     const struct dtr_family *family;
     atomic_bool touched; /* updated since the start or the last reset */
     _Atomic double value;

@@ -66,8 +66,8 @@
 
 #define DTR_SCHEDULER_METRICS(X)                                                                             \
     DTR_METRIC_PAIR(X, SCHEDULER_ANNOUNCE_PEER, "announce_peer", "", 1, "AnnouncePeer streams")              \
-    DTR_METRIC_PAIR(X, SCHEDULER_STAT_PEER, "stat_peer", "", 0, "StatPeer calls")                            \
-    DTR_METRIC_PAIR(X, SCHEDULER_LEAVE_PEER, "leave_peer", "", 0, "DeletePeer calls")                        \
+    DTR_METRIC_PAIR(X, SCHEDULER_STAT_PEER, "stat_peer", "", 1, "StatPeer calls")                            \
+    DTR_METRIC_PAIR(X, SCHEDULER_LEAVE_PEER, "leave_peer", "", 1, "DeletePeer calls")                        \
     DTR_METRIC_PAIR(X, SCHEDULER_EXCHANGE_PEER, "exchange_peer", "", 0, "Peer exchanges")                    \
     DTR_METRIC_PAIR(X, SCHEDULER_REGISTER_PEER, "register_peer", DTR_PEER_LABELS, 1, "Peers registered")     \
     DTR_METRIC_PAIR(X, SCHEDULER_DOWNLOAD_PEER_STARTED, "download_peer_started", DTR_PEER_LABELS, 1,         \
@@ -89,11 +89,11 @@
     DTR_METRIC_PAIR(X, SCHEDULER_LEAVE_TASK, "leave_task", "", 1, "DeleteTask calls")                        \
     DTR_METRIC_PAIR(X, SCHEDULER_ANNOUNCE_HOST, "announce_host", DTR_ANNOUNCE_HOST_LABELS, 1,                \
                     "AnnounceHost calls")                                                                    \
-    DTR_METRIC_PAIR(X, SCHEDULER_LIST_HOSTS, "list_hosts", "", 0, "ListHosts calls")                         \
+    DTR_METRIC_PAIR(X, SCHEDULER_LIST_HOSTS, "list_hosts", "", 1, "ListHosts calls")                         \
     DTR_METRIC_PAIR(X, SCHEDULER_LEAVE_HOST, "leave_host", "", 1, "DeleteHost calls")                        \
     X(SCHEDULER_TRAFFIC, "traffic", COUNTER, "type,task_type,host_type", 1, "Bytes peers reported")          \
     X(SCHEDULER_HOST_TRAFFIC, "host_traffic", COUNTER, "type,task_type,host_type,host_id,host_ip,host_name", \
-      0, "Bytes reported, by host")                                                                          \
+      1, "Bytes reported, by host")                                                                          \
     X(SCHEDULER_DOWNLOAD_PEER_DURATION, "download_peer_duration_milliseconds", SUMMARY, "task_size_level",   \
       1, "How long peers took for a download")                                                               \
     X(SCHEDULER_CONCURRENT_SCHEDULE, "concurrent_schedule_total", GAUGE, "", 1,                              \
@@ -111,7 +111,12 @@
 /* Our own, where Dragonfly has none: darter_*, shown with the daemon's. */
 #define DTR_OWN_METRICS(X)                                                                                   \
     X(DOWNLOAD_BYTES, "download_bytes_total", COUNTER, "parent", 1,                                          \
-      "Bytes of checked pieces, by the parent's address")
+      "Bytes of checked pieces, by the parent's address")                                                    \
+    X(DAMAGED_PIECES, "damaged_pieces_total", COUNTER, "", 1,                                                \
+      "Stored pieces that had changed when they were read again; they are fetched anew")                     \
+    X(EVICTED_TASKS, "evicted_tasks_total", COUNTER, "reason", 1,                                            \
+      "Tasks that left the store: not used for long (age), or for room (space)")                             \
+    X(EVICTED_BYTES, "evicted_bytes_total", COUNTER, "reason", 1, "Bytes of these tasks")
 
 enum dtr_metric_id {
 #define DTR_METRIC_ENUM(id, name, kind, labels, fed, help) DTR_##id,

@@ -52,7 +52,7 @@ static void plain_families_show_zero_and_unfed_ones_nothing(void **state)
     assert_shows(DTR_METRICS_CLIENT, "\ndragonfly_client_proxy_request_total 0\n");
     assert_shows(DTR_METRICS_SCHEDULER, "\ndragonfly_scheduler_concurrent_schedule_total 0\n");
     assert_shows(DTR_METRICS_SCHEDULER, "\ndragonfly_scheduler_schedule_duration_milliseconds_count 0\n");
-    assert_hides(DTR_METRICS_SCHEDULER, "dragonfly_scheduler_list_hosts_total");
+    assert_hides(DTR_METRICS_SCHEDULER, "dragonfly_scheduler_exchange_peer_total");
     assert_hides(DTR_METRICS_CLIENT, "dragonfly_client_delete_host_total");
     dtr_metric_add(DTR_CLIENT_DELETE_HOST, NULL, 1);
     assert_shows(DTR_METRICS_CLIENT, "\ndragonfly_client_delete_host_total 1\n");
@@ -110,6 +110,28 @@ static void label_sets_are_bounded(void **state)
     char expected[450];
     (void)snprintf(expected, sizeof(expected), "tag=\"%s\",app=\"a\"} 1\n", tag);
     assert_shows(DTR_METRICS_CLIENT, expected);
+}
+
+/* Any of many hosts is found again; past the bound they are one. */
+static void hosts_have_more_label_sets(void **state)
+{
+    (void)state;
+    char id[32];
+    for (int round = 0; round < 2; round++) {
+        for (int i = 0; i < DTR_METRIC_HOST_SERIES + 5; i++) {
+            (void)snprintf(id, sizeof(id), "host-%d", i);
+            dtr_metric_add(DTR_SCHEDULER_HOST_TRAFFIC, DTR_LABELS("t", "s", "n", id, "10.0.0.1", id), 7);
+        }
+    }
+#define HOST(id, ip)                                                                                         \
+    "\ndragonfly_scheduler_host_traffic{type=\"t\",task_type=\"s\",host_type=\"n\",host_id=\"" id            \
+    "\",host_ip=\"" ip "\",host_name=\"" id "\"} "
+    char *all = render(DTR_METRICS_SCHEDULER);
+    assert_non_null(strstr(all, HOST("host-0", "10.0.0.1") "14\n"));
+    assert_non_null(strstr(all, HOST("host-16383", "10.0.0.1") "14\n"));
+    assert_null(strstr(all, "host-16384"));
+    assert_non_null(strstr(all, "host_id=\"other\",host_ip=\"other\",host_name=\"other\"} 70\n"));
+    free(all);
 }
 
 static void *count_many(void *unused)
@@ -207,6 +229,7 @@ int main(void)
         cmocka_unit_test(gauges_go_both_ways_and_survive_a_reset),
         cmocka_unit_test(histograms_have_24_doubling_buckets),
         cmocka_unit_test(label_sets_are_bounded),
+        cmocka_unit_test(hosts_have_more_label_sets),
         cmocka_unit_test(threads_lose_no_count),
         cmocka_unit_test(modules_bring_their_counters),
         cmocka_unit_test(sizes_fall_into_levels),

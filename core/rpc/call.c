@@ -35,7 +35,7 @@ void dtr_rpc_outs_free(struct dtr_rpc_outs *outs)
     while (outs->first) {
         struct dtr_rpc_out *out = outs->first;
         outs->first = out->next;
-        free(out);
+        dtr_rpc_out_free(out);
     }
     outs->tail = &outs->first;
 }
@@ -61,6 +61,7 @@ struct dtr_rpc_out *dtr_rpc_out_new(size_t length)
 {
     struct dtr_rpc_out *out = length <= UINT32_MAX ? malloc(sizeof(*out) + DTR_RPC_PREFIX + length) : NULL;
     if (out) {
+        out->freed = NULL;
         out->length = DTR_RPC_PREFIX + length;
         dtr_rpc_frame_prefix(out->bytes, (uint32_t)length);
     }
@@ -72,8 +73,18 @@ uint8_t *dtr_rpc_out_bytes(struct dtr_rpc_out *out)
     return out->bytes + DTR_RPC_PREFIX;
 }
 
+void dtr_rpc_out_watch(struct dtr_rpc_out *out, void (*freed)(void *context, uint64_t bytes), void *context,
+                       uint64_t bytes)
+{
+    out->freed = freed;
+    out->context = context;
+    out->watched = bytes;
+}
+
 void dtr_rpc_out_free(struct dtr_rpc_out *out)
 {
+    if (out && out->freed)
+        out->freed(out->context, out->watched);
     free(out);
 }
 
@@ -147,7 +158,7 @@ static void out_sent(struct dtr_rpc_call *call, struct dtr_rpc_out *out)
     if (call->server || call->headers_in || call->no_replay ||
         call->sent_bytes + out->length > KEEP_FOR_RETRY) {
         call->no_replay = true;
-        free(out);
+        dtr_rpc_out_free(out);
         return;
     }
     call->sent_bytes += out->length;
@@ -174,6 +185,12 @@ void dtr_rpc_call_take(struct dtr_rpc_call *call, size_t length,
         call->writable_due = true;
         dtr_rpc_call_ready(call);
     }
+}
+
+void dtr_rpc_call_output_off(struct dtr_rpc_call *call)
+{
+    dtr_rpc_outs_free(&call->out);
+    call->queued = call->offset = 0;
 }
 
 bool dtr_rpc_call_rewind(struct dtr_rpc_call *call)
@@ -208,6 +225,7 @@ void dtr_rpc_call_cancel(struct dtr_rpc_call *call)
         return;
     call->output_end = true;
     dtr_rpc_session_reset(call, NGHTTP2_CANCEL);
+    dtr_rpc_call_output_off(call);
     dtr_rpc_call_ended(call, DTR_RPC_CANCELLED, "cancelled", true);
 }
 

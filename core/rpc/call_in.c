@@ -62,6 +62,7 @@ static void count_held(struct dtr_rpc_call *call)
     size_t holds = call->frames.capacity + call->backlog.capacity;
     if (call->session) {
         call->session->held += holds - call->counted;
+        call->hub->held += holds - call->counted;
         call->counted = holds;
     }
 }
@@ -74,6 +75,7 @@ void dtr_rpc_call_detach(struct dtr_rpc_call *call)
     dtr_rpc_session_consumed(call, call->owed);
     call->owed = 0;
     session->held -= call->counted;
+    call->hub->held -= call->counted;
     call->counted = 0;
     dtr_list_remove(&call->link);
     session->call_count--;
@@ -113,8 +115,7 @@ void dtr_rpc_call_ended(struct dtr_rpc_call *call, enum dtr_rpc_code code, const
 void dtr_rpc_call_reject(struct dtr_rpc_call *call, enum dtr_rpc_code code, const char *message)
 {
     if (call->server && !call->output_end) {
-        dtr_rpc_outs_free(&call->out);
-        call->queued = call->offset = 0;
+        dtr_rpc_call_output_off(call);
         dtr_rpc_call_finish(call, code, message);
     } else if (!call->server) {
         dtr_rpc_session_reset(call, NGHTTP2_CANCEL);
@@ -134,11 +135,27 @@ static bool gap_is_fine(struct dtr_rpc_call *call)
     return true;
 }
 
+void dtr_rpc_call_begin(struct dtr_rpc_call *call)
+{
+    call->started = true;
+    call->turn_ms = 0;
+    call->credit = DTR_RPC_UNLIMITED;
+    dtr_rpc_hub_deadline(call->hub, call, call->due_ms);
+    if (call->backlog.length > 0 || call->input_end)
+        dtr_rpc_call_ready(call); /* what came while it waited */
+    if (call->handler->open)
+        call->handler->open(call->service, call);
+}
+
 void dtr_rpc_call_expired(struct dtr_rpc_call *call)
 {
     if (call->ended || (call->server && call->output_end))
         return;
     if (call->server) {
+        if (call->turn_ms && call->hub->now_ms(call->hub->context) >= call->turn_ms) {
+            dtr_rpc_call_begin(call);
+            return;
+        }
         if (call->method && call->method->flags & DTR_RPC_TIMEOUT_TO_HEADERS && call->headers_out)
             return;
         dtr_rpc_call_reject(call, DTR_RPC_DEADLINE_EXCEEDED, "the caller's deadline passed");
@@ -265,9 +282,14 @@ void dtr_rpc_call_input(struct dtr_rpc_call *call, const uint8_t *bytes, size_t 
         if (!dtr_str_ok(&call->backlog))
             dtr_rpc_call_reject(call, DTR_RPC_RESOURCE_EXHAUSTED, "out of memory");
     }
-    if (call->session && !call->input_off && call->session->held > call->hub->limits.connection)
+    if (!call->session || call->input_off)
+        return;
+    if (call->session->held > call->hub->limits.connection)
         dtr_rpc_call_reject(call, DTR_RPC_RESOURCE_EXHAUSTED,
                             "too many bytes of messages wait on this connection");
+    else if (call->hub->held > call->hub->limits.total)
+        dtr_rpc_call_reject(call, DTR_RPC_RESOURCE_EXHAUSTED,
+                            "too many bytes of messages wait on all connections");
 }
 
 /* What waited for credit. The backlog is put aside, since an event may change it. */

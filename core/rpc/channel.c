@@ -153,8 +153,12 @@ static void connect_now(struct dtr_rpc_channel *channel)
     set_state(channel, DTR_RPC_CONNECTING, NULL);
     if (channel->closing)
         return;
-    int rc = dtr_rpc_conn_new(&channel->driver, NULL, -1, &channel->addr, channel->options.connect_ms,
-                              &conn_events, channel, &channel->conn, &err);
+    const struct dtr_rpc_line line = {.fd = -1,
+                                      .addr = &channel->addr,
+                                      .connect_ms = channel->options.connect_ms,
+                                      .tls = channel->tls,
+                                      .host = channel->host[0] ? channel->host : NULL};
+    int rc = dtr_rpc_conn_new(&channel->driver, NULL, &line, &conn_events, channel, &channel->conn, &err);
     if (rc != DTR_OK) {
         connection_lost(channel, &err, false);
         return;
@@ -218,6 +222,9 @@ static void fill_options(struct dtr_rpc_channel *channel, const struct dtr_rpc_c
     struct dtr_rpc_channel_options *o = &channel->options;
     if (options)
         *o = *options;
+    channel->tls = channel->addr.any.sa_family == AF_UNIX ? NULL : o->tls;
+    if (o->host)
+        (void)dtr_copy_text(channel->host, sizeof(channel->host), o->host);
     o->connect_ms = o->connect_ms ? o->connect_ms : 3000;
     o->backoff_min_ms = o->backoff_min_ms ? o->backoff_min_ms : 100;
     o->backoff_max_ms = o->backoff_max_ms ? o->backoff_max_ms : 5000;

@@ -9,6 +9,8 @@ struct dtr_rpc_channel {
     struct dtr_addr addr;
     struct dtr_rpc_channel_options options; /* no zeros; its pointers are not used */
     char authority[256];
+    struct dtr_tls *tls; /* NULL: plain */
+    char host[256];      /* "": none */
     enum dtr_rpc_state state;
     struct dtr_rpc_conn *conn; /* for new calls; NULL: none. Others are on their way out */
     struct dtr_list conns;     /* struct dtr_rpc_conn.link */

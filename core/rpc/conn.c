@@ -182,9 +182,32 @@ static const struct dtr_rpc_owner conn_owner = {.write = on_write,
 
 /* --- the stream's user ----------------------------------------------------------------------------- */
 
+/* A plain client that meets a server with TLS sees it hang up, or an alert (RFC 8446, 5.1 and 6) from one
+ * that is polite, and nothing in either that an operator would understand. */
+static bool expects_plain(const struct dtr_rpc_conn *conn)
+{
+    return !conn->driver->server && !conn->secure && !conn->settled;
+}
+
+static void add_doubt(const struct dtr_rpc_conn *conn, struct dtr_error *why)
+{
+    size_t length = strlen(why->text);
+    if (why->code == DTR_ECLOSED && expects_plain(conn))
+        (void)snprintf(why->text + length, sizeof(why->text) - length,
+                       " before it spoke HTTP/2; does it ask for TLS?");
+}
+
 static void on_data(void *context, const uint8_t *bytes, size_t length)
 {
     struct dtr_rpc_conn *conn = context;
+    if (length > 1 && bytes[0] == 21 && bytes[1] == 3 && expects_plain(conn)) {
+        struct dtr_error err;
+        (void)dtr_error_set(&err, DTR_EPROTOCOL, DTR_RETRY_ELSEWHERE,
+                            "%s asks for TLS; name the certificates to use with it",
+                            dtr_stream_peer(conn->stream));
+        dtr_rpc_conn_close(conn, false, &err);
+        return;
+    }
     int rc = dtr_rpc_session_receive(conn->session, bytes, length, &conn->err);
     if (rc == DTR_OK && conn->session->frames != conn->frames && conn->settled &&
         dtr_list_linked(&conn->wait)) {
@@ -211,6 +234,7 @@ static void on_closed(void *context, const struct dtr_error *err)
     struct dtr_rpc_conn *conn = context;
     struct dtr_rpc_driver *driver = conn->driver;
     struct dtr_error why = err->code ? *err : conn->err;
+    add_doubt(conn, &why);
     conn->stream = NULL;
     dtr_rpc_session_lost(conn->session, &why);
     dtr_rpc_session_free(conn->session);
@@ -224,40 +248,34 @@ static void on_closed(void *context, const struct dtr_error *err)
 
 static const struct dtr_stream_events stream_events = {on_data, on_end, on_drained, on_closed};
 
-static void ignore_data(void *context, const uint8_t *bytes, size_t length)
+static int open_stream(struct dtr_rpc_driver *driver, const struct dtr_rpc_line *line,
+                       struct dtr_rpc_conn *conn, struct dtr_stream **ret_stream, struct dtr_error *err)
 {
-    (void)context;
-    (void)bytes;
-    (void)length;
+    int rc = line->fd >= 0 ? dtr_stream_new(driver->loop, line->fd, &stream_events, conn, ret_stream, err)
+                           : dtr_stream_connect(driver->loop, &line->addr->any, line->connect_ms,
+                                                &stream_events, conn, ret_stream, err);
+    if (rc == DTR_OK && line->tls)
+        rc = dtr_stream_secure(*ret_stream, line->tls, line->host, driver->hub.limits.handshake_ms, err);
+    return rc;
 }
 
-static void ignore_closed(void *context, const struct dtr_error *err)
-{
-    (void)context;
-    (void)err;
-}
-
-static void drop_stream(struct dtr_stream *stream)
-{
-    static const struct dtr_stream_events nobody = {.data = ignore_data, .closed = ignore_closed};
-    dtr_stream_adopt(stream, &nobody, NULL);
-    dtr_stream_close(stream, false);
-}
-
-int dtr_rpc_conn_new(struct dtr_rpc_driver *driver, const struct dtr_rpc_table *table, int fd,
-                     const struct dtr_addr *addr, uint64_t connect_ms,
-                     const struct dtr_rpc_conn_events *events, void *context, struct dtr_rpc_conn **ret_conn,
-                     struct dtr_error *err)
+int dtr_rpc_conn_new(struct dtr_rpc_driver *driver, struct dtr_rpc_table *table,
+                     const struct dtr_rpc_line *line, const struct dtr_rpc_conn_events *events, void *context,
+                     struct dtr_rpc_conn **ret_conn, struct dtr_error *err)
 {
     struct dtr_stream *stream = NULL;
     struct dtr_rpc_conn *conn = calloc(1, sizeof(*conn));
-    int rc = fd >= 0 ? dtr_stream_new(driver->loop, fd, &stream_events, conn, &stream, err)
-                     : dtr_stream_connect(driver->loop, &addr->any, connect_ms, &stream_events, conn, &stream,
-                                          err);
+    int rc = open_stream(driver, line, conn, &stream, err);
     if (rc != DTR_OK || !conn)
         goto out;
-    *conn = (struct dtr_rpc_conn){.driver = driver, .events = events, .context = context, .stream = stream};
+    *conn = (struct dtr_rpc_conn){.driver = driver,
+                                  .events = events,
+                                  .context = context,
+                                  .stream = stream,
+                                  .secure = line->tls != NULL};
     rc = dtr_rpc_session_new(&driver->hub, table, &conn_owner, conn, &conn->session, err);
+    if (rc == DTR_OK)
+        conn->session->secure = conn->secure;
 out:
     if (rc == DTR_OK && conn) {
         conn->born_ms = now_ms(driver);
@@ -269,7 +287,7 @@ out:
         return DTR_OK;
     }
     if (stream)
-        drop_stream(stream);
+        dtr_stream_drop(stream);
     free(conn);
     return rc != DTR_OK ? rc
                         : dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for a connection");

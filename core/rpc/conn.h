@@ -10,6 +10,7 @@
 #include "core/rpc/internal.h"
 
 struct dtr_rpc_conn;
+struct dtr_tls; /* core/net/tls.h */
 
 struct dtr_rpc_driver {
     struct dtr_rpc_hub hub;
@@ -46,6 +47,7 @@ struct dtr_rpc_conn {
     uint64_t born_ms;
     uint64_t frames; /* seen so far */
     bool settled;
+    bool secure;          /* TLS */
     struct dtr_error err; /* why it is being closed; code 0: no reason known */
 };
 
@@ -54,12 +56,17 @@ int dtr_rpc_driver_init(struct dtr_rpc_driver *driver, struct dtr_loop *loop,
 /* No connections are left; tells calls that have ended. */
 void dtr_rpc_driver_free(struct dtr_rpc_driver *driver);
 
-/* A server's connection from an accepted descriptor (fd >= 0, taken over whatever happens), or a client's
- * to an address. */
-int dtr_rpc_conn_new(struct dtr_rpc_driver *driver, const struct dtr_rpc_table *table, int fd,
-                     const struct dtr_addr *addr, uint64_t connect_ms,
-                     const struct dtr_rpc_conn_events *events, void *context, struct dtr_rpc_conn **ret_conn,
-                     struct dtr_error *err);
+/* What a connection is made of. */
+struct dtr_rpc_line {
+    int fd; /* a server's: accepted; taken over whatever happens. -1: a client's, to an address */
+    const struct dtr_addr *addr;
+    uint64_t connect_ms;
+    struct dtr_tls *tls; /* NULL: plain */
+    const char *host;    /* a client's name for the other side, or NULL */
+};
+int dtr_rpc_conn_new(struct dtr_rpc_driver *driver, struct dtr_rpc_table *table,
+                     const struct dtr_rpc_line *line, const struct dtr_rpc_conn_events *events, void *context,
+                     struct dtr_rpc_conn **ret_conn, struct dtr_error *err);
 /* Closes, with `flush` after what is written; `gone` follows. err (or NULL) is the reason. */
 void dtr_rpc_conn_close(struct dtr_rpc_conn *conn, bool flush, const struct dtr_error *err);
 

@@ -6,7 +6,11 @@
 
 #include <stdlib.h>
 
-enum { FIELDS_MOST = 64, ENCODED_MOST = 4096 };
+enum {
+    FIELDS_MOST = 64,
+    ENCODED_MOST = 4096,
+    REQUEST_MOST = 64 << 10, /* nghttp2 drops a longer block without a word, and without a stream's end */
+};
 
 static const char content_type[] = "application/grpc";
 
@@ -51,6 +55,13 @@ static bool keep_field(struct dtr_rpc_call *call, const uint8_t *name, size_t na
     return dtr_str_ok(&call->fields);
 }
 
+/* What the transport says for itself; every call has it, and nobody asks for it. */
+static bool is_transport(const uint8_t *name, size_t length)
+{
+    return name[0] == ':' || same(name, length, "te") || same(name, length, "user-agent") ||
+           same(name, length, "grpc-accept-encoding");
+}
+
 static bool request_field(struct dtr_rpc_call *call, const uint8_t *name, size_t name_length,
                           const uint8_t *value, size_t value_length)
 {
@@ -68,7 +79,7 @@ static bool request_field(struct dtr_rpc_call *call, const uint8_t *name, size_t
     } else if (same(name, name_length, "grpc-timeout")) {
         /* One that cannot be read is no deadline. */
         (void)dtr_rpc_timeout_parse((const char *)value, value_length, &call->timeout_ms);
-    } else if (name[0] != ':' && !same(name, name_length, "te")) {
+    } else if (!is_transport(name, name_length)) {
         return keep_field(call, name, name_length, value, value_length);
     }
     return true;
@@ -135,6 +146,25 @@ int dtr_rpc_on_header(nghttp2_session *h2, const nghttp2_frame *frame, const uin
     return good ? 0 : NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
 }
 
+/* Begins the call now, or when it is its turn, or not at all. */
+static void admit(struct dtr_rpc_call *call)
+{
+    uint64_t now = call->hub->now_ms(call->hub->context), turn_ms;
+    call->due_ms = call->timeout_ms ? now + call->timeout_ms : UINT64_MAX;
+    if (!dtr_rpc_table_admit(call->session->table, now, &turn_ms)) {
+        dtr_rpc_call_reject(call, DTR_RPC_RESOURCE_EXHAUSTED,
+                            "too many requests per second; try again later");
+    } else if (turn_ms <= now) {
+        dtr_rpc_call_begin(call);
+    } else {
+        call->turn_ms = turn_ms;
+        call->credit = 0;
+        dtr_rpc_hub_deadline(call->hub, call, turn_ms < call->due_ms ? turn_ms : call->due_ms);
+        if (!call->heap_at) /* no memory to wait with */
+            dtr_rpc_call_begin(call);
+    }
+}
+
 static void request_complete(struct dtr_rpc_call *call)
 {
     const struct dtr_rpc_handler *handler = call->handler;
@@ -145,11 +175,7 @@ static void request_complete(struct dtr_rpc_call *call)
     } else if (!call->is_grpc) {
         dtr_rpc_call_reject(call, DTR_RPC_INTERNAL, "the content-type is not application/grpc");
     } else {
-        call->started = true;
-        if (call->timeout_ms)
-            dtr_rpc_hub_deadline(call->hub, call, call->hub->now_ms(call->hub->context) + call->timeout_ms);
-        if (handler->open)
-            handler->open(call->service, call);
+        admit(call);
     }
 }
 
@@ -205,6 +231,15 @@ static void add(struct block *block, const char *name, const char *value, bool c
             copy ? NGHTTP2_NV_FLAG_NONE : NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_COPY_VALUE};
 }
 
+/* As RFC 9113 counts, which is more than any encoding takes. */
+static size_t block_size(const struct block *block)
+{
+    size_t size = 0;
+    for (size_t i = 0; i < block->count; i++)
+        size += block->fields[i].namelen + block->fields[i].valuelen + 32;
+    return size;
+}
+
 /* What is left of the deadline, for grpc-timeout; 0: none is sent. */
 static uint64_t timeout_to_send(const struct dtr_rpc_call *call)
 {
@@ -223,7 +258,7 @@ int dtr_rpc_submit_request(struct dtr_rpc_session *session, struct dtr_rpc_call 
     char timeout[DTR_RPC_TIMEOUT_TEXT];
     uint64_t timeout_ms = timeout_to_send(call);
     add(&block, ":method", "POST", false);
-    add(&block, ":scheme", "http", false);
+    add(&block, ":scheme", session->secure ? "https" : "http", false);
     add(&block, ":path", call->method->path, false);
     add(&block, ":authority", session->authority, true);
     add(&block, "content-type", content_type, false);
@@ -238,6 +273,8 @@ int dtr_rpc_submit_request(struct dtr_rpc_session *session, struct dtr_rpc_call 
         add(&block, at, value, true);
         at = value + strlen(value) + 1;
     }
+    if (block_size(&block) > REQUEST_MOST)
+        return NGHTTP2_ERR_FRAME_SIZE_ERROR;
     return nghttp2_submit_request(session->h2, NULL, block.fields, block.count, source, call);
 }
 

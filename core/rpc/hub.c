@@ -13,6 +13,7 @@ static void fill_limits(struct dtr_rpc_limits *limits, bool server)
     struct dtr_rpc_limits *l = limits;
     l->message = l->message ? l->message : 64 * MIB;
     l->connection = l->connection ? l->connection : l->message + 32 * MIB;
+    l->total = l->total ? l->total : 4 * l->connection;
     l->unpacked = l->unpacked ? l->unpacked : 128 * MIB;
     l->send_queue = l->send_queue ? l->send_queue : 16 * MIB;
     l->stream_window = l->stream_window ? l->stream_window : 2 * MIB;

@@ -27,6 +27,7 @@ struct dtr_rpc_hub {
     struct dtr_rpc_arena arena;
     struct dtr_rpc_limits limits; /* no zeros */
     size_t calls;                 /* that exist */
+    size_t held;                  /* of all sessions */
     bool awake;                   /* wake was called, the turn has not come */
     uint64_t (*now_ms)(void *context);
     void (*wake)(void *context);
@@ -64,19 +65,20 @@ struct dtr_rpc_session {
     nghttp2_session *h2;
     struct dtr_rpc_hub *hub;
     bool server;
-    const struct dtr_rpc_table *table; /* server */
+    struct dtr_rpc_table *table; /* server */
     const struct dtr_rpc_owner *owner;
     void *context;
     struct dtr_list calls; /* struct dtr_rpc_call.link */
     size_t call_count;
     const char *authority; /* client; the owner's */
+    bool secure;           /* client; the owner's: TLS is below */
     struct dtr_list dirty;
     size_t held;     /* bytes in assembly or backlog of all calls */
     uint64_t frames; /* complete frames received */
     bool settled, over, failed, draining;
 };
 
-int dtr_rpc_session_new(struct dtr_rpc_hub *hub, const struct dtr_rpc_table *table, /* NULL: client */
+int dtr_rpc_session_new(struct dtr_rpc_hub *hub, struct dtr_rpc_table *table, /* NULL: client */
                         const struct dtr_rpc_owner *owner, void *context,
                         struct dtr_rpc_session **ret_session, struct dtr_error *err);
 /* Fails when the connection is beyond repair; what is to be said about it is written by the next turn. */
@@ -119,7 +121,10 @@ void dtr_rpc_session_consumed(struct dtr_rpc_call *call, size_t length);
 
 struct dtr_rpc_out {
     struct dtr_rpc_out *next;
-    size_t length; /* with the prefix */
+    void (*freed)(void *context, uint64_t bytes); /* NULL: nobody asks */
+    void *context;
+    uint64_t watched; /* bytes, as `freed` says them */
+    size_t length;    /* with the prefix */
     uint8_t bytes[];
 };
 
@@ -153,7 +158,8 @@ struct dtr_rpc_call {
     bool delivering; /* the bytes of a message are in use */
     bool input_end;  /* END_STREAM came */
     bool end_told;
-    bool started; /* server: headers are complete and good, the call is the handler's */
+    bool started;             /* server: headers are complete and good, the call is the handler's */
+    uint64_t turn_ms, due_ms; /* server: waits for its turn until then (0: not), its deadline */
 
     /* sending */
     struct dtr_rpc_outs out, sent; /* sent: kept for another try on a new connection */
@@ -202,8 +208,12 @@ void dtr_rpc_call_ready(struct dtr_rpc_call *call);
 /* What the hub does for a call at the end of a turn; may free it. */
 void dtr_rpc_call_turn(struct dtr_rpc_call *call);
 void dtr_rpc_call_expired(struct dtr_rpc_call *call);
+/* Server: hands the call to its handler. */
+void dtr_rpc_call_begin(struct dtr_rpc_call *call);
 /* Nothing more is taken in; what waits is thrown away and its window given back. */
 void dtr_rpc_call_input_off(struct dtr_rpc_call *call);
+/* What waits to be sent is thrown away. Before a status or a reset, which then go first. */
+void dtr_rpc_call_output_off(struct dtr_rpc_call *call);
 /* Bytes of DATA frames. */
 void dtr_rpc_call_input(struct dtr_rpc_call *call, const uint8_t *bytes, size_t length);
 /* The HTTP/2 stream is gone, or the call leaves it: back without session. */
@@ -227,6 +237,8 @@ struct dtr_rpc_route {
     void *service;
 };
 
+/* Another call of this table's; as dtr_rpc_bucket_take(). */
+bool dtr_rpc_table_admit(struct dtr_rpc_table *table, uint64_t now_ms, uint64_t *ret_turn_ms);
 const struct dtr_rpc_route *dtr_rpc_table_find(const struct dtr_rpc_table *table, const void *path,
                                                size_t length);
 

@@ -53,9 +53,12 @@ static void on_goaway(void *context)
 
 static bool on_refused(void *context, struct dtr_rpc_call *call)
 {
-    (void)call;
-    ((struct pair_side *)context)->refused++;
-    return false;
+    struct pair_side *side = context;
+    side->refused++;
+    if (!side->takes || !dtr_rpc_call_rewind(call))
+        return false;
+    dtr_list_add_tail(&side->taken, &call->link);
+    return true;
 }
 
 static void on_over(void *context)
@@ -80,11 +83,12 @@ static void on_wake(void *context)
     ((struct pair_side *)context)->wakes = true;
 }
 
-static void side_open(struct pair *pair, struct pair_side *side, const struct dtr_rpc_table *table,
+static void side_open(struct pair *pair, struct pair_side *side, struct dtr_rpc_table *table,
                       const struct dtr_rpc_limits *limits)
 {
     struct dtr_error err;
     side->pair = pair;
+    dtr_list_init(&side->taken);
     dtr_rpc_hub_init(&side->hub, limits, table != NULL);
     side->hub.now_ms = now_ms;
     side->hub.wake = on_wake;
@@ -148,6 +152,9 @@ void pair_run(struct pair *pair)
 
 static void side_close(struct pair_side *side)
 {
+    struct dtr_list *node = NULL;
+    while ((node = dtr_list_pop(&side->taken)))
+        dtr_rpc_call_cancel(dtr_container(node, struct dtr_rpc_call, link));
     dtr_rpc_session_lost(side->session, NULL);
     dtr_rpc_hub_turn(&side->hub);
     dtr_rpc_session_free(side->session);

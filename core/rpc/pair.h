@@ -22,6 +22,8 @@ struct pair_side {
     struct dtr_str seen; /* of out, not yet parsed into frames */
     size_t choke;        /* pretend that this many bytes are pending */
     bool over, goaway, wakes;
+    bool takes;            /* refused calls are taken over for another try, as a channel does */
+    struct dtr_list taken; /* struct dtr_rpc_call.link */
     int settled, refused;
     int receive_rc;
 };

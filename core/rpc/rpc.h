@@ -8,16 +8,19 @@
  * Received messages are unpacked into memory of the server or channel and valid during the event only:
  * copy what must stay, or keep the raw bytes.
  *
- * Not for: deciding which address may be dialled (core/net/guard.h), TLS, compression (identity only). */
+ * Not for: deciding which address may be dialled (core/net/guard.h), reading certificates (core/net/tls.h),
+ * compression (identity only). */
 #ifndef DTR_RPC_RPC_H
 #define DTR_RPC_RPC_H
 
 #include "core/net/addr.h"
+#include "core/rpc/rate.h"
 #include "core/rpc/status.h"
 #include <darter/host.h>
 #include <protobuf-c/protobuf-c.h>
 
 struct dtr_cred; /* core/net/stream.h */
+struct dtr_tls;  /* core/net/tls.h */
 struct dtr_rpc_call;
 struct dtr_rpc_out;
 struct dtr_rpc_server;
@@ -90,6 +93,10 @@ int dtr_rpc_call_send_bytes(struct dtr_rpc_call *call, const void *bytes, size_t
 struct dtr_rpc_out *dtr_rpc_out_new(size_t length);
 uint8_t *dtr_rpc_out_bytes(struct dtr_rpc_out *out);
 void dtr_rpc_out_free(struct dtr_rpc_out *out);
+/* Says, once, on the thread that frees it, that its memory is free again: `bytes` as given here. From inside
+ * the connection's work: the receiver notes it and does the rest later. */
+void dtr_rpc_out_watch(struct dtr_rpc_out *out, void (*freed)(void *context, uint64_t bytes), void *context,
+                       uint64_t bytes);
 /* Queues it, like dtr_rpc_call_send(), and takes it over, whatever happens. */
 int dtr_rpc_call_send_out(struct dtr_rpc_call *call, struct dtr_rpc_out *out, struct dtr_error *err);
 /* Bytes queued and not yet given to the connection. */
@@ -100,10 +107,11 @@ size_t dtr_rpc_call_queued(const struct dtr_rpc_call *call);
 #define DTR_RPC_UNLIMITED UINT32_MAX
 void dtr_rpc_call_credit(struct dtr_rpc_call *call, uint32_t messages);
 
-/* Stops the call now: RST_STREAM(CANCEL). `closed` follows with CANCELLED. */
+/* Stops the call now: RST_STREAM(CANCEL); what is queued is freed. `closed` follows with CANCELLED. */
 void dtr_rpc_call_cancel(struct dtr_rpc_call *call);
 
-/* A header field (on a client also a trailer, in `closed`) that the other side sent; NULL without.
+/* A header field (on a client also a trailer, in `closed`) that the other side sent; NULL without, and for
+ * what the transport says for itself (pseudo-headers, te, user-agent, grpc-*).
  * `name` in lower case. Valid as long as the call. */
 const char *dtr_rpc_call_metadata(const struct dtr_rpc_call *call, const char *name);
 /* "10.0.0.1:8002" or "unix:"; valid during the event only. */
@@ -138,11 +146,16 @@ void dtr_rpc_call_reply(struct dtr_rpc_call *call, const ProtobufCMessage *messa
 /* Ends with the code that fits the error. */
 void dtr_rpc_call_fail(struct dtr_rpc_call *call, const struct dtr_error *err);
 
-/* Which paths a listener serves. Made before it is used, unchanged afterwards; outlives the servers. */
+/* Which paths a listener serves. Made before it is used, its methods unchanged afterwards; outlives the
+ * servers, which are all on one loop. */
 int dtr_rpc_table_new(struct dtr_rpc_table **ret_table, struct dtr_error *err);
 /* `handlers` must stay; `service` is handed to them. DTR_EEXISTS: a path is there already. */
 int dtr_rpc_table_add(struct dtr_rpc_table *table, const struct dtr_rpc_handler *handlers, size_t count,
                       void *service, struct dtr_error *err);
+/* Bounds the calls of all its methods together, unary ones and new streams, on every connection. A call
+ * beyond it waits, its requests with it, or ends with RESOURCE_EXHAUSTED; its deadline counts meanwhile. May
+ * be changed while servers run; those that wait keep their time. Not set: no limit. */
+void dtr_rpc_table_limit(struct dtr_rpc_table *table, const struct dtr_rpc_rate *rate);
 void dtr_rpc_table_free(struct dtr_rpc_table *table);
 
 /* Bounds of one server or channel. 0 takes the default in brackets. */
@@ -150,6 +163,8 @@ struct dtr_rpc_limits {
     size_t message;             /* bytes of one received message [64 MiB] */
     size_t connection;          /* bytes of messages that one connection may have in assembly or waiting for
                                  * credit; the call that passes it ends [message + 32 MiB] */
+    size_t total;               /* the same of all connections of a server or channel together
+                                 * [4 * connection] */
     size_t unpacked;            /* bytes that one unpacked message may take; also at most eight times its
                                  * length + 64 KiB [128 MiB] */
     size_t send_queue;          /* bytes per call, beyond which sending is refused [16 MiB] */
@@ -161,7 +176,7 @@ struct dtr_rpc_limits {
     uint32_t connections;       /* a server's [16384]; beyond it the newest is closed at once */
     uint32_t resets_burst;      /* RST_STREAMs of one client taken at once [1000] ... */
     uint32_t resets_per_s;      /* ... and per second; past it GOAWAY [100] */
-    uint64_t handshake_ms;      /* for a client's preface and SETTINGS [10 s] */
+    uint64_t handshake_ms;      /* for TLS, and then for a client's preface and SETTINGS [10 s] */
     /* Time without a complete frame after which the other side is pinged; a channel does so only while it
      * has calls [server 60 s, channel 300 s] ... */
     uint64_t ping_ms;
@@ -171,12 +186,14 @@ struct dtr_rpc_limits {
 /* `limits` may be NULL. */
 int dtr_rpc_server_new(struct dtr_loop *loop, const struct dtr_rpc_limits *limits,
                        struct dtr_rpc_server **ret_server, struct dtr_error *err);
+/* Listeners on TCP that are opened from now on speak TLS; unix sockets never do. Who is refused is logged.
+ * `tls` (or NULL: plain) outlives the server. */
+void dtr_rpc_server_secure(struct dtr_rpc_server *server, struct dtr_tls *tls);
 /* Serves `table` on an address as well; port 0 lets the kernel choose, ret_addr (or NULL) says which. */
 int dtr_rpc_server_listen(struct dtr_rpc_server *server, const struct dtr_addr *addr,
-                          const struct dtr_rpc_table *table, struct dtr_addr *ret_addr,
-                          struct dtr_error *err);
+                          struct dtr_rpc_table *table, struct dtr_addr *ret_addr, struct dtr_error *err);
 /* Serves `table` on a connection that somebody else accepted; takes over fd, whatever happens. */
-int dtr_rpc_server_accept(struct dtr_rpc_server *server, int fd, const struct dtr_rpc_table *table,
+int dtr_rpc_server_accept(struct dtr_rpc_server *server, int fd, struct dtr_rpc_table *table,
                           struct dtr_error *err);
 /* Stops listening, tells clients (GOAWAY), lets running calls end for at most `limit_ms`, then closes
  * everything. `stopped` (or NULL) comes later, when the server is gone. Calling it again may shorten the
@@ -196,7 +213,10 @@ enum dtr_rpc_state { DTR_RPC_DOWN, DTR_RPC_CONNECTING, DTR_RPC_READY, DTR_RPC_LO
 struct dtr_rpc_channel_options {
     const struct dtr_rpc_limits *limits; /* NULL: defaults; copied */
     const char *authority;               /* NULL: the address, "localhost" for unix sockets; copied */
-    uint64_t connect_ms;                 /* until the server's SETTINGS [3 s] */
+    struct dtr_tls *tls;                 /* NULL: plain, as unix sockets always are; outlives the channel */
+    const char *host;                    /* a name that the server's certificate may be for instead of its
+                                          * address, or NULL; copied */
+    uint64_t connect_ms;                 /* until the server's SETTINGS, TLS included [3 s] */
     uint64_t backoff_min_ms;             /* pause after the first failure [100 ms], doubled by each ... */
     uint64_t backoff_max_ms;             /* ... up to this [5 s]; each pause varies by a fifth */
     bool keep_connected;                 /* connect now and again, not only when there are calls */

@@ -2,13 +2,17 @@
 #include "core/rpc/conn.h"
 
 #include "core/net/listen.h"
+#include "core/obs/log.h"
 #include <assert.h>
 #include <stdlib.h>
 #include <unistd.h>
 
+enum { SAY_MS = 60000, SAY_MOST = 20 }; /* lines about refused callers in that time */
+
 struct listener {
     struct dtr_rpc_server *server;
-    const struct dtr_rpc_table *table;
+    struct dtr_tls *tls;
+    struct dtr_rpc_table *table;
     struct dtr_listener *listener;
     struct dtr_list link;
 };
@@ -17,6 +21,9 @@ struct dtr_rpc_server {
     struct dtr_rpc_driver driver;
     struct dtr_list listeners;
     struct dtr_list conns; /* struct dtr_rpc_conn.link */
+    struct dtr_tls *tls;   /* of listeners to come; NULL: plain */
+    uint64_t say_ms;       /* when the first of these lines was written */
+    unsigned said, unsaid;
     bool stopping, ending;
     struct dtr_timer *limit; /* for the calls that still run */
     struct dtr_msg end;
@@ -48,9 +55,30 @@ static void end_when_empty(struct dtr_rpc_server *server)
     }
 }
 
+/* Callers that TLS keeps out hear little or nothing of why, so the operator is told; not of everyone when
+ * there are many. Who only knocks (a load balancer's check) is not worth a line. */
+static void say_refused(struct dtr_rpc_server *server, const struct dtr_error *err)
+{
+    uint64_t now = dtr_loop_now_ms(server->driver.loop);
+    char more[40] = "";
+    if (err->code != DTR_EDENIED && err->code != DTR_EPROTOCOL)
+        return;
+    if (server->said == 0 || now >= server->say_ms + SAY_MS) {
+        if (server->unsaid > 0)
+            (void)snprintf(more, sizeof(more), " (and %u others before)", server->unsaid);
+        server->said = server->unsaid = 0;
+        server->say_ms = now;
+    }
+    if (server->said++ < SAY_MOST)
+        dtr_log(DTR_LOG_WARN, NULL, "a caller is refused: %s%s", err->text, more);
+    else
+        server->unsaid++;
+}
+
 static void on_gone(struct dtr_rpc_conn *conn, const struct dtr_error *err)
 {
-    (void)err;
+    if (conn->secure && !conn->settled)
+        say_refused(conn->context, err);
     end_when_empty(conn->context);
 }
 
@@ -74,19 +102,31 @@ int dtr_rpc_server_new(struct dtr_loop *loop, const struct dtr_rpc_limits *limit
     return DTR_OK;
 }
 
-int dtr_rpc_server_accept(struct dtr_rpc_server *server, int fd, const struct dtr_rpc_table *table,
-                          struct dtr_error *err)
+static int take_connection(struct dtr_rpc_server *server, int fd, struct dtr_rpc_table *table,
+                           struct dtr_tls *tls, struct dtr_error *err)
 {
+    const struct dtr_rpc_line line = {.fd = fd, .tls = tls};
     struct dtr_rpc_conn *conn = NULL;
     if (server->stopping || server->driver.conns >= server->driver.hub.limits.connections) {
         (void)close(fd);
         return dtr_error_set(err, DTR_ELIMIT, DTR_RETRY_SAME, "%s",
                              server->stopping ? "the server is stopping" : "too many connections");
     }
-    int rc = dtr_rpc_conn_new(&server->driver, table, fd, NULL, 0, &server_events, server, &conn, err);
+    int rc = dtr_rpc_conn_new(&server->driver, table, &line, &server_events, server, &conn, err);
     if (rc == DTR_OK)
         dtr_list_add_tail(&server->conns, &conn->link);
     return rc;
+}
+
+int dtr_rpc_server_accept(struct dtr_rpc_server *server, int fd, struct dtr_rpc_table *table,
+                          struct dtr_error *err)
+{
+    return take_connection(server, fd, table, NULL, err);
+}
+
+void dtr_rpc_server_secure(struct dtr_rpc_server *server, struct dtr_tls *tls)
+{
+    server->tls = tls;
 }
 
 static void on_accept(void *context, int fd, const struct dtr_addr *peer)
@@ -94,17 +134,18 @@ static void on_accept(void *context, int fd, const struct dtr_addr *peer)
     struct listener *listener = context;
     (void)peer;
     /* A connection that cannot be served is closed; its client hears that much. */
-    (void)dtr_rpc_server_accept(listener->server, fd, listener->table, NULL);
+    (void)take_connection(listener->server, fd, listener->table, listener->tls, NULL);
 }
 
 int dtr_rpc_server_listen(struct dtr_rpc_server *server, const struct dtr_addr *addr,
-                          const struct dtr_rpc_table *table, struct dtr_addr *ret_addr, struct dtr_error *err)
+                          struct dtr_rpc_table *table, struct dtr_addr *ret_addr, struct dtr_error *err)
 {
     struct listener *listener = calloc(1, sizeof(*listener));
     if (!listener)
         return dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for a listener");
     listener->server = server;
     listener->table = table;
+    listener->tls = addr->any.sa_family == AF_UNIX ? NULL : server->tls;
     int rc = dtr_listen(server->driver.loop, addr, on_accept, listener, &listener->listener, err);
     if (rc != DTR_OK) {
         free(listener);

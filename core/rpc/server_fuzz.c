@@ -14,6 +14,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     size_t step = data[0] >> 1 ? data[0] >> 1 : size;
     pair_open(&pair, echo_handlers, 4, &echo, &limits);
+    if (step % 3 == 0) /* some calls wait, some are refused */
+        dtr_rpc_table_limit(pair.table, &(struct dtr_rpc_rate){.per_s = 5, .burst = 1, .waiting = 2});
     pair.cut = true;
     pair_run(&pair);
     for (size_t at = 1; at < size && !pair.server.over; at += step) {

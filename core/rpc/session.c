@@ -145,6 +145,8 @@ static void stream_gone(struct dtr_rpc_session *session, struct dtr_rpc_call *ca
     }
 }
 
+/* The one place that hears of a stream's end. A request that nghttp2 could not send (GOAWAY came, or the call
+ * was cancelled before) ends here too: with REFUSED_STREAM, or with the code of the reset. */
 static int on_stream_close(nghttp2_session *h2, int32_t stream_id, uint32_t h2_error, void *user)
 {
     struct dtr_rpc_session *session = user;
@@ -152,24 +154,6 @@ static int on_stream_close(nghttp2_session *h2, int32_t stream_id, uint32_t h2_e
     (void)h2;
     if (call)
         stream_gone(session, call, h2_error, h2_error == NGHTTP2_REFUSED_STREAM);
-    return 0;
-}
-
-/* A request that never left: the connection is going away, or the call was cancelled before. */
-static int on_not_sent(nghttp2_session *h2, const nghttp2_frame *frame, int lib_error, void *user)
-{
-    struct dtr_rpc_session *session = user;
-    (void)h2;
-    (void)lib_error;
-    if (session->server || frame->hd.type != NGHTTP2_HEADERS || frame->headers.cat != NGHTTP2_HCAT_REQUEST)
-        return 0;
-    dtr_list_each (node, &session->calls) {
-        struct dtr_rpc_call *call = dtr_container(node, struct dtr_rpc_call, link);
-        if (call->stream_id == frame->hd.stream_id) {
-            stream_gone(session, call, NGHTTP2_REFUSED_STREAM, true);
-            break;
-        }
-    }
     return 0;
 }
 
@@ -356,7 +340,6 @@ static void set_callbacks(nghttp2_session_callbacks *callbacks)
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data);
     nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame);
     nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_stream_close);
-    nghttp2_session_callbacks_set_on_frame_not_send_callback(callbacks, on_not_sent);
     nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, on_sent);
     nghttp2_session_callbacks_set_send_data_callback(callbacks, on_send_data);
 }
@@ -385,7 +368,7 @@ out:
     return rc;
 }
 
-int dtr_rpc_session_new(struct dtr_rpc_hub *hub, const struct dtr_rpc_table *table,
+int dtr_rpc_session_new(struct dtr_rpc_hub *hub, struct dtr_rpc_table *table,
                         const struct dtr_rpc_owner *owner, void *context,
                         struct dtr_rpc_session **ret_session, struct dtr_error *err)
 {

@@ -315,24 +315,45 @@ static void a_message_beyond_the_limit_ends_the_call(void **state)
     free(text);
 }
 
-static void a_connection_may_not_hoard(void **state)
+/* Streams whose messages are not taken, until one is refused. */
+static void hoard(struct fixture *f, const struct dtr_rpc_limits *limits)
 {
-    struct fixture *f = *state;
-    struct dtr_rpc_limits limits = {.message = 1000000, .connection = 1000000};
     char *text = echo_text(300000);
-    reopen(f, &limits);
+    reopen(f, limits);
     f->echo.slow = true;
     for (int i = 0; i < 6; i++) {
         (void)begin(f, &echo_bidi);
         assert_int_equal(echo_send(f->client.call, text), DTR_OK);
         pair_run(&f->pair);
-        assert_true(f->pair.server.session->held <= 1000000);
+        assert_true(f->pair.server.hub.held <= 1000000);
+        assert_int_equal(f->pair.server.hub.held, f->pair.server.session->held);
         if (f->client.closed)
             break;
         dtr_rpc_call_adopt(f->client.call, NULL, NULL);
     }
     assert_int_equal(f->client.code, DTR_RPC_RESOURCE_EXHAUSTED);
     free(text);
+}
+
+static void a_connection_may_not_hoard(void **state)
+{
+    static const struct dtr_rpc_limits limits = {.message = 1000000, .connection = 1000000};
+    struct fixture *f = *state;
+    hoard(f, &limits);
+    assert_non_null(strstr(f->client.text, "this connection"));
+}
+
+/* The pair has one connection. */
+static void all_connections_together_may_not_hoard(void **state)
+{
+    static const struct dtr_rpc_limits limits = {.message = 1000000, .connection = 8000000, .total = 1000000};
+    struct fixture *f = *state;
+    hoard(f, &limits);
+    assert_non_null(strstr(f->client.text, "all connections"));
+    dtr_rpc_session_lost(f->pair.client.session, NULL);
+    dtr_rpc_session_lost(f->pair.server.session, NULL);
+    pair_run(&f->pair);
+    assert_int_equal(f->pair.server.hub.held, 0);
 }
 
 /* --- the ways a call ends --------------------------------------------------------------------------- */
@@ -529,6 +550,7 @@ int main(void)
         TEST(the_send_queue_is_bounded),
         TEST(a_message_beyond_the_limit_ends_the_call),
         TEST(a_connection_may_not_hoard),
+        TEST(all_connections_together_may_not_hoard),
         TEST(the_client_cancels),
         TEST(the_client_cancels_before_anything_left),
         TEST(the_server_cancels),

@@ -6,6 +6,9 @@
 
 struct dtr_rpc_table {
     struct dtr_map routes; /* struct dtr_rpc_route.node by path */
+    struct dtr_rpc_rate rate;
+    struct dtr_rpc_bucket bucket;
+    bool metered; /* the bucket is of this rate */
 };
 
 int dtr_rpc_table_new(struct dtr_rpc_table **ret_table, struct dtr_error *err)
@@ -58,4 +61,18 @@ const struct dtr_rpc_route *dtr_rpc_table_find(const struct dtr_rpc_table *table
 {
     struct dtr_map_node *node = dtr_map_get(&table->routes, path, length);
     return node ? dtr_container(node, struct dtr_rpc_route, node) : NULL;
+}
+
+void dtr_rpc_table_limit(struct dtr_rpc_table *table, const struct dtr_rpc_rate *rate)
+{
+    table->rate = *rate;
+    table->metered = false;
+}
+
+bool dtr_rpc_table_admit(struct dtr_rpc_table *table, uint64_t now_ms, uint64_t *ret_turn_ms)
+{
+    if (!table->metered)
+        dtr_rpc_bucket_init(&table->bucket, &table->rate, now_ms);
+    table->metered = true;
+    return dtr_rpc_bucket_take(&table->bucket, now_ms, ret_turn_ms);
 }

@@ -9,7 +9,7 @@
 /* Where the raw common.v2.Download lies in an AnnouncePeerRequest. */
 enum { REGISTER_PEER_REQUEST = 4, REGISTER_DOWNLOAD = 1 };
 
-static double duration_ms(const Google__Protobuf__Duration *duration)
+double duration_ms(const Google__Protobuf__Duration *duration)
 {
     return duration ? (double)duration->seconds * 1000 + duration->nanos / 1e6 : 0;
 }
@@ -78,7 +78,14 @@ static void on_register(struct announce *announce, const Scheduler__V2__Register
                             "register_peer_request has no download");
         return;
     }
+    if ((uint32_t)request->download->priority > PRIORITY_MOST) {
+        dtr_rpc_call_finish(announce->call, DTR_RPC_INVALID_ARGUMENT, "download.priority is not known");
+        return;
+    }
     take_download(request->download, &registered);
+    if (!registered.priority)
+        registered.priority =
+            priorities_of(announce->scheduler->priorities, registered.application, registered.url);
     registered.takes_more = announce->takes_more;
     registered.download = raw_download(message);
     event->registered = &registered;
@@ -159,8 +166,8 @@ static void on_message(void *context, struct dtr_rpc_call *call, const struct dt
         announce->peer_id = strdup(request->peer_id);
     if (!announce->peer_id)
         dtr_rpc_call_finish(call, DTR_RPC_RESOURCE_EXHAUSTED, "out of memory");
-    else if (!request->host_id[0] || !request->task_id[0] || !request->peer_id[0])
-        dtr_rpc_call_finish(call, DTR_RPC_INVALID_ARGUMENT, "host_id, task_id and peer_id must be set");
+    else if (!ids_given(call, request->host_id, request->task_id, request->peer_id))
+        return;
     else if (strcmp(announce->peer_id, request->peer_id) != 0)
         dtr_rpc_call_finish(call, DTR_RPC_INVALID_ARGUMENT, "a stream speaks for one peer_id");
     else if ((int)request->request_case < REGISTER_PEER_REQUEST)
@@ -176,7 +183,7 @@ static void leave(struct announce *announce)
 {
     struct dtr_scheduler *scheduler = announce->scheduler;
     announce->over = true;
-    if (!announce->peer_id || scheduler->closing)
+    if (!announce->peer_id || announce->closed || scheduler->closing)
         return;
     dtr_swarm_stream_closed(scheduler->swarm, role_now_ms(scheduler), announce->peer_id, announce);
     role_drain(scheduler);

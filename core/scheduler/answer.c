@@ -1,4 +1,6 @@
-/* Answers on AnnouncePeer streams: the swarm's facts as protobuf. */
+/* Answers: the swarm's facts as protobuf. */
+#include "core/base/buf.h"
+#include "core/rpc/field.h"
 #include "core/scheduler/role.h"
 
 /* protobuf-c wants char * for what it only reads. */
@@ -14,6 +16,17 @@ static void fill_time(const struct dtr_scheduler *scheduler, uint64_t swarm_ms,
     google__protobuf__timestamp__init(time);
     time->seconds = wall_ms / 1000;
     time->nanos = (int32_t)(wall_ms % 1000) * 1000000;
+}
+
+/* The bounds are Dragonfly's (features page 2.3). */
+static Common__V2__SizeScope size_scope(const struct dtr_swarm_task *task)
+{
+    enum { TINY_MOST = 128 };
+    if (task->content_length == 0)
+        return COMMON__V2__SIZE_SCOPE__EMPTY;
+    if (task->content_length <= TINY_MOST)
+        return COMMON__V2__SIZE_SCOPE__TINY;
+    return task->piece_count == 1 ? COMMON__V2__SIZE_SCOPE__SMALL : COMMON__V2__SIZE_SCOPE__NORMAL;
 }
 
 struct task_message {
@@ -32,6 +45,7 @@ static void fill_task(const struct dtr_scheduler *scheduler, const struct dtr_sw
     out->url = text(task->url);
     out->content_length = task->content_length == DTR_LENGTH_UNKNOWN ? 0 : task->content_length;
     out->piece_count = task->piece_count;
+    out->size_scope = size_scope(task);
     out->state = text(dtr_task_state_text(task->state));
     out->peer_count = task->peer_count;
     out->has_available_peer = task->offer_count > 0;
@@ -190,4 +204,60 @@ void answer_task(const struct dtr_scheduler *scheduler, struct dtr_rpc_call *cal
     struct task_message message;
     fill_task(scheduler, task, &message);
     dtr_rpc_call_reply(call, &message.task.base);
+}
+
+void answer_nothing(struct dtr_rpc_call *call)
+{
+    Google__Protobuf__Empty empty = GOOGLE__PROTOBUF__EMPTY__INIT;
+    dtr_rpc_call_reply(call, &empty.base);
+}
+
+/* With the host as it announced itself. Its bytes passed the bounds of a message when they came. */
+void answer_peer(const struct dtr_scheduler *scheduler, struct dtr_rpc_call *call,
+                 const struct dtr_swarm_peer *peer)
+{
+    const struct dtr_buf *raw = peer->host->facts.raw;
+    Common__V2__Host *host = raw ? common__v2__host__unpack(NULL, raw->length, raw->data) : NULL;
+    struct peer_message message;
+    fill_peer(scheduler, peer, &message);
+    if (host)
+        message.peer.host = host;
+    dtr_rpc_call_reply(call, &message.peer.base);
+    if (host)
+        common__v2__host__free_unpacked(host, NULL);
+}
+
+/* The next host that is to be listed. */
+static const struct dtr_buf *next_listed(const struct dtr_swarm *swarm, const uint32_t *type,
+                                         const struct dtr_swarm_host **at)
+{
+    while ((*at = dtr_swarm_next_host(swarm, *at))) {
+        if ((*at)->facts.raw && (!type || (*at)->facts.type == *type))
+            return (*at)->facts.raw;
+    }
+    return NULL;
+}
+
+int answer_hosts(const struct dtr_scheduler *scheduler, struct dtr_rpc_call *call, const uint32_t *type,
+                 struct dtr_error *err)
+{
+    enum { RESPONSE_HOSTS = 1 };
+    const struct dtr_swarm_host *at = NULL;
+    const struct dtr_buf *raw;
+    size_t size = 0;
+    while ((raw = next_listed(scheduler->swarm, type, &at)))
+        size += (size_t)dtr_rpc_field_size(RESPONSE_HOSTS, raw->length);
+    struct dtr_rpc_out *out = dtr_rpc_out_new(size);
+    if (!out)
+        return dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "no memory for a list of %zu bytes", size);
+    uint8_t *bytes = dtr_rpc_out_bytes(out);
+    while ((raw = next_listed(scheduler->swarm, type, &at))) {
+        bytes = dtr_rpc_put_head(bytes, RESPONSE_HOSTS, raw->length);
+        memcpy(bytes, raw->data, raw->length);
+        bytes += raw->length;
+    }
+    int rc = dtr_rpc_call_send_out(call, out, err);
+    if (rc == DTR_OK)
+        dtr_rpc_call_finish(call, DTR_RPC_OK, NULL);
+    return rc;
 }

@@ -3,7 +3,7 @@
 
 #include "core/base/clock.h"
 #include "core/loop/loop.h"
-#include "core/obs/metric.h"
+#include "core/obs/log.h"
 #include "core/rpc/methods.h"
 #include <stdlib.h>
 
@@ -42,6 +42,7 @@ static void perform(struct dtr_scheduler *scheduler, const struct dtr_swarm_acti
         end_stream(action->stream, (enum dtr_rpc_code)action->code, action->text);
         break;
     case DTR_SWARM_CLOSE:
+        ((struct announce *)action->stream)->closed = true;
         end_stream(action->stream, DTR_RPC_OK, NULL);
         break;
     case DTR_SWARM_TRIGGER_SEED:
@@ -56,6 +57,15 @@ static void perform(struct dtr_scheduler *scheduler, const struct dtr_swarm_acti
     }
 }
 
+static void set_timer(struct dtr_scheduler *scheduler, uint64_t at_ms)
+{
+    uint64_t now = role_now_ms(scheduler);
+    if (at_ms == scheduler->timer_ms)
+        return;
+    scheduler->timer_ms = at_ms;
+    dtr_timer_set(scheduler->timer, at_ms == UINT64_MAX ? DTR_TIMER_OFF : at_ms > now ? at_ms - now : 0);
+}
+
 void role_drain(struct dtr_scheduler *scheduler)
 {
     struct dtr_swarm_action action;
@@ -65,14 +75,14 @@ void role_drain(struct dtr_scheduler *scheduler)
     while (dtr_swarm_next(scheduler->swarm, &action))
         perform(scheduler, &action);
     scheduler->draining = false;
-    uint64_t now = role_now_ms(scheduler), wake = dtr_swarm_wake_ms(scheduler->swarm);
-    dtr_timer_set(scheduler->timer, wake == UINT64_MAX ? DTR_TIMER_OFF : wake > now ? wake - now : 0);
-    dtr_metric_set(DTR_SCHEDULER_CONCURRENT_SCHEDULE, NULL, dtr_swarm_count(scheduler->swarm).waiting);
+    set_timer(scheduler, dtr_swarm_wake_ms(scheduler->swarm));
+    count_waiting(scheduler);
 }
 
 static void on_timer(void *context)
 {
     struct dtr_scheduler *scheduler = context;
+    scheduler->timer_ms = UINT64_MAX;
     dtr_swarm_time(scheduler->swarm, role_now_ms(scheduler));
     role_drain(scheduler);
 }
@@ -83,8 +93,12 @@ int dtr_scheduler_new(struct dtr_loop *loop, const struct dtr_scheduler_options 
     struct dtr_scheduler *scheduler = calloc(1, sizeof(*scheduler));
     if (!scheduler)
         return dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for the scheduler");
-    *scheduler = (struct dtr_scheduler){
-        .loop = loop, .limits = options->swarm, .seed_timeout_ms = options->seed_timeout_ms};
+    *scheduler = (struct dtr_scheduler){.loop = loop,
+                                        .limits = options->swarm,
+                                        .seed_timeout_ms = options->seed_timeout_ms,
+                                        .count_hosts = options->count_hosts,
+                                        .timer_ms = UINT64_MAX,
+                                        .seeds_tls = options->seeds_tls};
     scheduler->wall_offset_ms = dtr_wall_ns() / 1000000 - (int64_t)dtr_now_ms();
     dtr_list_init(&scheduler->seed_calls);
     int rc = dtr_timer_open(loop, on_timer, scheduler, &scheduler->timer, err);
@@ -100,7 +114,7 @@ int dtr_scheduler_new(struct dtr_loop *loop, const struct dtr_scheduler_options 
         free(scheduler);
         return rc;
     }
-    count_version();
+    count_begin(scheduler);
     role_drain(scheduler);
     *ret_scheduler = scheduler;
     return DTR_OK;
@@ -111,9 +125,12 @@ int dtr_scheduler_serve(struct dtr_scheduler *scheduler, struct dtr_rpc_table *t
     static const struct dtr_rpc_handler handlers[] = {
         {.method = &dtr_rpc_scheduler_announce_peer, .open = announce_open},
         {.method = &dtr_rpc_scheduler_announce_host, .request = hosts_announce},
+        {.method = &dtr_rpc_scheduler_list_hosts, .request = hosts_list},
         {.method = &dtr_rpc_scheduler_delete_host, .request = hosts_delete},
         {.method = &dtr_rpc_scheduler_stat_task, .request = tasks_stat},
         {.method = &dtr_rpc_scheduler_delete_task, .request = tasks_delete},
+        {.method = &dtr_rpc_scheduler_stat_peer, .request = peers_stat},
+        {.method = &dtr_rpc_scheduler_delete_peer, .request = peers_delete},
     };
     return dtr_rpc_table_add(table, handlers, sizeof(handlers) / sizeof(handlers[0]), scheduler, err);
 }
@@ -126,6 +143,21 @@ void dtr_scheduler_configure(struct dtr_scheduler *scheduler, const struct dtr_s
     role_drain(scheduler);
 }
 
+int dtr_scheduler_set_applications(struct dtr_scheduler *scheduler, const struct dtr_dynconfig *dynconfig,
+                                   struct dtr_error *err)
+{
+    struct priorities *fresh = NULL;
+    int rc = priorities_new(dynconfig, &fresh, err);
+    if (rc != DTR_OK)
+        return rc;
+    if (!priorities_same(fresh, scheduler->priorities))
+        dtr_log(DTR_LOG_INFO, NULL, "priorities by application are taken over, for %zu",
+                dynconfig->applications.count);
+    priorities_free(scheduler->priorities);
+    scheduler->priorities = fresh;
+    return DTR_OK;
+}
+
 static void on_gone(struct dtr_msg *msg)
 {
     struct dtr_scheduler *scheduler = dtr_container(msg, struct dtr_scheduler, msg);
@@ -134,6 +166,7 @@ static void on_gone(struct dtr_msg *msg)
     dtr_timer_close(scheduler->timer);
     dtr_swarm_free(scheduler->swarm);
     policy_free(&scheduler->policy);
+    priorities_free(scheduler->priorities);
     free(scheduler);
     if (closed)
         closed(context);

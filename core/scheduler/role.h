@@ -5,6 +5,7 @@
 #include "core/base/list.h"
 #include "core/loop/loop.h"
 #include "core/policy/policy.h"
+#include "core/scheduler/priority.h"
 #include "core/scheduler/scheduler.h"
 #include "proto/scheduler.pb-c.h"
 
@@ -22,10 +23,15 @@ struct dtr_scheduler {
     struct dtr_swarm *swarm;
     struct dtr_swarm_config limits; /* as given; its policy decides while no script is in charge */
     struct policy policy;
-    struct dtr_timer *timer; /* dtr_swarm_wake_ms() */
+    struct priorities *priorities; /* of applications; NULL: none */
+    struct dtr_timer *timer;       /* dtr_swarm_wake_ms() */
+    uint64_t timer_ms;             /* when it fires; UINT64_MAX: it is off */
+    struct dtr_series *waiting, *schedule_ms;
     uint64_t seed_timeout_ms;
-    int64_t wall_offset_ms; /* wall clock minus the swarm's clock */
-    bool draining;
+    struct dtr_tls *seeds_tls; /* NULL: plain */
+    char seed_said[512];       /* the last line about a seed that does not serve */
+    int64_t wall_offset_ms;    /* wall clock minus the swarm's clock */
+    bool draining, count_hosts;
     struct dtr_list seed_calls; /* struct seed_call */
     bool closing;
     struct dtr_msg msg; /* the end of one without calls to seeds */
@@ -38,14 +44,14 @@ struct announce {
     struct dtr_scheduler *scheduler;
     struct dtr_rpc_call *call;
     char *peer_id; /* of its first message */
-    bool over;     /* the swarm has forgotten it */
+    bool over;     /* nothing is told to the swarm any more, */
+    bool closed;   /* which has forgotten the stream by itself */
     bool takes_more;
-    struct {       /* count.c: the last request */
+    struct { /* count.c: the last request */
         enum dtr_swarm_message_kind request;
         bool open; /* it may still be refused */
         uint64_t asked_ms;
-        char priority[8]; /* label values */
-        bool seed;
+        uint8_t priority, host_type; /* label values */
     } counts;
 };
 
@@ -56,6 +62,7 @@ void role_drain(struct dtr_scheduler *scheduler);
 void role_let_go(struct dtr_scheduler *scheduler);
 
 /* announce.c */
+double duration_ms(const Google__Protobuf__Duration *duration); /* NULL: 0 */
 void announce_open(void *service, struct dtr_rpc_call *call);
 
 /* answer.c */
@@ -64,6 +71,12 @@ void answer_parents(const struct dtr_scheduler *scheduler, struct announce *anno
 void answer_source(struct announce *announce, const char *description);
 void answer_empty(struct announce *announce);
 void answer_metadata_only(struct announce *announce);
+void answer_nothing(struct dtr_rpc_call *call);
+void answer_peer(const struct dtr_scheduler *scheduler, struct dtr_rpc_call *call,
+                 const struct dtr_swarm_peer *peer);
+/* The announced hosts, all or (`type` not NULL) of one type; an error leaves the call open. */
+int answer_hosts(const struct dtr_scheduler *scheduler, struct dtr_rpc_call *call, const uint32_t *type,
+                 struct dtr_error *err);
 void answer_task(const struct dtr_scheduler *scheduler, struct dtr_rpc_call *call,
                  const struct dtr_swarm_task *task);
 
@@ -72,7 +85,10 @@ void answer_task(const struct dtr_scheduler *scheduler, struct dtr_rpc_call *cal
 void count_message(struct announce *announce, const struct dtr_swarm_message *event);
 void count_taken(struct announce *announce);
 void count_action(const struct dtr_swarm_action *action);
-void count_version(void);
+/* After every drain. */
+void count_waiting(struct dtr_scheduler *scheduler);
+/* Once: what runs here. */
+void count_begin(struct dtr_scheduler *scheduler);
 
 /* tell.c: the log lines of the same, and of hosts. */
 void tell_message(const struct dtr_swarm_message *event);
@@ -81,11 +97,17 @@ void tell_host_came(const struct dtr_swarm_announce *facts);
 void tell_host_left(const char *host_id);
 void tell_host_gone(const struct dtr_swarm_host *host, uint64_t silent_ms);
 
-/* hosts.c: the unary calls. */
+/* The unary calls. hosts.c: */
 void hosts_announce(void *service, struct dtr_rpc_call *call, const struct dtr_rpc_message *request);
 void hosts_delete(void *service, struct dtr_rpc_call *call, const struct dtr_rpc_message *request);
+void hosts_list(void *service, struct dtr_rpc_call *call, const struct dtr_rpc_message *request);
+/* tasks.c: */
 void tasks_stat(void *service, struct dtr_rpc_call *call, const struct dtr_rpc_message *request);
 void tasks_delete(void *service, struct dtr_rpc_call *call, const struct dtr_rpc_message *request);
+void peers_stat(void *service, struct dtr_rpc_call *call, const struct dtr_rpc_message *request);
+void peers_delete(void *service, struct dtr_rpc_call *call, const struct dtr_rpc_message *request);
+/* Whether all are there, which Dragonfly demands too (wire page 2.5); else the call has ended. */
+bool ids_given(struct dtr_rpc_call *call, const char *host_id, const char *task_id, const char *peer_id);
 
 /* policy.c */
 int policy_start(struct dtr_scheduler *scheduler, const struct dtr_scheduler_options *options,

@@ -1,16 +1,7 @@
 /* The end of a scheduler. */
-#include "core/scheduler/role.h"
+#include "core/scheduler/rig.h"
 
 #include "core/base/clock.h"
-#include <setjmp.h>
-// clang-format off
-#include <cmocka.h>
-// clang-format on
-
-static void set_flag(void *context)
-{
-    *(bool *)context = true;
-}
 
 /* The timer is due when the end comes, and the swarm wants a seed to be looked at. */
 static void nothing_is_begun_at_the_end(void **state)
@@ -33,7 +24,7 @@ static void nothing_is_begun_at_the_end(void **state)
     assert_int_equal(dtr_scheduler_new(loop, &options, &scheduler, &err), DTR_OK);
     assert_int_equal(dtr_swarm_host_announced(scheduler->swarm, dtr_now_ms(), &seed, &err), DTR_OK);
     dtr_timer_set(scheduler->timer, 0);
-    dtr_scheduler_close(scheduler, set_flag, &closed);
+    dtr_scheduler_close(scheduler, rig_set, &closed);
     while (!closed)
         dtr_loop_turn(loop, true);
     dtr_loop_free(loop);

@@ -7,6 +7,7 @@
 #define DTR_SCHEDULER_SCHEDULER_H
 
 #include "core/brain/swarm.h"
+#include "core/conf/dynconfig.h"
 #include "core/rpc/rpc.h"
 
 struct dtr_scheduler;
@@ -15,11 +16,13 @@ struct dtr_scheduler_options {
     struct dtr_swarm_config swarm;
     uint64_t seed_number;     /* of the swarm's random numbers */
     uint64_t seed_timeout_ms; /* seedPeer.taskDownloadTimeout */
+    bool count_hosts;         /* metrics.enableHost: traffic by host too */
     /* scheduler.algorithm: the script that ranks parents (core/policy/policy.h). "default", a script's name
      * or an absolute path; copied. It is looked at while the scheduler runs: a changed one takes over, a bad
      * one leaves the old in charge, and both are logged. NULL: swarm.policy decides. */
     const char *algorithm;
-    uint64_t policy_look_ms; /* between two looks; 0: a second */
+    struct dtr_tls *seeds_tls; /* what seeds are shown and asked for; NULL: plain; outlives the scheduler */
+    uint64_t policy_look_ms;   /* between two looks; 0: a second */
 };
 
 /* Whether dtr_scheduler_new() would start with this scheduler.algorithm: the script is found, read, compiled
@@ -33,6 +36,10 @@ int dtr_scheduler_new(struct dtr_loop *loop, const struct dtr_scheduler_options 
 int dtr_scheduler_serve(struct dtr_scheduler *scheduler, struct dtr_rpc_table *table, struct dtr_error *err);
 /* Takes over other limits; the script stays in charge. */
 void dtr_scheduler_configure(struct dtr_scheduler *scheduler, const struct dtr_swarm_config *config);
+/* Takes over dynconfig->applications, priorities of downloads that name none, in the place of all earlier
+ * ones. Copies. When it fails, the earlier ones stay. */
+int dtr_scheduler_set_applications(struct dtr_scheduler *scheduler, const struct dtr_dynconfig *dynconfig,
+                                   struct dtr_error *err);
 /* Forgets everything; calls to seeds are cancelled. `closed` (or NULL) comes later, when it is gone. */
 void dtr_scheduler_close(struct dtr_scheduler *scheduler, void (*closed)(void *context), void *context);
 

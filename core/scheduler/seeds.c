@@ -16,14 +16,17 @@ struct seed_call {
     struct dtr_scheduler *scheduler;
     struct dtr_rpc_channel *channel;
     struct dtr_rpc_call *call;
-    char *host_id; /* of a probe */
-    char *task_id; /* of a trigger */
+    char *host_id;           /* of a probe */
+    char *task_id;           /* of a trigger */
+    struct dtr_timer *limit; /* of a trigger: seedPeer.taskDownloadTimeout */
+    bool late;               /* which has passed */
 };
 
 static void seed_call_free(struct seed_call *seed)
 {
     struct dtr_scheduler *scheduler = seed->scheduler;
     dtr_list_remove(&seed->link);
+    dtr_timer_close(seed->limit);
     dtr_rpc_channel_close(seed->channel);
     free(seed->host_id);
     free(seed->task_id);
@@ -34,6 +37,7 @@ static void seed_call_free(struct seed_call *seed)
 static struct seed_call *seed_call_new(struct dtr_scheduler *scheduler, const struct dtr_swarm_host *host,
                                        const char *host_id, const char *task_id, struct dtr_error *err)
 {
+    const struct dtr_rpc_channel_options options = {.tls = scheduler->seeds_tls};
     struct seed_call *seed = calloc(1, sizeof(*seed));
     struct dtr_addr addr;
     int rc = seed ? dtr_addr_ip(host->facts.ip, (uint16_t)host->facts.port, &addr, err) : DTR_ENOMEM;
@@ -54,7 +58,7 @@ static struct seed_call *seed_call_new(struct dtr_scheduler *scheduler, const st
     if (rc == DTR_OK && !(host_id ? seed->host_id : seed->task_id))
         rc = dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for a call to a seed");
     if (rc == DTR_OK)
-        rc = dtr_rpc_channel_new(scheduler->loop, &addr, NULL, &seed->channel, err);
+        rc = dtr_rpc_channel_new(scheduler->loop, &addr, &options, &seed->channel, err);
     if (rc != DTR_OK) {
         seed_call_free(seed);
         return NULL;
@@ -62,16 +66,21 @@ static struct seed_call *seed_call_new(struct dtr_scheduler *scheduler, const st
     return seed;
 }
 
-/* A seed that begins or ceases to serve is news. */
+/* A seed that begins or ceases to serve is news, and so is another reason why it does not. */
 static void log_probe(const struct seed_call *seed, bool ok, const char *why)
 {
-    const struct dtr_swarm_host *host = dtr_swarm_find_host(seed->scheduler->swarm, seed->host_id);
+    struct dtr_scheduler *scheduler = seed->scheduler;
+    const struct dtr_swarm_host *host = dtr_swarm_find_host(scheduler->swarm, seed->host_id);
     bool before = host && host->seed_usable;
+    char text[sizeof(scheduler->seed_said)];
     if (ok && !before)
         dtr_log(DTR_LOG_INFO, NULL, "seed %s serves", seed->host_id);
-    else if (!ok)
-        dtr_log(before ? DTR_LOG_WARN : DTR_LOG_DEBUG, NULL, "seed %s does not serve: %s", seed->host_id,
-                why);
+    if (ok)
+        return;
+    (void)snprintf(text, sizeof(text), "seed %.200s does not serve: %.256s", seed->host_id, why);
+    bool news = before || strcmp(text, scheduler->seed_said) != 0;
+    dtr_log(news ? DTR_LOG_WARN : DTR_LOG_DEBUG, NULL, "%s", text);
+    memcpy(scheduler->seed_said, text, sizeof(text));
 }
 
 static void on_probed(void *context, const struct dtr_rpc_message *response,
@@ -113,7 +122,8 @@ static void on_trigger_closed(void *context, struct dtr_rpc_call *call, const st
     if (!scheduler->closing) {
         if (status->code != DTR_RPC_OK)
             dtr_log(DTR_LOG_WARN, NULL, "the seed failed task %s: %s: %s", seed->task_id,
-                    dtr_rpc_code_name(status->code), status->message);
+                    dtr_rpc_code_name(status->code),
+                    seed->late ? "seedPeer.taskDownloadTimeout has passed" : status->message);
         dtr_swarm_seed_done(scheduler->swarm, role_now_ms(scheduler), seed->task_id,
                             status->code == DTR_RPC_OK);
         role_drain(scheduler);
@@ -121,16 +131,25 @@ static void on_trigger_closed(void *context, struct dtr_rpc_call *call, const st
     seed_call_free(seed);
 }
 
+static void on_limit(void *context)
+{
+    struct seed_call *seed = context;
+    seed->late = true;
+    dtr_rpc_call_cancel(seed->call);
+}
+
 static int start_trigger(struct seed_call *seed, const struct dtr_buf *download, struct dtr_error *err)
 {
     static const struct dtr_rpc_events events = {.closed = on_trigger_closed};
-    const struct dtr_rpc_call_options options = {.idle_ms = seed->scheduler->seed_timeout_ms};
     struct dtr_buf *request = wire_seed_request(download->data, download->length);
     if (!request)
         return dtr_error_set(err, DTR_EINVALID, DTR_RETRY_NEVER, "the download description is malformed");
-    int rc = dtr_rpc_call_start(seed->channel, &dtr_rpc_upload_download_task, &options, &events, seed,
+    int rc = dtr_timer_open(seed->scheduler->loop, on_limit, seed, &seed->limit, err);
+    if (rc == DTR_OK)
+        rc = dtr_rpc_call_start(seed->channel, &dtr_rpc_upload_download_task, NULL, &events, seed,
                                 &seed->call, err);
     if (rc == DTR_OK) {
+        dtr_timer_set(seed->limit, seed->scheduler->seed_timeout_ms);
         (void)dtr_rpc_call_send_bytes(seed->call, request->data, request->length, NULL);
         dtr_rpc_call_end(seed->call);
     }

@@ -102,8 +102,9 @@ void tell_action(const struct dtr_swarm_action *action)
 
 void tell_host_came(const struct dtr_swarm_announce *facts)
 {
-    dtr_log(DTR_LOG_INFO, NULL, "host %s is there: %s at %s:%d", facts->id, facts->type ? "a seed" : "a peer",
-            facts->ip, (int)facts->port);
+    bool v6 = strchr(facts->ip, ':') != NULL;
+    dtr_log(DTR_LOG_INFO, NULL, "host %s is there: %s at %s%s%s:%d", facts->id,
+            facts->type ? "a seed" : "a peer", v6 ? "[" : "", facts->ip, v6 ? "]" : "", (int)facts->port);
 }
 
 void tell_host_left(const char *host_id)

@@ -2,6 +2,7 @@
 #include "core/base/buf.h"
 #include "core/base/reader.h"
 #include "core/base/str.h"
+#include "core/rpc/field.h"
 #include "core/scheduler/role.h"
 
 enum { VARINT = 0, FIXED64 = 1, BYTES = 2, FIXED32 = 5 };
@@ -72,9 +73,8 @@ bool wire_find(const uint8_t *message, size_t length, uint32_t number, const uin
 
 static void add_varint(struct dtr_str *out, uint64_t value)
 {
-    for (; value >= 0x80; value >>= 7)
-        dtr_str_putc(out, (char)(value | 0x80));
-    dtr_str_putc(out, (char)value);
+    uint8_t bytes[DTR_RPC_VARINT];
+    dtr_str_add(out, bytes, (size_t)(dtr_rpc_put_varint(bytes, value) - bytes));
 }
 
 struct dtr_buf *wire_seed_request(const uint8_t *download, size_t length)

@@ -17,13 +17,19 @@ static uint64_t now_ms(const struct dtr_origin_call *call)
 
 /* --- the guard ------------------------------------------------------------------------------------- */
 
-/* The operator trusts the host that was asked for, not what it points to. libcurl knows where it is by now,
- * after whatever it took for a redirect. */
-static bool is_trusted(const struct dtr_origin_call *call)
+/* Whether the host that was asked for is the one that is asked now. libcurl knows where it is, after whatever
+ * it took for a redirect. */
+static bool is_at_home(const struct dtr_origin_call *call)
 {
     char *url = NULL;
     (void)curl_easy_getinfo(call->easy, CURLINFO_EFFECTIVE_URL, &url);
-    return call->trusted && url && head_same_origin(call->url, url);
+    return url && head_same_origin(call->url, url);
+}
+
+/* The operator trusts the host that was asked for, not what it points to. */
+static bool is_trusted(const struct dtr_origin_call *call)
+{
+    return call->trusted && is_at_home(call);
 }
 
 static curl_socket_t open_socket(void *context, curlsocktype purpose, struct curl_sockaddr *address)
@@ -37,7 +43,8 @@ static curl_socket_t open_socket(void *context, curlsocktype purpose, struct cur
     return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 }
 
-/* A kept connection was opened for another request, perhaps a trusted one: ask again. */
+/* A kept connection was opened for another request, perhaps a trusted one: ask again. The head of the request
+ * has not been put together yet. */
 static int before_request(void *context, char *ip, char *local_ip, int port, int local_port)
 {
     struct dtr_origin_call *call = context;
@@ -51,6 +58,8 @@ static int before_request(void *context, char *ip, char *local_ip, int port, int
         address = (const struct sockaddr *)(const void *)&v4;
     else if (inet_pton(AF_INET6, ip, &v6.sin6_addr) == 1)
         address = (const struct sockaddr *)(const void *)&v6;
+    if (call->away)
+        (void)curl_easy_setopt(call->easy, CURLOPT_HTTPHEADER, is_at_home(call) ? call->headers : call->away);
     if (address && call->http->host->guard_allows(address, is_trusted(call)))
         return CURL_PREREQFUNC_OK;
     call->guarded = true;
@@ -146,6 +155,7 @@ static void free_call(struct dtr_origin_call *call)
     if (call->easy)
         curl_easy_cleanup(call->easy);
     curl_slist_free_all(call->headers);
+    curl_slist_free_all(call->away);
     free(call->url);
     if (call->timer)
         call->http->host->timer_close(call->timer);
@@ -294,16 +304,16 @@ void http_call_body(struct dtr_origin_call *call, const void *bytes, size_t leng
 
 /* --- the start ---------------------------------------------------------------------------------------- */
 
-static int append_line(struct dtr_origin_call *call, const char *line)
+static int append_line(struct curl_slist **lines, const char *line)
 {
-    struct curl_slist *list = curl_slist_append(call->headers, line);
+    struct curl_slist *list = curl_slist_append(*lines, line);
     if (!list)
         return DTR_ENOMEM;
-    call->headers = list;
+    *lines = list;
     return DTR_OK;
 }
 
-static int add_header(struct dtr_origin_call *call, const char *name, const char *value)
+static int add_header(struct curl_slist **lines, const char *name, const char *value)
 {
     size_t size = strlen(name) + strlen(value) + 4;
     char *line = malloc(size);
@@ -311,18 +321,9 @@ static int add_header(struct dtr_origin_call *call, const char *name, const char
         return DTR_ENOMEM;
     /* "Name;" is libcurl's way to send a header without a value. */
     (void)snprintf(line, size, *value ? "%s: %s" : "%s;", name, value);
-    int rc = append_line(call, line);
+    int rc = append_line(lines, line);
     free(line);
     return rc;
-}
-
-static bool has_header(const struct dtr_origin_request *request, const char *name)
-{
-    for (size_t i = 0; i < request->header_count; i++) {
-        if (strcasecmp(request->headers[i].name, name) == 0)
-            return true;
-    }
-    return false;
 }
 
 /* Of these methods a server may insist on being told that there is no body. */
@@ -331,27 +332,29 @@ static bool may_have_body(const char *method)
     return strcmp(method, "POST") == 0 || strcmp(method, "PUT") == 0 || strcmp(method, "PATCH") == 0;
 }
 
-static int add_headers(struct dtr_origin_call *call, const struct dtr_origin_request *request)
+/* The first `count` of the request's headers, and ours. */
+static int add_headers(const struct dtr_origin_call *call, const struct dtr_origin_request *request,
+                       size_t count, struct curl_slist **lines)
 {
     char range[64];
     int rc = DTR_OK;
-    for (size_t i = 0; i < request->header_count && rc == DTR_OK; i++) {
+    for (size_t i = 0; i < count && rc == DTR_OK; i++) {
         bool ours = strcasecmp(request->headers[i].name, "Content-Length") == 0 ||
                     strcasecmp(request->headers[i].name, "Transfer-Encoding") == 0 ||
                     (call->is_read && strcasecmp(request->headers[i].name, "Range") == 0);
         if (!ours)
-            rc = add_header(call, request->headers[i].name, request->headers[i].value);
+            rc = add_header(lines, request->headers[i].name, request->headers[i].value);
     }
-    if (rc == DTR_OK && !has_header(request, "User-Agent"))
-        rc = add_header(call, "User-Agent", "darter/" DTR_VERSION);
-    if (rc == DTR_OK && !has_header(request, "Accept"))
-        rc = add_header(call, "Accept", "*/*");
+    if (rc == DTR_OK && !dtr_header_find(request->headers, count, "User-Agent"))
+        rc = add_header(lines, "User-Agent", "darter/" DTR_VERSION);
+    if (rc == DTR_OK && !dtr_header_find(request->headers, count, "Accept"))
+        rc = add_header(lines, "Accept", "*/*");
     if (rc == DTR_OK)
-        rc = append_line(call, "Expect:"); /* without it libcurl waits for a 100 of its own accord */
+        rc = append_line(lines, "Expect:"); /* without it libcurl waits for a 100 of its own accord */
     if (rc == DTR_OK && request->has_body && request->body_length == DTR_LENGTH_UNKNOWN)
-        rc = add_header(call, "Transfer-Encoding", "chunked");
+        rc = add_header(lines, "Transfer-Encoding", "chunked");
     if (rc == DTR_OK && !call->is_read && !request->has_body && may_have_body(request->method))
-        rc = add_header(call, "Content-Length", "0");
+        rc = add_header(lines, "Content-Length", "0");
     if (!call->is_read || rc != DTR_OK)
         return rc;
     if (request->length != DTR_LENGTH_UNKNOWN)
@@ -360,9 +363,18 @@ static int add_headers(struct dtr_origin_call *call, const struct dtr_origin_req
     else
         (void)snprintf(range, sizeof(range), "bytes=%llu-", (unsigned long long)request->offset);
     if (request->offset > 0 || request->length != DTR_LENGTH_UNKNOWN)
-        rc = add_header(call, "Range", range);
+        rc = add_header(lines, "Range", range);
     if (rc == DTR_OK && request->if_range)
-        rc = add_header(call, "If-Range", request->if_range);
+        rc = add_header(lines, "If-Range", request->if_range);
+    return rc;
+}
+
+static int make_headers(struct dtr_origin_call *call, const struct dtr_origin_request *request)
+{
+    size_t own = request->own_header_count;
+    int rc = add_headers(call, request, request->header_count, &call->headers);
+    if (rc == DTR_OK && own > 0 && own <= request->header_count)
+        rc = add_headers(call, request, request->header_count - own, &call->away);
     return rc;
 }
 
@@ -445,7 +457,7 @@ int http_call_start(struct http *http, struct dtr_loop *loop, const struct dtr_o
     if (rc == DTR_OK) {
         call->easy = curl_easy_init();
         call->url = strdup(request->url);
-        if (!call->easy || !call->url || add_headers(call, request) != DTR_OK ||
+        if (!call->easy || !call->url || make_headers(call, request) != DTR_OK ||
             curl_easy_setopt(call->easy, CURLOPT_URL, request->url) != CURLE_OK)
             rc = dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for a request");
     }

@@ -134,13 +134,12 @@ static bool content_range(const char *text, uint64_t *ret_start, uint64_t *ret_t
 static int work_out_range(const struct head *head, struct dtr_origin_head *ret, struct dtr_error *err)
 {
     const char *range = head_find(head, "Content-Range"), *length = head_find(head, "Content-Length");
-    const char *tag = head_find(head, "ETag");
     if (head->status == 206 && (!range || !content_range(range, &ret->offset, &ret->total_length)))
         return dtr_error_set(err, DTR_EPROTOCOL, DTR_RETRY_NEVER,
                              "206 without a usable Content-Range ('%.60s')", range ? range : "");
     if (head->status == 200 && length && (!number(&length, &ret->total_length) || *length != '\0'))
         return dtr_error_set(err, DTR_EPROTOCOL, DTR_RETRY_NEVER, "Content-Length is not a number");
-    ret->version = tag && strncmp(tag, "W/", 2) != 0 ? tag : head_find(head, "Last-Modified");
+    ret->version = dtr_header_version(ret->headers, ret->header_count);
     return DTR_OK;
 }
 

@@ -38,6 +38,7 @@ struct dtr_origin_call {
     CURL *easy;
     char *url; /* as it was asked for */
     struct curl_slist *headers;
+    struct curl_slist *away; /* those for another host; NULL: the same */
     const struct dtr_origin_sink *sink;
     void *context;
     struct dtr_timer *timer; /* stall, and the place where resume() and cancel() act */

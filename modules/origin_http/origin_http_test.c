@@ -376,6 +376,35 @@ static void redirects_are_followed_without_credentials(void **state)
     assert_int_equal(dtr_guard_start(&err), DTR_OK);
 }
 
+/* What the operator adds for a host goes to no other. */
+static void redirects_are_followed_without_the_hosts_own_headers(void **state)
+{
+    (void)state;
+    char url[128];
+    struct dtr_error err;
+    const struct dtr_header headers[] = {{"X-Given", "1"}, {"X-Token", "secret"}};
+    struct dtr_origin_request request = request_for("/moved", url);
+    request.headers = headers;
+    request.header_count = 2;
+    request.own_header_count = 1;
+    run(&request, true);
+    assert_int_equal(seen.result.code, DTR_OK);
+    assert_non_null(strstr(server.last_request, "X-Token: secret"));
+    assert_int_equal(dtr_guard_allow("127.0.0.0/8", &err), DTR_OK);
+    assert_int_equal(dtr_guard_allow("::1", &err), DTR_OK);
+    request = request_for("/away", url);
+    request.headers = headers;
+    request.header_count = 2;
+    request.own_header_count = 1;
+    run(&request, true);
+    assert_int_equal(seen.result.code, DTR_OK);
+    assert_non_null(strstr(server.last_request, "X-Given: 1"));
+    assert_non_null(strstr(server.last_request, "User-Agent: "));
+    assert_null(strstr(server.last_request, "secret"));
+    dtr_guard_stop();
+    assert_int_equal(dtr_guard_start(&err), DTR_OK);
+}
+
 /* However a trusted host writes it down, and whatever status it gives: what libcurl follows is not trusted.
  */
 static void no_redirect_gets_past_the_guard(void **state)
@@ -615,6 +644,7 @@ int main(void)
         cmocka_unit_test(a_plain_read_gives_length_and_version),
         cmocka_unit_test(a_range_is_asked_for_and_understood),
         cmocka_unit_test(redirects_are_followed_without_credentials),
+        cmocka_unit_test(redirects_are_followed_without_the_hosts_own_headers),
         cmocka_unit_test(no_redirect_gets_past_the_guard),
         cmocka_unit_test(a_redirect_to_nowhere_is_the_origins_fault),
         cmocka_unit_test(the_guard_is_asked),

@@ -33,13 +33,14 @@ static const struct dtr_host *host;
 struct options {
     const char *dir;
     bool keep;
+    uint64_t scrub_rate; /* bytes/s */
 };
 
 struct store {
     char *dir;
     int lock;  /* descriptor of the lock file */
     int tasks; /* descriptor of content/tasks */
-    uint64_t boot;
+    uint64_t boot, scrub_rate;
     bool preallocate;
 };
 
@@ -124,28 +125,58 @@ static int take_lock(struct store *store, const char *dir, struct dtr_error *err
     return DTR_OK;
 }
 
-/* Calls `visit` with every name in every directory of tasks. */
+static DIR *open_dir(const struct store *store, const char *name)
+{
+    int fd = openat(store->tasks, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+    if (!dir && fd >= 0) {
+        int why = errno;
+        close(fd);
+        errno = why;
+    }
+    return dir;
+}
+
+/* The next name in a directory; NULL at its end (errno 0) or when it cannot be read. */
+static const char *next_name(DIR *dir)
+{
+    struct dirent *entry;
+    errno = 0;
+    do
+        entry = readdir(dir);
+    while (entry && (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0));
+    return entry ? entry->d_name : NULL;
+}
+
+/* Calls `visit` with every name in a directory of tasks. What cannot be read stays as it is, and the others
+ * are visited. */
+static void walk_prefix(struct store *store, const char *prefix,
+                        void (*visit)(void *context, const char *prefix, const char *name), void *context)
+{
+    DIR *dir = open_dir(store, prefix);
+    for (const char *name; dir && (name = next_name(dir));)
+        visit(context, prefix, name);
+    if (errno != 0 && errno != ENOTDIR)
+        host->log(NAME, DTR_LOG_WARN, "content/tasks/%s: %s; its tasks are left out", prefix,
+                  strerror(errno));
+    if (dir)
+        closedir(dir);
+}
+
 static int walk(struct store *store, void (*visit)(void *context, const char *prefix, const char *name),
                 void *context, struct dtr_error *err)
 {
-    int fd = openat(store->tasks, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *top = fd < 0 ? NULL : fdopendir(fd);
+    DIR *top = open_dir(store, ".");
+    int status = DTR_OK;
     if (!top)
         return index_fail(err, "content/tasks");
-    for (struct dirent *prefix; (prefix = readdir(top));) {
-        if (prefix->d_name[0] == '.')
-            continue;
-        fd = openat(store->tasks, prefix->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-        DIR *inner = fd < 0 ? NULL : fdopendir(fd);
-        if (!inner)
-            continue;
-        for (struct dirent *entry; (entry = readdir(inner));)
-            if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-                visit(context, prefix->d_name, entry->d_name);
-        closedir(inner);
-    }
+    for (const char *prefix; (prefix = next_name(top));)
+        if (prefix[0] != '.')
+            walk_prefix(store, prefix, visit, context);
+    if (errno != 0)
+        status = index_fail(err, "content/tasks");
     closedir(top);
-    return DTR_OK;
+    return status;
 }
 
 static void wipe_one(void *context, const char *prefix, const char *name)
@@ -184,6 +215,7 @@ static int file_start(const void *opaque, void **ret_instance, struct dtr_error 
     if (!store)
         return index_fail(err, "start");
     store->lock = store->tasks = -1;
+    store->scrub_rate = options->scrub_rate;
     store->dir = strdup(options->dir);
     status = store->dir ? make_dirs(options->dir, &store->tasks, err) : index_fail(err, "start");
     if (status == DTR_OK)
@@ -210,42 +242,47 @@ struct scan {
     uint32_t tasks, damaged, strays;
 };
 
-/* Leaves out pieces that the data file is too short for. False: there is no data file. */
-static bool fit_pieces(struct scan *scan, const char *id, struct index_content *content)
+/* Leaves out pieces that the data file is too short for. DTR_ECORRUPT: there is no data file. */
+static int fit_pieces(struct scan *scan, const char *id, struct index_content *content, struct dtr_error *err)
 {
     char path[PATH_SIZE];
     struct stat st;
     uint32_t kept = 0;
+    int found;
 
     task_path(path, id, "");
-    if (fstatat(scan->store->tasks, path, &st, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(st.st_mode))
-        return false;
+    found = fstatat(scan->store->tasks, path, &st, AT_SYMLINK_NOFOLLOW);
+    if (found != 0 && errno != ENOENT)
+        return index_fail(err, path);
+    if (found != 0 || !S_ISREG(st.st_mode) || strcmp(content->facts.task_id, id) != 0)
+        return dtr_error_set(err, DTR_ECORRUPT, DTR_RETRY_NEVER, "its data or its name is missing");
     for (uint32_t i = 0; i < content->count; i++)
         if (content->pieces[i].offset + content->pieces[i].length <= (uint64_t)st.st_size)
             content->pieces[kept++] = content->pieces[i];
     content->count = kept;
-    return true;
+    return DTR_OK;
 }
 
+/* Only what is surely damaged is removed: a task that cannot be read now may be readable another time. */
 static void scan_task(struct scan *scan, const char *path, const char *id)
 {
     struct index_content content;
     struct index index;
     struct dtr_error err = {0};
-    int status = index_open(scan->store->tasks, path, scan->store->boot, &index, &content, &err);
+    int opened = index_open(scan->store->tasks, path, scan->store->boot, &index, &content, &err);
+    int status = opened == DTR_OK ? fit_pieces(scan, id, &content, &err) : opened;
 
-    if (status == DTR_EEXISTS || status == DTR_ENOMEM)
-        return;
-    if (status == DTR_OK && strcmp(content.facts.task_id, id) == 0 && fit_pieces(scan, id, &content)) {
+    if (status == DTR_OK) {
         scan->sink->task(scan->sink->context, &content.facts, content.pieces, content.count, content.checked);
         scan->tasks++;
-    } else {
-        host->log(NAME, DTR_LOG_WARN, "task %s removed: %s", id,
-                  status == DTR_OK ? "its data or its name is missing" : err.text);
+    } else if (status == DTR_ECORRUPT) {
+        host->log(NAME, DTR_LOG_WARN, "task %s removed: %s", id, err.text);
         remove_task(scan->store, id);
         scan->damaged++;
+    } else {
+        host->log(NAME, DTR_LOG_WARN, "task %s is left out: %s", id, err.text);
     }
-    if (status == DTR_OK) {
+    if (opened == DTR_OK) {
         free(content.pieces);
         index_close(&index);
     }
@@ -266,8 +303,8 @@ static void scan_one(void *context, const char *prefix, const char *name)
     if (named && strcmp(path, index_path) == 0)
         scan_task(scan, path, id);
     else if (named && length == DTR_TASK_ID_LENGTH &&
-             faccessat(scan->store->tasks, index_path, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
-        return; /* the data of a task, which its index reports */
+             (faccessat(scan->store->tasks, index_path, F_OK, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT))
+        return; /* the data of a task, which its index reports, or nobody knows */
     else if (unlinkat(scan->store->tasks, path, 0) == 0)
         scan->strays++;
 }
@@ -299,23 +336,40 @@ static int explain(const struct store *store, int status, struct dtr_error *err)
                          store->dir, why);
 }
 
-/* Reserves the space of a task whose length is known; a file system that cannot gets a sparse file. */
+/* Reserves space; a file system that cannot gets a sparse file. One that runs full may have reserved a part
+ * by then, which others need. */
+static int allocate(int fd, uint64_t length, struct dtr_error *err)
+{
+    struct stat st;
+    int why;
+    if (fstat(fd, &st) != 0)
+        return index_fail(err, "reserve space");
+    if (fallocate(fd, 0, 0, (off_t)length) == 0)
+        return DTR_OK;
+    why = errno;
+    if ((why == EOPNOTSUPP || why == EINTR) && ftruncate(fd, (off_t)length) == 0)
+        return DTR_OK;
+    (void)!ftruncate(fd, st.st_size); /* else it goes with the task */
+    errno = why;
+    return index_fail(err, "reserve space");
+}
+
+/* Reserves the space of a task whose length is known. */
 static int reserve(struct dtr_stored *stored, uint64_t length, struct dtr_error *err)
 {
-    int fd = stored->data->fd;
+    int fd = stored->data->fd, status = DTR_OK;
     if (length == DTR_LENGTH_UNKNOWN || length <= stored->allocated)
         return DTR_OK;
     if (length > INT64_MAX)
         return dtr_error_set(err, DTR_EINVALID, DTR_RETRY_NEVER, "content length %llu",
                              (unsigned long long)length);
-    if (!stored->store->preallocate || fallocate(fd, 0, 0, (off_t)length) != 0) {
-        if (stored->store->preallocate && errno != EOPNOTSUPP && errno != EINTR)
-            return index_fail(err, "reserve space");
-        if (ftruncate(fd, (off_t)length) != 0)
-            return index_fail(err, "reserve space");
-    }
-    stored->allocated = length;
-    return DTR_OK;
+    if (stored->store->preallocate)
+        status = allocate(fd, length, err);
+    else if (ftruncate(fd, (off_t)length) != 0)
+        status = index_fail(err, "reserve space");
+    if (status == DTR_OK)
+        stored->allocated = length;
+    return status;
 }
 
 static int open_index(struct dtr_stored *stored, const struct dtr_task_facts *facts, bool *ret_new,
@@ -472,6 +526,27 @@ static int file_evict(void *instance, const char *task_id, struct dtr_error *err
     return gone ? DTR_OK : dtr_error_set(err, DTR_ENOT_FOUND, DTR_RETRY_NEVER, "no task %s", task_id);
 }
 
+static void file_cool(void *instance, const char *task_id)
+{
+    struct store *store = instance;
+    char path[PATH_SIZE];
+    int fd;
+
+    if (!is_task_id(task_id, strlen(task_id)))
+        return;
+    task_path(path, task_id, "");
+    fd = openat(store->tasks, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0)
+        return;
+    (void)posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED); /* pages that are not written yet stay for now */
+    close(fd);
+}
+
+static uint64_t file_scrub_rate(void *instance)
+{
+    return ((struct store *)instance)->scrub_rate;
+}
+
 /* As df counts: what only root could use is neither used nor free. */
 static int file_usage(void *instance, uint64_t *ret_total, uint64_t *ret_used, struct dtr_error *err)
 {
@@ -499,6 +574,8 @@ static const struct dtr_storage_ops ops = {
     .close = file_close,
     .evict = file_evict,
     .usage = file_usage,
+    .cool = file_cool,
+    .scrub_rate = file_scrub_rate,
 };
 
 static const struct dtr_option option_table[] = {
@@ -514,6 +591,12 @@ static const struct dtr_option option_table[] = {
      .initial = "true",
      .unit = "",
      .help = "keep the tasks of an earlier process; false removes them at start"},
+    {.name = "scrub_rate",
+     .type = DTR_OPTION_SIZE,
+     .offset = offsetof(struct options, scrub_rate),
+     .initial = "4MiB",
+     .unit = "bytes/s",
+     .help = "how fast stored bytes are read again while nothing else goes on, to find damage; 0: never"},
     {0},
 };
 

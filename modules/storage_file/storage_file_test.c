@@ -10,10 +10,13 @@
 #include <linux/magic.h>
 #include <sched.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -50,10 +53,10 @@ static void restart(struct fixture *f)
     start_with(f, "keep=true");
 }
 
-static int set_up(void **state)
+static int set_up_in(void **state, const char *where)
 {
     struct fixture *f = calloc(1, sizeof(*f));
-    strcpy(f->dir, "/tmp/storage-file-test-XXXXXX");
+    (void)snprintf(f->dir, sizeof(f->dir), "%s/storage-file-test-XXXXXX", where);
     *state = f;
     if (!mkdtemp(f->dir))
         return -1;
@@ -61,6 +64,17 @@ static int set_up(void **state)
     f->ops = dtr_testhost_ops(dtr_module_open(dtr_testhost()), "storage");
     start_with(f, "keep=true");
     return 0;
+}
+
+static int set_up(void **state)
+{
+    return set_up_in(state, "/tmp");
+}
+
+/* For very many files: a disk that others use too would be measured instead. */
+static int set_up_in_memory(void **state)
+{
+    return set_up_in(state, access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
 }
 
 static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
@@ -318,19 +332,71 @@ static void test_disk_full(void **state)
     start_with(f, "keep=true");
 }
 
-static void test_scan_is_fast(void **state)
+static bool in_page_cache(int fd)
+{
+    unsigned char resident[3] = {0};
+    void *bytes = mmap(NULL, sizeof(resident) * PIECE, PROT_READ, MAP_SHARED, fd, 0);
+    assert_true(bytes != MAP_FAILED);
+    assert_int_equal(mincore(bytes, sizeof(resident) * PIECE, resident), 0);
+    (void)munmap(bytes, sizeof(resident) * PIECE);
+    return (resident[0] | resident[1] | resident[2]) & 1;
+}
+
+static void test_cool(void **state)
+{
+    struct fixture *f = *state;
+    char id[DTR_TASK_ID_LENGTH + 1];
+    struct statfs fs;
+    (void)facts_of(1, id);
+    f->ops->cool(f->started.instance, id); /* not there */
+    f->ops->cool(f->started.instance, "../../../../etc/passwd");
+    make_task(f, 1);
+    int fd = open_file(f, 1, "", O_RDONLY);
+    assert_int_equal(fstatfs(fd, &fs), 0);
+    assert_int_equal(fsync(fd), 0);
+    assert_true(in_page_cache(fd));
+    f->ops->cool(f->started.instance, id);
+    if (fs.f_type == TMPFS_MAGIC || fs.f_type == OVERLAYFS_SUPER_MAGIC)
+        print_message("a file system without a page cache of its own\n");
+    else
+        assert_false(in_page_cache(fd));
+    close(fd);
+}
+
+/* A process that stores so many tasks and is killed in the middle of the next one. */
+static void fill_and_die(struct fixture *f, unsigned count)
+{
+    int status = 0;
+    stop(f);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        start_with(f, "keep=true");
+        for (unsigned i = 0; i < count; i++)
+            make_task(f, i);
+        put(f, open_task(f, count), 1);
+        (void)raise(SIGKILL);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+    start_with(f, "keep=true");
+}
+
+static void test_scan_after_a_kill_is_fast_and_complete(void **state)
 {
     struct fixture *f = *state;
     uint64_t start_ns, limit_ns = 1000000000;
+    struct seen seen;
 #ifdef DTR_SANITIZED
     limit_ns *= 5;
 #endif
-    for (unsigned i = 0; i < 10000; i++)
-        make_task(f, i);
-    restart(f);
+    fill_and_die(f, 10000);
     start_ns = dtr_testhost()->now_ns();
-    assert_int_equal(scan(f).tasks, 10000);
+    seen = scan(f);
     start_ns = dtr_testhost()->now_ns() - start_ns;
+    assert_int_equal(seen.tasks, 10001);
+    assert_int_equal(seen.pieces, 30001);
+    assert_true(seen.checked);
     print_message("10,000 tasks in %llu ms\n", (unsigned long long)(start_ns / 1000000));
     assert_true(start_ns < limit_ns);
 }
@@ -338,8 +404,17 @@ static void test_scan_is_fast(void **state)
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-    const struct CMUnitTest tests[] = {TEST(test_lock),     TEST(test_relative_dir), TEST(test_strays),
-                                       TEST(test_not_kept), TEST(test_damage),       TEST(test_short_data),
-                                       TEST(test_too_long), TEST(test_scan_is_fast), TEST(test_disk_full)};
+    const struct CMUnitTest tests[] = {
+        TEST(test_lock),
+        TEST(test_relative_dir),
+        TEST(test_strays),
+        TEST(test_not_kept),
+        TEST(test_damage),
+        TEST(test_short_data),
+        TEST(test_too_long),
+        cmocka_unit_test_setup_teardown(test_scan_after_a_kill_is_fast_and_complete, set_up_in_memory,
+                                        tear_down),
+        TEST(test_disk_full),
+        TEST(test_cool)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -507,7 +507,7 @@ int main(int argc, char **argv)
         return 1;
     }
     bench.ops = dtr_testhost_ops(bench.module, "storage");
-    if (!bench.ops || bench.ops->size < sizeof(*bench.ops)) {
+    if (!bench.ops || bench.ops->size < DTR_STORAGE_OPS_FIRST) {
         (void)fprintf(stderr, "%s: no storage feature of this version\n", bench.module->name);
         return 1;
     }

@@ -211,9 +211,20 @@ static void ram_stop(void *instance)
     free(store);
 }
 
-static const struct dtr_storage_ops ops = {sizeof(ops), ram_scan,  ram_open,   ram_update,
-                                           ram_write,   ram_mark,  ram_unmark, ram_lease,
-                                           ram_read,    ram_close, ram_evict,  ram_usage};
+static const struct dtr_storage_ops ops = {
+    .size = sizeof(ops),
+    .scan = ram_scan,
+    .open = ram_open,
+    .update = ram_update,
+    .write = ram_write,
+    .mark = ram_mark,
+    .unmark = ram_unmark,
+    .lease = ram_lease,
+    .read = ram_read,
+    .close = ram_close,
+    .evict = ram_evict,
+    .usage = ram_usage,
+};
 
 static const struct dtr_option option_table[] = {
     {"limit", DTR_OPTION_SIZE, offsetof(struct options, limit), "1GiB", "bytes", 1, INT64_MAX, "ceiling"},

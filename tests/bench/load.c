@@ -1,9 +1,10 @@
-/* Asks one server for many files, some at a time, over connections that stay, and prints how many seconds it took.
+/* Asks one server for many files, some at a time, over connections that stay, and prints how many seconds it
+ * took.
  *
  *   bench_load ADDRESS PORT CONNECTIONS FILE
  *
- * FILE has a request target a line: a path, or for a proxy a URL. Every answer must be a 200 with Content-Length. One
- * thread; bodies are thrown away. Not a client for anything else. */
+ * FILE has a request target a line: a path, or for a proxy a URL. Every answer must be a 200 with
+ * Content-Length. One thread; bodies are thrown away. Not a client for anything else. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdbool.h>
@@ -71,8 +72,9 @@ static void ask(struct load *load, struct connection *c)
     char request[2048];
     if (load->next == load->count)
         return;
-    int n = snprintf(request, sizeof(request), "GET %s HTTP/1.1\r\nHost: a\r\nX-Dragonfly-Use-P2P: true\r\n\r\n",
-                     load->targets[load->next++]);
+    int n =
+        snprintf(request, sizeof(request), "GET %s HTTP/1.1\r\nHost: a\r\nX-Dragonfly-Use-P2P: true\r\n\r\n",
+                 load->targets[load->next++]);
     if (n < 0 || (size_t)n >= sizeof(request) || write(c->fd, request, (size_t)n) != n)
         die("request");
     c->head_size = 0;

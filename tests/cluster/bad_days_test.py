@@ -154,6 +154,8 @@ class OriginFails(ClusterTest):
     def test_404(self):
         self.origin.misbehave(Fault(status=404))
         self.expect_error(self.start_download("node1", self.file), self.file, 10, statuses=[404])
+        node = self.daemons["node1"]
+        until(10, "the store holds nothing of it", lambda: not [path for _, path in node.stored_files() if "/tasks/" in path])
         self.expect_recovery()
 
     @deadline(60)

@@ -10,12 +10,21 @@ class Keys(ClusterTest):
     @deadline(60)
     def test_request_headers_go_to_the_origin_of_a_task(self):
         headers = {"X-Site": "one", "X-Both": "configured"}
-        self.start_cluster("node1", extra={"backend": {"requestHeader": headers}})
+        mirror = {"registryMirror": {"addr": self.origin.url}}
+        self.start_cluster("node1", extra={"backend": {"requestHeader": headers}, "proxy": mirror})
         file = self.origin.add(1, SIZE)
         self.expect_right(self.start_download("node1", file, headers=("X-Both: the client's",)), file, 20)
         for request in self.origin.requests:
             self.assertEqual(request["headers"]["X-Site"], "one")
             self.assertEqual(request["headers"]["X-Both"], "the client's")
+
+    @deadline(60)
+    def test_request_headers_go_to_no_host_that_a_client_names(self):
+        self.start_cluster("node1", extra={"backend": {"requestHeader": {"X-Site": "one"}}})
+        self.pull("node1", self.origin.add(1, SIZE))
+        self.assertTrue(self.origin.requests)
+        for request in self.origin.requests:
+            self.assertNotIn("X-Site", request["headers"])
 
     def tls_origin(self):
         """An origin whose certificate only this test's own authority has signed; returns that one's file."""

@@ -41,7 +41,7 @@ class Schedulers(ClusterTest):
         """The name has the addresses of these."""
         daemon.node.write("/etc/host.conf", "multi on\n")
         lines = [f"{scheduler.node.ip} {NAME}" for scheduler in schedulers]
-        lines += [f"{ip} {name}" for name, ip in self.lab.names.items()]
+        lines += self.lab.host_lines()
         daemon.node.write("/etc/hosts", "\n".join(lines) + "\n")
 
     @staticmethod
@@ -184,3 +184,34 @@ class Schedulers(ClusterTest):
         third.node.write(DYNCONFIG, "\nschedulerClusterConfig: {filterParentLimit: none}\n")
         self.wait_log(third, rf"limits stay as they are: {DYNCONFIG}:2: schedulerClusterConfig.filterParentLimit")
         self.assertTrue(third.healthy())
+
+    @deadline(60)
+    def test_applications_have_priorities_that_may_change(self):
+        extra = {"dynConfig": {"refreshInterval": "200ms"}}
+        third = Scheduler(settings["darter"], self.lab.node("scheduler3", 13), extra)
+        self.roles.append(third)
+        third.start()
+        self.add_node(self.naming(third))
+        self.wait_announced_to(third)
+        urls = [{"regex": "nobody", "value": 2}]
+        third.node.write(DYNCONFIG, yaml({"applications": [{"name": "builds", "priority": {"value": 1, "urls": urls}}]}))
+        self.wait_log(third, "priorities by application are taken over, for 1")
+        self.pull_of_builds(20)
+        self.assertEqual(self.registered(third, "_failure", "LEVEL1"), 1)
+        self.assertEqual(self.registered(third, "", "LEVEL1"), 1)
+        urls[0] = {"regex": "/blobs/sha256:[0-9a-f]+$", "value": 3}
+        third.node.write(DYNCONFIG, yaml({"applications": [{"name": "builds", "priority": {"urls": urls}}]}))
+        until(20, "they change", lambda: third.process.log_text().count("are taken over, for 1") == 2)
+        self.pull_of_builds(21)
+        self.assertEqual(self.registered(third, "", "LEVEL3"), 1)
+        self.assertEqual(self.registered(third, "_failure", "LEVEL3"), 0)
+
+    def pull_of_builds(self, seed):
+        """A download whose request names an application and no priority."""
+        file = self.origin.add(seed, SIZE)
+        headers = ["X-Dragonfly-Application: builds", "X-Dragonfly-Priority: 0"]
+        self.expect_right(self.start_download("node1", file, headers), file, 30)
+
+    @staticmethod
+    def registered(scheduler, suffix, priority):
+        return scheduler.metrics().total(f"dragonfly_scheduler_register_peer{suffix}_total", priority=priority)

@@ -32,6 +32,7 @@ class LabTest(unittest.TestCase):
     """A test with a lab of its own; its logs stay in <folder>/<test>/logs."""
 
     default_deadline = 60
+    families = (4,)  # of the nodes' addresses
 
     def setUp(self):
         method = getattr(self, self._testMethodName)
@@ -45,7 +46,7 @@ class LabTest(unittest.TestCase):
         self.addCleanup(signal.alarm, 0)
         folder = os.path.join(settings["folder"], self._testMethodName)
         shutil.rmtree(folder, ignore_errors=True)
-        self.lab = Lab(folder, os.path.join(folder, "logs"))
+        self.lab = Lab(folder, os.path.join(folder, "logs"), self.families)
         self.addCleanup(self._end, folder)
 
     def _end(self, folder):
@@ -105,8 +106,8 @@ class ClusterTest(LabTest):
         self.roles.append(self.scheduler)
         self.addCleanup(self._stop_roles)
 
-    def add_daemon(self, name, number, seed=False, extra=None, start=True):
-        node = self.lab.node(name, number)
+    def add_daemon(self, name, number, seed=False, extra=None, start=True, families=None):
+        node = self.lab.node(name, number, families)
         daemon = Daemon(settings["darter"], node, self.scheduler.node.ip, seed=seed, extra=extra)
         self.daemons[name] = daemon
         self.roles.append(daemon)
@@ -130,11 +131,12 @@ class ClusterTest(LabTest):
     def wait_announced(self, count, seconds=20):
         until(seconds, f"{count} daemons announced", lambda: self.scheduler.announced() >= count)
 
-    def start_download(self, name, file, headers=(), seconds=120):
+    def start_download(self, name, file, headers=(), seconds=120, registry=None):
         """curl on node `name` asks its daemon for the file, the way containerd asks for a blob."""
-        url = f"http://127.0.0.1:{PROXY}{file.path}"
-        all_headers = (f"X-Dragonfly-Registry: {self.origin.url}", *headers)
-        return Download(self.daemons[name].node, url, all_headers, seconds)
+        node = self.daemons[name].node
+        url = f"http://{'127.0.0.1' if 4 in node.ips else '[::1]'}:{PROXY}{file.path}"
+        all_headers = (f"X-Dragonfly-Registry: {registry or self.origin.url}", *headers)
+        return Download(node, url, all_headers, seconds)
 
     def expect_right(self, download, file, seconds):
         """The download ends in time with all the right bytes."""

@@ -115,3 +115,18 @@ class MainJob(ClusterTest):
         for download in downloads:
             self.expect_right(download, file, 60)
         self.assertEqual(self.from_origin(file), SIZE)
+
+    @deadline(60)
+    def test_tasks_in_memory(self):
+        """All three keep tasks in memory; what does not fit there passes through."""
+        options = {"storage": "memory", "options": {"storage_memory": {"capacity": "48MiB"}}}
+        self.start_cluster("seed", "node1", "node2", extra={"modules": options})
+        file, other = self.origin.add(11, SIZE), self.origin.add(12, 64 * MIB)
+        self.pull("node1", file)
+        self.pull("node2", file)
+        self.assertEqual(self.from_origin(file), SIZE, "the origin must send the file exactly once")
+        self.assertGreaterEqual(self.from_peers("node2"), SIZE)
+        for daemon in self.daemons.values():
+            self.assertEqual(daemon.stored_files(), [])
+        self.pull("node1", other)
+        self.expect_idle()

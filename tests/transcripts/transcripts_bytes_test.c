@@ -144,8 +144,7 @@ static void on_open(void *service, struct dtr_rpc_call *call)
     dtr_rpc_call_adopt(call, &events, service);
 }
 
-static void accept_connection(struct dtr_rpc_server *server, const struct dtr_rpc_table *table,
-                              size_t connection)
+static void accept_connection(struct dtr_rpc_server *server, struct dtr_rpc_table *table, size_t connection)
 {
     const struct transcript_event *sent = bytes_of(connection, true);
     int pair[2];

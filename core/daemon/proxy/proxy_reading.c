@@ -69,6 +69,7 @@ static void fill_request(struct reading *reading, const struct dtr_mirror_plan *
         .application = reading->application,
         .headers = dtr_str_text(&reading->headers),
         .trusted = plan->trusted,
+        .named = plan->trusted,
         .piece_length = plan->piece_length,
         .content = reading->content,
         .filter = plan->default_filter ? NULL : dtr_str_text(&reading->filter),

@@ -10,7 +10,9 @@
  * store cannot hold (proxy_rescue.c). */
 #include "core/daemon/proxy/proxy_reading.h"
 
+#include "core/base/digest.h"
 #include "core/base/list.h"
+#include "core/daemon/header_lines.h"
 #include "core/daemon/tasks/counts.h"
 #include "core/obs/log.h"
 #include "core/obs/metric.h"
@@ -172,6 +174,7 @@ static void go_on(struct reading *reading, const struct dtr_error *err)
                                         .headers = dtr_str_text(&reading->headers),
                                         .version = reading->version,
                                         .trusted = reading->request.trusted,
+                                        .named = reading->request.named,
                                         .offset = reading->sent,
                                         .end = reading->end};
     bypass_log(reading->url, err);
@@ -206,34 +209,22 @@ static void ask_control(struct reading *reading, uint64_t offset, uint64_t lengt
     reading_unlock_and_tell_control(reading);
 }
 
-/* The header lines to repeat, cut up in place. */
-static size_t cut_headers(char *lines, struct dtr_header *headers, size_t room)
+static bool repeated(const char *name)
 {
-    size_t count = 0;
-    for (char *line = lines, *next; line && *line && count < room; line = next) {
-        next = strchr(line, '\n');
-        if (next)
-            *next++ = 0;
-        char *value = strchr(line, ':');
-        if (!value)
-            continue;
-        *value++ = 0;
-        value += strspn(value, " \t");
-        if (dtr_casecmp(line, "Content-Range") == 0 || dtr_casecmp(line, "Accept-Ranges") == 0 ||
-            dtr_casecmp(line, "Content-Length") == 0 ||
-            strncasecmp(line, DTR_H_PREFIX, strlen(DTR_H_PREFIX)) == 0)
-            continue;
-        headers[count++] = (struct dtr_header){.name = line, .value = value};
-    }
-    return count;
+    return dtr_casecmp(name, "Content-Range") != 0 && dtr_casecmp(name, "Accept-Ranges") != 0 &&
+           dtr_casecmp(name, "Content-Length") != 0 &&
+           strncasecmp(name, DTR_H_PREFIX, strlen(DTR_H_PREFIX)) != 0;
 }
 
-static const char *find(const struct dtr_header *headers, size_t count, const char *name)
+/* The header lines to repeat, cut up in place. */
+static size_t cut_headers(char *lines, struct dtr_header headers[HEADER_LINES])
 {
-    for (size_t i = 0; i < count; i++)
-        if (dtr_casecmp(headers[i].name, name) == 0)
-            return headers[i].value;
-    return NULL;
+    size_t count = header_lines_split(lines, headers, 0), kept = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (repeated(headers[i].name))
+            headers[kept++] = headers[i];
+    }
+    return kept;
 }
 
 static uint64_t end_of(uint64_t offset, uint64_t length)
@@ -251,23 +242,23 @@ static void refuse_range(struct reading *reading, uint64_t total)
     over(reading);
 }
 
+/* What has a digest is one version only, whatever an origin calls it. */
 static void keep_version(struct reading *reading, const struct dtr_header *headers, size_t count)
 {
-    const char *tag = find(headers, count, "ETag");
-    const char *version = tag && strncmp(tag, "W/", 2) != 0 ? tag : find(headers, count, "Last-Modified");
-    reading->version = version ? strdup(version) : NULL;
+    const char *version = dtr_header_version(headers, count);
+    reading->version = version && !dtr_expected_known(reading->digest) ? strdup(version) : NULL;
 }
 
 /* Decides which part is the answer and sends the head. The reader is opened anew when its part does not
  * hold that. */
 static void answer(struct reading *reading, uint64_t total, char *lines)
 {
-    struct dtr_header headers[DTR_HTTP_HEADERS_MAX + EXTRA_HEADERS];
-    size_t count = cut_headers(lines, headers, DTR_HTTP_HEADERS_MAX);
+    struct dtr_header headers[HEADER_LINES + EXTRA_HEADERS];
+    size_t count = cut_headers(lines, headers);
     char range_text[DTR_CONTENT_RANGE_TEXT];
     uint64_t offset, length;
-    if (!dtr_http_if_range(reading->if_range, find(headers, count, "ETag"),
-                           find(headers, count, "Last-Modified")))
+    if (!dtr_http_if_range(reading->if_range, dtr_header_find(headers, count, "ETag"),
+                           dtr_header_find(headers, count, "Last-Modified")))
         reading->range = (struct dtr_http_range){0};
     int status = dtr_http_range_resolve(&reading->range, total, &offset, &length);
     if (status == 416) {

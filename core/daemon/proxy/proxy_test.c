@@ -2,12 +2,14 @@
  * echoes, tunnels, and the end. Clients are threads with blocking sockets. */
 #include "core/daemon/proxy/proxy_internal.h"
 
+#include "core/base/digest.h"
 #include "core/base/list.h"
 #include "core/base/str.h"
 #include "core/daemon/tasks/rig.h"
 #include "core/net/guard.h"
 #include "core/net/lookup.h"
 #include "core/net/resolver_rig.h"
+#include "core/obs/log.h"
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdlib.h>
@@ -500,6 +502,24 @@ static void a_full_disk_is_not_the_clients_trouble(void **state)
     finish();
 }
 
+/* The blob's origin may need what the operator has every request to it carry. */
+static void the_rest_is_asked_for_like_the_beginning(void **state)
+{
+    (void)state;
+    static char headers[] = "X-Token: secret\n";
+    struct client client;
+    begin_with_room(1 << 20);
+    node.origin_headers = headers;
+    ask(&client, "GET " BLOB "\r\n");
+    assert_part(&client, "HTTP/1.1 200 ", 0, RIG_SIZE);
+    assert_non_null(strstr(rig_origin_headers, "X-Token: secret\n"));
+    ask(&client, "GET " BLOB "X-Dragonfly-Registry: http://evil.test\r\n\r\n");
+    assert_part(&client, "HTTP/1.1 200 ", 0, RIG_SIZE);
+    assert_string_equal(rig_origin_url, "http://evil.test/v2/a/blobs/x");
+    assert_null(strstr(rig_origin_headers, "X-Token"));
+    finish();
+}
+
 static int open_nothing(void *instance, const struct dtr_task_facts *facts, struct dtr_stored **ret_stored,
                         struct dtr_error *err)
 {
@@ -507,6 +527,45 @@ static int open_nothing(void *instance, const struct dtr_task_facts *facts, stru
     (void)facts;
     (void)ret_stored;
     return dtr_error_set(err, DTR_EIO, DTR_RETRY_SAME, "read-only");
+}
+
+/* What was logged since dtr_log_start(); free() it. */
+static char *log_of(FILE *file)
+{
+    static const size_t room = 64 << 10;
+    char *text = calloc(1, room);
+    assert_non_null(text);
+    dtr_log_stop();
+    assert_in_range(fread(text, 1, room - 1, file), 1, room - 2);
+    (void)fclose(file);
+    return text;
+}
+
+/* A signed URL is a credential. */
+static void what_signs_a_url_is_not_logged(void **state)
+{
+    (void)state;
+    struct client client;
+    char path[] = "/tmp/dtr_proxy_test.XXXXXX";
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    FILE *file = fdopen(fd, "r");
+    assert_int_equal(dtr_log_start(&(struct dtr_log_settings){.level = DTR_LOG_DEBUG, .file = path}, NULL),
+                     DTR_OK);
+    begin_with_room(1 << 20);
+    ask(&client, "GET /v2/a/blobs/x?signature=s3cr3t" OTHER "\r\n");
+    assert_part(&client, "HTTP/1.1 200 ", 0, RIG_SIZE);
+    node.origin = (struct dtr_offer){.feature = &echo_feature};
+    store.open = open_nothing;
+    ask(&client, "GET /v2/a/blobs/y?signature=s3cr3t" OTHER "\r\n");
+    dtr_str_free(&client.answer);
+    finish();
+    char *text = log_of(file);
+    (void)unlink(path);
+    assert_non_null(strstr(text, "/v2/a/blobs/x goes on from the origin"));
+    assert_non_null(strstr(text, "/v2/a/blobs/y goes on from the origin"));
+    assert_null(strstr(text, "s3cr3t"));
+    free(text);
 }
 
 /* Nothing of the answer has been sent: it passes through as a whole. */
@@ -534,6 +593,22 @@ static void what_may_not_come_from_the_origin_does_not(void **state)
     config.proxy.disable_back_to_source = false;
     assert_says(&client, "HTTP/1.1 500 ");
     dtr_str_free(&client.answer);
+    finish();
+}
+
+/* A registry behind which several servers stand tags the same blob in several ways. */
+static void a_blob_with_a_digest_is_continued_whatever_its_tag(void **state)
+{
+    (void)state;
+    struct client client;
+    char hex[65], head[300];
+    begin_with_room(1 << 20);
+    dtr_sha256_hex(rig_object, RIG_SIZE, hex);
+    (void)snprintf(head, sizeof(head), "GET /v2/a/blobs/sha256:%s" OTHER "\r\n", hex);
+    script.renew_after = rig_origin_requests + 1;
+    script.only_the_tag = true;
+    ask(&client, head);
+    assert_part(&client, "HTTP/1.1 200 ", 0, RIG_SIZE);
     finish();
 }
 
@@ -731,8 +806,11 @@ int main(void)
         cmocka_unit_test(a_client_that_leaves_is_forgotten),
         cmocka_unit_test(closing_ends_a_task_that_waits),
         cmocka_unit_test(a_full_disk_is_not_the_clients_trouble),
+        cmocka_unit_test(the_rest_is_asked_for_like_the_beginning),
+        cmocka_unit_test(what_signs_a_url_is_not_logged),
         cmocka_unit_test(a_store_that_cannot_be_written_is_passed_by),
         cmocka_unit_test(what_may_not_come_from_the_origin_does_not),
+        cmocka_unit_test(a_blob_with_a_digest_is_continued_whatever_its_tag),
         cmocka_unit_test(a_version_is_not_continued_by_another),
         cmocka_unit_test(other_requests_pass_through),
         cmocka_unit_test(a_push_passes_through),

@@ -2,6 +2,10 @@
  * parents in talk_parent.c. */
 #include "core/daemon/talk/talk_internal.h"
 
+#include "core/obs/log.h"
+#include "core/rpc/methods.h"
+#include "proto/scheduler.pb-c.h"
+
 #include <stdlib.h>
 
 enum { ASK_MS = 3000 };
@@ -12,7 +16,7 @@ int talk_new(struct dtr_daemon *daemon, struct talk **ret_talk, struct dtr_error
 {
     size_t count = daemon->parts.scheduler_count;
     struct talk *talk = calloc(1, sizeof(*talk));
-    struct dtr_addr *list = calloc(count + 1, sizeof(*list));
+    struct talk_place *list = calloc(count + 1, sizeof(*list));
     int rc = DTR_OK;
     if (!talk || !list) {
         free(talk);
@@ -25,7 +29,7 @@ int talk_new(struct dtr_daemon *daemon, struct talk **ret_talk, struct dtr_error
     dtr_list_init(&talk->conversations);
     dtr_list_init(&talk->links);
     for (size_t i = 0; i < count && rc == DTR_OK; i++)
-        rc = dtr_addr_parse(daemon->parts.schedulers[i], &list[i], err);
+        rc = dtr_addr_parse(daemon->parts.schedulers[i], &list[i].addr, err);
     if (rc == DTR_OK && count > 0)
         rc = talk_schedulers(talk, list, count, err);
     free(list);
@@ -89,6 +93,27 @@ int talk_ask(struct dtr_daemon *daemon, const char *task_id, const struct dtr_rp
     else
         free(question);
     return rc;
+}
+
+static void on_withdrawn(void *context, const struct dtr_rpc_message *response,
+                         const struct dtr_rpc_status *status)
+{
+    if (!response)
+        dtr_log(DTR_LOG_WARN, NULL, "task %.8s is not withdrawn from the scheduler: %s: %s", (char *)context,
+                dtr_rpc_code_name(status->code), status->message);
+    free(context);
+}
+
+void talk_withdraw(struct dtr_daemon *daemon, const char *task_id)
+{
+    Scheduler__V2__DeleteTaskRequest request = SCHEDULER__V2__DELETE_TASK_REQUEST__INIT;
+    char *id = strdup(task_id);
+    request.host_id = daemon->host_id;
+    request.task_id = id;
+    /* One that does not hear of it learns it from the next child that asks here in vain. */
+    if (!id ||
+        talk_ask(daemon, id, &dtr_rpc_scheduler_delete_task, &request.base, on_withdrawn, id, NULL) != DTR_OK)
+        free(id);
 }
 
 void talk_pull_over(struct dtr_daemon *daemon, const struct dtr_task *task)

@@ -6,12 +6,18 @@
 #include "core/daemon/role.h"
 #include "proto/common.pb-c.h"
 
+/* Where a scheduler is. */
+struct talk_place {
+    struct dtr_addr addr;
+    char host[256]; /* the name by which the operator knows it, or "": its certificate may be for that */
+};
+
 /* With the daemon's fixed schedulers, to which it connects as soon as the loop runs, or none yet. */
 int talk_new(struct dtr_daemon *daemon, struct talk **ret_talk, struct dtr_error *err);
 /* These are the schedulers from now on: new ones are connected to and hear of this host, those that are
  * missing are chosen for nothing more and left when their conversations have ended. None: everything comes
  * from the origin. On an error it stays as it was. */
-int talk_schedulers(struct talk *talk, const struct dtr_addr *list, size_t count, struct dtr_error *err);
+int talk_schedulers(struct talk *talk, const struct talk_place *list, size_t count, struct dtr_error *err);
 /* dtr_outside of the tasks; the context is the daemon. */
 void talk_scheduler(void *context, struct dtr_task *task, const struct dtr_plan_action *action);
 void talk_parent(void *context, struct dtr_task *task, const struct dtr_plan_action *action);
@@ -22,6 +28,9 @@ int talk_ask(struct dtr_daemon *daemon, const char *task_id, const struct dtr_rp
              void (*done)(void *context, const struct dtr_rpc_message *response,
                           const struct dtr_rpc_status *status),
              void *context, struct dtr_error *err);
+/* Tells the scheduler that has the task that this host has it no more (DeleteTask); nobody waits for the
+ * answer. */
+void talk_withdraw(struct dtr_daemon *daemon, const char *task_id);
 /* A pull has ended: nothing of it is talked about any more. */
 void talk_pull_over(struct dtr_daemon *daemon, const struct dtr_task *task);
 /* Takes leave of the schedulers (DeleteHost, at most a second), ends every call. `closed` comes later; the

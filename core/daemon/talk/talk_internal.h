@@ -18,6 +18,7 @@ struct scheduler {
     struct dtr_rpc_call *announcing; /* or NULL */
     bool announced, leaving;         /* leaving: DeleteHost is under way */
     bool wanted;                     /* one of those that there are now */
+    char trouble[256];               /* why it was out of reach last, as it was logged; "": it was not */
 };
 
 struct talk {

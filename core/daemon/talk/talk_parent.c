@@ -194,11 +194,24 @@ static struct link *find(struct talk *talk, const struct dtr_task *task, uint32_
     return NULL;
 }
 
+/* A parent that is gone is everyday life; one that certificates keep away is for the operator to put right.
+ */
+static void on_state(void *context, struct dtr_rpc_channel *channel, enum dtr_rpc_state state,
+                     const struct dtr_error *err)
+{
+    const struct link *link = context;
+    (void)channel;
+    if (state == DTR_RPC_LOST && link->task && err && err->code == DTR_EDENIED)
+        dtr_log(DTR_LOG_WARN, dtr_task_pull_id(link->task), "a parent gives nothing: %s", err->text);
+}
+
 static int make(struct talk *talk, struct dtr_task *task, uint32_t parent, struct link **ret_link,
                 struct dtr_error *err)
 {
     const struct dtr_plan_parent *said = dtr_planner_parent(dtr_task_planner(task), parent);
     struct link *link = calloc(1, sizeof(*link));
+    const struct dtr_rpc_channel_options options = {
+        .tls = talk->daemon->parents_tls, .state = on_state, .context = link};
     struct dtr_addr addr;
     if (!link)
         return dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for a parent");
@@ -210,7 +223,7 @@ static int make(struct talk *talk, struct dtr_task *task, uint32_t parent, struc
                            "security.outbound.allow if it is right",
                            said->host_id, said->address);
     if (rc == DTR_OK)
-        rc = dtr_rpc_channel_new(talk->daemon->parts.control, &addr, NULL, &link->channel, err);
+        rc = dtr_rpc_channel_new(talk->daemon->parts.control, &addr, &options, &link->channel, err);
     if (rc != DTR_OK) {
         free(link);
         return rc;

@@ -21,6 +21,7 @@ static void on_announced(void *context, const struct dtr_rpc_message *response,
 {
     struct scheduler *scheduler = context;
     struct talk *talk = scheduler->talk;
+    bool known = scheduler->announced;
     scheduler->announcing = NULL;
     if (response && !scheduler->announced)
         dtr_log(DTR_LOG_INFO, NULL, "announced to scheduler %s as %s", scheduler->name,
@@ -33,6 +34,8 @@ static void on_announced(void *context, const struct dtr_rpc_message *response,
         dtr_timer_set(scheduler->timer,
                       response ? talk->daemon->config->scheduler.announce_interval_ms : RETRY_MS);
     conversations_announced(talk, scheduler, response != NULL);
+    if (response && !talk->closing && !known)
+        dtr_tasks_scheduler_back(talk->daemon->tasks);
     talk_call_over(talk);
 }
 
@@ -67,18 +70,30 @@ void scheduler_forgot(struct scheduler *scheduler)
     announce(scheduler);
 }
 
+/* Each attempt to connect ends here: only another reason is news. */
+static void say_trouble(struct scheduler *scheduler, const char *why)
+{
+    if (strcmp(scheduler->trouble, why) == 0)
+        return;
+    (void)dtr_copy_text(scheduler->trouble, sizeof(scheduler->trouble), why);
+    dtr_log(DTR_LOG_WARN, NULL, "scheduler %s is %s: %s", scheduler->name,
+            scheduler->announced ? "lost" : "out of reach", why);
+}
+
 /* A scheduler that comes back may have forgotten everybody. */
 static void on_state(void *context, struct dtr_rpc_channel *channel, enum dtr_rpc_state state,
                      const struct dtr_error *err)
 {
     struct scheduler *scheduler = context;
     (void)channel;
-    if (state == DTR_RPC_LOST && scheduler->announced)
-        dtr_log(DTR_LOG_WARN, NULL, "scheduler %s is lost: %s", scheduler->name, err ? err->text : "");
-    if (state == DTR_RPC_LOST)
+    if (state == DTR_RPC_LOST) {
+        say_trouble(scheduler, err ? err->text : "");
         scheduler->announced = false;
-    if (state == DTR_RPC_READY)
+    }
+    if (state == DTR_RPC_READY) {
+        scheduler->trouble[0] = '\0';
         announce(scheduler);
+    }
 }
 
 /* --- leave -----------------------------------------------------------------------------------------------
@@ -170,11 +185,15 @@ static struct scheduler *find(const struct talk *talk, const struct dtr_addr *ad
 }
 
 /* Connects as soon as the loop runs. It is not wanted yet. */
-static struct scheduler *add(struct talk *talk, const struct dtr_addr *addr, struct dtr_error *err)
+static struct scheduler *add(struct talk *talk, const struct talk_place *place, struct dtr_error *err)
 {
+    const struct dtr_addr *addr = &place->addr;
     struct scheduler *scheduler = calloc(1, sizeof(*scheduler));
-    const struct dtr_rpc_channel_options options = {
-        .keep_connected = true, .state = on_state, .context = scheduler};
+    const struct dtr_rpc_channel_options options = {.tls = talk->daemon->schedulers_tls,
+                                                    .host = place->host[0] ? place->host : NULL,
+                                                    .keep_connected = true,
+                                                    .state = on_state,
+                                                    .context = scheduler};
     if (!scheduler) {
         (void)dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for a scheduler");
         return NULL;
@@ -206,7 +225,7 @@ static void choice_free(struct choice *choice)
     dtr_ring_free(&choice->ring);
 }
 
-static int choose(struct talk *talk, const struct dtr_addr *list, size_t count, struct choice *choice,
+static int choose(struct talk *talk, const struct talk_place *list, size_t count, struct choice *choice,
                   struct dtr_error *err)
 {
     choice->list = calloc(count + 1, sizeof(struct scheduler *));
@@ -214,7 +233,7 @@ static int choose(struct talk *talk, const struct dtr_addr *list, size_t count, 
     if (!choice->list || !choice->addresses)
         return dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for the schedulers");
     for (size_t i = 0; i < count; i++) {
-        struct scheduler *scheduler = find(talk, &list[i]);
+        struct scheduler *scheduler = find(talk, &list[i].addr);
         bool twice = false;
         for (size_t j = 0; j < choice->count; j++)
             twice = twice || choice->list[j] == scheduler;
@@ -224,7 +243,7 @@ static int choose(struct talk *talk, const struct dtr_addr *list, size_t count, 
             scheduler = add(talk, &list[i], err);
         if (!scheduler)
             return DTR_ENOMEM;
-        memcpy(&choice->addresses[choice->count], &list[i].any, list[i].length);
+        memcpy(&choice->addresses[choice->count], &list[i].addr.any, list[i].addr.length);
         choice->list[choice->count++] = scheduler;
     }
     return dtr_ring_build(&choice->ring, choice->addresses, choice->count, err);
@@ -271,7 +290,7 @@ static void take(struct talk *talk, struct choice *choice)
     dtr_tasks_have_scheduler(talk->daemon->tasks, talk->chosen_count > 0);
 }
 
-int talk_schedulers(struct talk *talk, const struct dtr_addr *list, size_t count, struct dtr_error *err)
+int talk_schedulers(struct talk *talk, const struct talk_place *list, size_t count, struct dtr_error *err)
 {
     struct choice choice = {0};
     int rc = choose(talk, list, count, &choice, err);

@@ -147,11 +147,11 @@ static int end(void **state)
 /* "A", "AB", "". */
 static void set(const char *names)
 {
-    struct dtr_addr list[STUBS + 1];
+    struct talk_place list[STUBS + 1];
     size_t count = 0;
     struct dtr_error err;
     for (; *names; names++)
-        list[count++] = stubs[*names - 'A'].addr;
+        list[count++] = (struct talk_place){.addr = stubs[*names - 'A'].addr};
     assert_int_equal(talk_schedulers(daemon_.talk, list, count, &err), DTR_OK);
 }
 
@@ -292,9 +292,9 @@ static void one_that_is_named_again_too_late_hears_of_this_host_again(void **sta
 
 static void one_that_never_answered_is_dropped(void **state)
 {
-    struct dtr_addr nobody;
+    struct talk_place nobody = {0};
     (void)state;
-    assert_int_equal(dtr_addr_ip("127.0.0.1", 1, &nobody, NULL), DTR_OK);
+    assert_int_equal(dtr_addr_ip("127.0.0.1", 1, &nobody.addr, NULL), DTR_OK);
     assert_int_equal(talk_schedulers(daemon_.talk, &nobody, 1, NULL), DTR_OK);
     assert_null(talk_scheduler_for(daemon_.talk, "00000"));
     set("A");

@@ -6,16 +6,15 @@
  * of it are told, and the next pull comes from the origin alone. Its pieces are held against the withdrawn
  * ones, which names the peers that lied; nothing is taken from those any more. */
 #include "core/daemon/tasks/check.h"
+#include "core/daemon/tasks/proof.h"
 
 #include "core/base/clock.h"
 #include "core/base/digest.h"
 #include "core/base/str.h"
 #include "core/obs/log.h"
-#include <errno.h>
 #include <stdlib.h>
-#include <unistd.h>
 
-enum { STEP = 1 << 20, JOB = 8 << 20, BLOCK = 256 << 10 };
+enum { STEP = 1 << 20, JOB = 8 << 20 };
 
 struct check {
     struct dtr_job job; /* `at` to `until`; the worker's while it runs */
@@ -26,14 +25,6 @@ struct check {
     struct dtr_error error; /* of the job */
     bool running;
 };
-
-bool check_possible(const char *digest)
-{
-    struct dtr_expected *expected = NULL;
-    bool possible = digest[0] && dtr_expected_new(digest, &expected, NULL) == DTR_OK;
-    dtr_expected_free(expected);
-    return possible;
-}
 
 bool check_owed(const struct dtr_task *task)
 {
@@ -57,42 +48,16 @@ void check_end(struct dtr_task *task)
 /* --- on a worker -----------------------------------------------------------------------------------------
  */
 
-static int hash_file(struct check *check, const struct dtr_extent *extent, struct dtr_error *err)
+static void add(void *context, const void *bytes, size_t length)
 {
-    uint8_t *block = malloc(BLOCK);
-    uint64_t at = 0;
-    if (!block)
-        return dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for a digest");
-    while (at < extent->length) {
-        size_t part = extent->length - at < BLOCK ? (size_t)(extent->length - at) : BLOCK;
-        ssize_t got = pread(extent->fd, block, part, (off_t)(extent->offset + at));
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got <= 0)
-            break;
-        dtr_expected_add(check->expected, block, (size_t)got);
-        at += (uint64_t)got;
-    }
-    free(block);
-    return at == extent->length
-               ? DTR_OK
-               : dtr_error_set(err, DTR_EIO, DTR_RETRY_SAME, "cannot read back what was stored: %s",
-                               errno ? strerror(errno) : "the file is too short");
+    dtr_expected_add(context, bytes, length);
 }
 
 static void hash(struct dtr_job *job)
 {
     struct check *check = dtr_container(job, struct check, job);
-    struct dtr_extent extent;
-    errno = 0;
-    int rc = dtr_copy_lease(check->copy, check->at, check->until - check->at, &extent, &check->error);
-    if (rc != DTR_OK)
-        return;
-    if (extent.fd >= 0)
-        (void)hash_file(check, &extent, &check->error);
-    else
-        dtr_expected_add(check->expected, extent.data, (size_t)extent.length);
-    dtr_extent_release(&extent);
+    (void)dtr_copy_scan(check->copy, check->at, check->until - check->at, add, check->expected,
+                        &check->error);
 }
 
 /* --- what comes of it ------------------------------------------------------------------------------------
@@ -185,7 +150,7 @@ void check_advance(struct dtr_task *task)
     struct check *check = task->check;
     if (!check || check->running)
         return;
-    uint64_t run = dtr_ranges_run(&task->readable, check->at);
+    uint64_t run = proof_run(task, check->at);
     if (check->at == task->facts.content_length) {
         finish(task);
         return;
@@ -207,8 +172,8 @@ void check_whole(struct dtr_task *task)
 {
     struct dtr_error err = {0};
     check_advance(task);
-    if (check_running(task))
-        return; /* its end says */
+    if (check_running(task) || proof_owed(task))
+        return; /* its end says, or that of what it waits for */
     if (task->spoilt)
         (void)dtr_error_set(&err, DTR_ECORRUPT, DTR_RETRY_SAME, "the bytes have another digest");
     else if (check_owed(task))

@@ -6,8 +6,6 @@
 #include "core/daemon/tasks/task_internal.h"
 
 /* check.c */
-/* Whether a digest can be checked here. */
-bool check_possible(const char *digest);
 /* The task has a digest, and whether its bytes have it is not known yet. */
 bool check_owed(const struct dtr_task *task);
 /* A worker reads the copy. */

@@ -3,9 +3,11 @@
 
 #include "core/base/digest.h"
 #include "core/base/str.h"
+#include <errno.h>
 #include <stdlib.h>
+#include <unistd.h>
 
-enum { READ_BACK = 128 << 10, PIECES_MAX = 1 << 24 };
+enum { READ_BACK = 128 << 10, SCAN_BLOCK = 256 << 10, PIECES_MAX = 1 << 24 };
 
 int dtr_copy_reserve(struct dtr_copy *copy, uint32_t number, struct dtr_error *err)
 {
@@ -210,21 +212,6 @@ int dtr_copy_crc32(struct dtr_copy *copy, uint64_t offset, uint64_t length, uint
     return rc;
 }
 
-int dtr_copy_verify(struct dtr_copy *copy, uint32_t number, struct dtr_error *err)
-{
-    const struct dtr_piece *piece = dtr_copy_piece(copy, number);
-    uint32_t crc32;
-    if (!piece)
-        return dtr_error_set(err, DTR_ENOT_FOUND, DTR_RETRY_NEVER, "task %.8s has no piece %u",
-                             copy->facts.task_id, number);
-    int rc = dtr_copy_crc32(copy, piece->offset, piece->length, &crc32, err);
-    if (rc == DTR_OK && (!piece->has_crc32 || piece->crc32 == crc32))
-        return DTR_OK;
-    (void)dtr_copy_withdraw(copy, number, 1, NULL);
-    return dtr_error_set(err, DTR_ECORRUPT, DTR_RETRY_ELSEWHERE,
-                         "task %.8s: piece %u is damaged in the store", copy->facts.task_id, number);
-}
-
 int dtr_copy_note(struct dtr_copy *copy, const char *headers, int64_t finished_at, int64_t used_at,
                   struct dtr_error *err)
 {
@@ -246,4 +233,46 @@ int dtr_copy_lease(const struct dtr_copy *copy, uint64_t offset, uint64_t length
                    struct dtr_extent *ret_extent, struct dtr_error *err)
 {
     return copy->ops->lease(copy->stored, offset, length, ret_extent, err);
+}
+
+static int scan_file(const struct dtr_extent *extent, void (*add)(void *, const void *, size_t),
+                     void *context, struct dtr_error *err)
+{
+    uint8_t *block = malloc(SCAN_BLOCK);
+    uint64_t at = 0;
+    errno = 0;
+    if (!block)
+        return dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME,
+                             "out of memory for reading back what was stored");
+    while (at < extent->length) {
+        size_t part = extent->length - at < SCAN_BLOCK ? (size_t)(extent->length - at) : SCAN_BLOCK;
+        ssize_t got = pread(extent->fd, block, part, (off_t)(extent->offset + at));
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0)
+            break;
+        add(context, block, (size_t)got);
+        at += (uint64_t)got;
+    }
+    free(block);
+    return at == extent->length
+               ? DTR_OK
+               : dtr_error_set(err, DTR_EIO, DTR_RETRY_SAME, "cannot read back what was stored: %s",
+                               errno ? strerror(errno) : "the file is too short");
+}
+
+int dtr_copy_scan(const struct dtr_copy *copy, uint64_t offset, uint64_t length,
+                  void (*add)(void *context, const void *bytes, size_t length), void *context,
+                  struct dtr_error *err)
+{
+    struct dtr_extent extent;
+    int rc = dtr_copy_lease(copy, offset, length, &extent, err);
+    if (rc != DTR_OK)
+        return rc;
+    if (extent.fd >= 0)
+        rc = scan_file(&extent, add, context, err);
+    else
+        add(context, extent.data + extent.offset, (size_t)extent.length);
+    dtr_extent_release(&extent);
+    return rc;
 }

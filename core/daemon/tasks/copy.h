@@ -8,7 +8,8 @@
  * - When two writers touched a piece, or it came together from several, what is on the disk is read
  *   back before it is marked.
  *
- * One data thread, except dtr_copy_lease(), which any thread may call between open and close.
+ * One data thread, except dtr_copy_lease() and dtr_copy_scan(), which any thread may call between open and
+ * close.
  * Not for: deciding what is fetched (core/brain/planner.h), connections. */
 #ifndef DTR_DAEMON_COPY_H
 #define DTR_DAEMON_COPY_H
@@ -41,10 +42,10 @@ bool dtr_copy_complete(const struct dtr_copy *copy);
 bool dtr_copy_empty(const struct dtr_copy *copy);
 /* Bytes from `offset` on that may be given to a reader: marked, or from the origin. */
 uint64_t dtr_copy_readable(const struct dtr_copy *copy, uint64_t offset);
+/* Marks a piece in store and map: its bytes are there, and right. */
+int dtr_copy_mark(struct dtr_copy *copy, const struct dtr_piece *piece, struct dtr_error *err);
 /* Withdraws pieces [first, first + count). */
 int dtr_copy_withdraw(struct dtr_copy *copy, uint32_t first, uint32_t count, struct dtr_error *err);
-/* Reads a marked piece back and checks its CRC; withdraws it when that does not hold (DTR_ECORRUPT). */
-int dtr_copy_verify(struct dtr_copy *copy, uint32_t number, struct dtr_error *err);
 /* Stores what is learnt later: `headers` (see struct dtr_task_facts) unless NULL, the times unless 0. */
 int dtr_copy_note(struct dtr_copy *copy, const char *headers, int64_t finished_at, int64_t used_at,
                   struct dtr_error *err);
@@ -53,6 +54,10 @@ const struct dtr_task_facts *dtr_copy_facts(const struct dtr_copy *copy);
 /* See struct dtr_storage_ops. Any thread; the caller asks only for bytes that are readable. */
 int dtr_copy_lease(const struct dtr_copy *copy, uint64_t offset, uint64_t length,
                    struct dtr_extent *ret_extent, struct dtr_error *err);
+/* Reads stored bytes back, in order, into `add`. Any thread that may block; as dtr_copy_lease(). */
+int dtr_copy_scan(const struct dtr_copy *copy, uint64_t offset, uint64_t length,
+                  void (*add)(void *context, const void *bytes, size_t length), void *context,
+                  struct dtr_error *err);
 
 /* What a writer reports, from inside dtr_writer_bytes() and dtr_writer_end(). */
 struct dtr_writer_events {

@@ -38,8 +38,6 @@ struct dtr_writer {
 int dtr_copy_reserve(struct dtr_copy *copy, uint32_t number, struct dtr_error *err);
 /* The bytes of piece `number`: all of the object's known length, or what `end` allows. */
 uint64_t dtr_copy_piece_end(const struct dtr_copy *copy, uint32_t number);
-/* Marks a piece in store and map. */
-int dtr_copy_mark(struct dtr_copy *copy, const struct dtr_piece *piece, struct dtr_error *err);
 /* CRC-32 of bytes in the store. */
 int dtr_copy_crc32(struct dtr_copy *copy, uint64_t offset, uint64_t length, uint32_t *ret_crc32,
                    struct dtr_error *err);

@@ -3,6 +3,7 @@
  * A reader that comes before the order to evict keeps the task. One that comes while the data thread removes
  * the bytes finds an empty task, which is then pulled anew. */
 #include "core/daemon/tasks/check.h"
+#include "core/daemon/tasks/proof.h"
 
 #include "core/base/clock.h"
 
@@ -30,6 +31,7 @@ static void forget_bytes(struct dtr_task *task)
     if (task->pieces)
         memset(task->pieces, 0, task->piece_room * sizeof(*task->pieces));
     task->piece_count_had = 0;
+    proof_forget(task);
 }
 
 void task_spoil(struct dtr_task *task)
@@ -51,6 +53,12 @@ static void clear(struct dtr_task *task)
         task->facts.headers = task->strings[RESPONSE_HEADERS];
 }
 
+static bool came_to_nothing(const struct dtr_task *task)
+{
+    return !task->stored && task->piece_count_had == 0 && task->readable.count == 0 &&
+           !task->facts.finished_at && !suspects_watched(task);
+}
+
 /* Control: the store has answered. */
 static void on_evicted(struct dtr_msg *msg)
 {
@@ -63,7 +71,8 @@ static void on_evicted(struct dtr_msg *msg)
         clear(task);
     task->spoilt = false;
     tell(task, &result);
-    if (result.code == DTR_OK && dtr_list_empty(&task->readers) && !suspects_watched(task))
+    bool gone = result.code == DTR_OK || came_to_nothing(task);
+    if (gone && dtr_list_empty(&task->readers) && !suspects_watched(task))
         task_forget(task);
     else
         task_settle(task);
@@ -83,7 +92,7 @@ static void evict(struct dtr_msg *msg)
 
 bool task_evict(struct dtr_task *task)
 {
-    if (!task->deleted && !task->spoilt)
+    if (!task->deleted && !task->spoilt && !came_to_nothing(task))
         return false;
     task->state = COPY_EVICTING;
     task->copy_msg.run = evict;
@@ -103,9 +112,10 @@ int dtr_tasks_delete(struct dtr_tasks *tasks, const char *task_id,
     if (task->deleted)
         return dtr_error_set(err, DTR_EUNAVAILABLE, DTR_RETRY_SAME, "task %.8s is being deleted already",
                              task_id);
-    if (!dtr_list_empty(&task->readers) || (task->planner && !dtr_planner_over(task->planner)))
+    if (!dtr_list_empty(&task->readers) || task->pins || (task->planner && !dtr_planner_over(task->planner)))
         return dtr_error_set(err, DTR_EUNAVAILABLE, DTR_RETRY_SAME,
-                             "task %.8s is in use: it is being read or downloaded; delete it later", task_id);
+                             "task %.8s is in use: it is being read, downloaded or uploaded; delete it later",
+                             task_id);
     task->deleted = deleted;
     task->deleted_context = context;
     task_settle(task);

@@ -118,6 +118,10 @@ static struct running *find_running(const struct dtr_task *task, uint32_t id)
 static int start_transfer(struct dtr_task *task, const struct dtr_plan_action *action, struct dtr_error *err)
 {
     const struct dtr_tasks_options *options = &task->tasks->options;
+    if (task->refused)
+        return dtr_error_set(err, DTR_ENO_SPACE, DTR_RETRY_SAME,
+                             "task %.8s has %llu bytes, for which gc.policy.diskThreshold leaves no room",
+                             task->facts.task_id, (unsigned long long)task->facts.content_length);
     struct dtr_transfer_request request = {
         .data = task->data,
         .control = options->control,
@@ -145,7 +149,7 @@ static int start_transfer(struct dtr_task *task, const struct dtr_plan_action *a
         request.origin_instance = options->origin_instance;
         request.url = task->strings[ORIGIN_URL];
         request.headers = task->strings[REQUEST_HEADERS];
-        request.default_headers = options->origin_headers;
+        request.default_headers = task->named ? options->origin_headers : NULL;
         request.ca_file = options->origin_ca_file;
         /* What has a digest is one version only, whatever an origin calls it. */
         request.version = task->version[0] && !task->checkable ? task->version : NULL;
@@ -209,10 +213,21 @@ void pull_note_finished(struct dtr_task *task)
     dtr_loop_post(task->data, &note->msg);
 }
 
+/* Nothing of an object that does not fit is taken; the planner hears so from each transfer. */
+static void see_whether_it_fits(struct dtr_task *task)
+{
+    task->refused = !clean_fits(task);
+    dtr_list_each (node, &task->transfers) {
+        if (task->refused)
+            dtr_transfer_cancel(dtr_container(node, struct running, link)->transfer);
+    }
+}
+
 static void on_length(struct dtr_task *task, const struct dtr_plan_action *action)
 {
     task->facts.content_length = action->content_length;
     task->facts.piece_length = action->piece_length;
+    see_whether_it_fits(task);
     readers_wake(task);
 }
 
@@ -225,6 +240,7 @@ static void on_done(struct dtr_task *task)
         pull_note_finished(task);
     }
     prefetch_over(task, &(struct dtr_error){0});
+    task->withdrawn = false;
     readers_wake(task);
 }
 
@@ -238,6 +254,9 @@ static void on_fail(struct dtr_task *task, const struct dtr_error *err)
                 err->text);
         task_spoil(task);
     }
+    task->failed = true;
+    if (clean_wait(task, err))
+        return;
     readers_fail(task, err);
     prefetch_over(task, err);
     if (err->code == DTR_ENO_SPACE)
@@ -351,6 +370,8 @@ static int new_planner(struct dtr_task *task, const struct dtr_reader *first, st
     config.check = check_owed(task);
     config.need_back_to_source = task->wish.need_back_to_source;
     config.disable_back_to_source = config.disable_back_to_source || task->wish.disable_back_to_source;
+    if (task->withdrawn)
+        config.p2p_threshold = 0; /* the scheduler hears that it is whole again, however little was missing */
     if (suspects_watched(task) && !config.need_back_to_source && !config.disable_back_to_source)
         config.have_scheduler = false; /* peers gave wrong bytes: the origin alone tells right ones */
     config.piece_length = task->facts.piece_length ? task->facts.piece_length : task->wish.piece_length;
@@ -371,6 +392,8 @@ int pull_start(struct dtr_task *task, const struct dtr_reader *first, struct dtr
         return rc;
     }
     pull_log_begin(task, first);
+    task->failed = false;
+    see_whether_it_fits(task);
     dtr_list_each (node, &task->readers) {
         const struct dtr_reader *reader = dtr_container(node, struct dtr_reader, link);
         if (reader != first && !reader->failed && !reader->ended && !reader->local_only)
@@ -381,11 +404,16 @@ int pull_start(struct dtr_task *task, const struct dtr_reader *first, struct dtr
     return DTR_OK;
 }
 
-/* The planner goes at once; its transfers are told, and report into the void. */
-void pull_cancel(struct dtr_task *task)
+static void cancel_transfers(struct dtr_task *task)
 {
     dtr_list_each (node, &task->transfers)
         dtr_transfer_cancel(dtr_container(node, struct running, link)->transfer);
+}
+
+/* The planner goes at once; its transfers are told, and report into the void. */
+void pull_cancel(struct dtr_task *task)
+{
+    cancel_transfers(task);
     prefetch_over(task, &(struct dtr_error){.code = DTR_ECANCELLED});
     if (!task->planner)
         return;
@@ -394,6 +422,13 @@ void pull_cancel(struct dtr_task *task)
     task->planner = NULL;
     dtr_timer_close(task->timer);
     task->timer = NULL;
+}
+
+void pull_abort(struct dtr_task *task)
+{
+    cancel_transfers(task);
+    if (task->planner)
+        end_pull(task);
 }
 
 int dtr_task_parent_at(struct dtr_task *task, uint32_t parent, const struct dtr_addr *addr,

@@ -1,5 +1,6 @@
 /* Readers of a task: they hear of its head, of bytes, and of the end, in messages of their own. */
 #include "core/daemon/tasks/check.h"
+#include "core/daemon/tasks/proof.h"
 
 #include "core/base/clock.h"
 #include <stdlib.h>
@@ -36,7 +37,7 @@ static bool hides_the_last(const struct dtr_reader *reader, uint64_t end)
 static void tell(struct dtr_reader *reader)
 {
     struct dtr_task *task = reader->task;
-    uint64_t until = dtr_ranges_run(&task->readable, reader->told), end = reader_end(reader);
+    uint64_t until = proof_run(task, reader->told), end = reader_end(reader);
     bool hidden = hides_the_last(reader, end);
     if (task->spoilt)
         return;
@@ -101,6 +102,8 @@ void readers_fail(struct dtr_task *task, const struct dtr_error *err)
 
 void dtr_reader_at(struct dtr_reader *reader, uint64_t offset)
 {
+    reader->at = offset;
+    proof_advance(reader->task);
     if (reader->task->planner)
         dtr_planner_reader_at(reader->task->planner, reader->number, offset);
 }
@@ -121,6 +124,7 @@ void dtr_reader_close(struct dtr_reader *reader)
     dtr_list_remove(&reader->link);
     reader->closed = true;
     prefetch_look_again(task);
+    task->facts.used_at = dtr_wall_ns() / 1000000000;
     if (task->planner && !reader->local_only)
         dtr_planner_unwant(task->planner, dtr_now_ms(), reader->number);
     wake(reader); /* its memory goes with the message */

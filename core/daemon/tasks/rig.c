@@ -68,6 +68,14 @@ static int mem_mark(struct dtr_stored *stored, const struct dtr_piece *piece, st
     return DTR_OK;
 }
 
+static int mem_unmark(struct dtr_stored *stored, uint32_t first, uint32_t count, struct dtr_error *err)
+{
+    (void)err;
+    for (uint32_t i = 0; i < count; i++)
+        stored->marks &= ~(1u << (first + i));
+    return DTR_OK;
+}
+
 static int mem_read(struct dtr_stored *stored, uint64_t offset, void *bytes, size_t length,
                     struct dtr_error *err)
 {
@@ -92,16 +100,29 @@ static int mem_evict(void *instance, const char *task_id, struct dtr_error *err)
     return DTR_OK;
 }
 
+uint64_t rig_disk_size = UINT64_MAX;
+
+static int mem_usage(void *instance, uint64_t *ret_total, uint64_t *ret_used, struct dtr_error *err)
+{
+    (void)instance;
+    (void)err;
+    *ret_total = rig_disk_size;
+    *ret_used = 0;
+    return DTR_OK;
+}
+
 const struct dtr_storage_ops rig_storage = {
     .size = sizeof(rig_storage),
     .open = mem_open,
     .update = mem_update,
     .write = mem_write,
     .mark = mem_mark,
+    .unmark = mem_unmark,
     .lease = mem_lease,
     .read = mem_read,
     .close = mem_close,
     .evict = mem_evict,
+    .usage = mem_usage,
 };
 
 /* --- an origin: one block per timer tick, on the data thread -----------------------------------------------
@@ -154,7 +175,7 @@ static int origin_head(struct dtr_origin_call *call)
 
 static bool is_renewed(const struct dtr_origin_call *call)
 {
-    return strcmp(call->version, "\"v2\"") == 0;
+    return strcmp(call->version, "\"v2\"") == 0 && !call->script->only_the_tag;
 }
 
 static const uint8_t *bytes_at(const struct dtr_origin_call *call, uint8_t block[RIG_BLOCK], size_t length)
@@ -184,7 +205,7 @@ static void origin_tick(void *context)
     }
     if (!pause) {
         call->at += part;
-        dtr_timer_set(call->timer, 0);
+        dtr_timer_set(call->timer, (uint64_t)call->script->block_ms);
     }
 }
 

@@ -23,6 +23,8 @@ struct dtr_stored {
 extern struct dtr_stored rig_disk;
 /* Not -1: a file that holds the bytes too, and gives leases; else leases are memory. */
 extern int rig_disk_fd;
+/* What the store says of itself. */
+extern uint64_t rig_disk_size;
 extern const struct dtr_storage_ops rig_storage;
 
 /* The origin's instance: how it answers. */
@@ -33,7 +35,9 @@ struct rig_script {
     _Atomic uint64_t silent_at; /* it sends nothing more from here on; DTR_LENGTH_UNKNOWN: never */
     int renew_after; /* after so many requests it has another object of the same length, rig_renewed(), and it
                         tells entity tags; 0: never */
+    bool only_the_tag; /* ... of the same bytes, in truth */
     bool ignore_if_range;
+    int block_ms; /* that each block takes */
 };
 /* The byte of that other object. */
 uint8_t rig_renewed(size_t at);

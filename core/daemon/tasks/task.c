@@ -1,11 +1,13 @@
 /* The table of tasks, and when their copies are open; see task.h. */
 #include "core/daemon/tasks/check.h"
+#include "core/daemon/tasks/proof.h"
 
 #include "core/base/clock.h"
+#include "core/base/digest.h"
 #include "core/base/str.h"
+#include "core/daemon/header_lines.h"
 #include "core/obs/log.h"
 #include <stdlib.h>
-#include <strings.h>
 
 int dtr_tasks_new(const struct dtr_tasks_options *options, struct dtr_tasks **ret_tasks,
                   struct dtr_error *err)
@@ -15,13 +17,29 @@ int dtr_tasks_new(const struct dtr_tasks_options *options, struct dtr_tasks **re
         return dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for the tasks");
     tasks->options = *options;
     dtr_list_init(&tasks->prefetch_waiting);
-    *ret_tasks = tasks;
-    return DTR_OK;
+    int rc = scrub_new(tasks, err);
+    if (rc != DTR_OK)
+        free(tasks);
+    else
+        *ret_tasks = tasks;
+    return rc;
 }
 
 void dtr_tasks_have_scheduler(struct dtr_tasks *tasks, bool have)
 {
     tasks->options.plan.have_scheduler = have;
+}
+
+void dtr_tasks_scheduler_back(struct dtr_tasks *tasks)
+{
+    for (struct dtr_map_node *node = dtr_map_next(&tasks->by_id, NULL), *next; node; node = next) {
+        struct dtr_task *task = dtr_container(node, struct dtr_task, node);
+        next = dtr_map_next(&tasks->by_id, node);
+        if (!task->planner || suspects_watched(task))
+            continue; /* where peers gave wrong bytes, the origin alone is asked */
+        dtr_planner_scheduler_back(task->planner, dtr_now_ms());
+        dtr_task_act(task);
+    }
 }
 
 static void free_task(struct dtr_task *task)
@@ -33,6 +51,7 @@ static void free_task(struct dtr_task *task)
     dtr_timer_close(task->timer);
     dtr_ranges_free(&task->readable);
     check_end(task);
+    proof_forget(task);
     suspects_free(task);
     free(task->pieces);
     free(task->parents);
@@ -51,13 +70,19 @@ static void on_tasks_gone(struct dtr_msg *msg)
         closed(context);
 }
 
+void tasks_end(struct dtr_tasks *tasks)
+{
+    if (tasks->closing && tasks->by_id.count == 0 && !tasks->cleaning.asked)
+        dtr_loop_post(tasks->options.control, &tasks->msg);
+}
+
 void task_forget(struct dtr_task *task)
 {
     struct dtr_tasks *tasks = task->tasks;
+    scrub_forget(task);
     dtr_map_remove(&tasks->by_id, &task->node);
     free_task(task);
-    if (tasks->closing && tasks->by_id.count == 0)
-        dtr_loop_post(tasks->options.control, &tasks->msg);
+    tasks_end(tasks);
 }
 
 void dtr_tasks_close(struct dtr_tasks *tasks, void (*closed)(void *context), void *context)
@@ -67,13 +92,15 @@ void dtr_tasks_close(struct dtr_tasks *tasks, void (*closed)(void *context), voi
     tasks->closed = closed;
     tasks->closed_context = context;
     tasks->msg.run = on_tasks_gone;
+    scrub_close(tasks);
     if (tasks->by_id.count == 0) {
-        dtr_loop_post(tasks->options.control, &tasks->msg);
+        tasks_end(tasks);
         return;
     }
     struct dtr_map_node *node = dtr_map_next(&tasks->by_id, NULL);
     while (node) {
         struct dtr_task *task = dtr_container(node, struct dtr_task, node);
+        task->awaits_room = false;
         node = dtr_map_next(&tasks->by_id, node);
         task_undelete(task, over.code, over.text);
         readers_fail(task, &over);
@@ -105,7 +132,7 @@ static int keep_strings(struct dtr_task *task, const struct dtr_task_facts *fact
         if (i < sizeof(kept) / sizeof(kept[0]))
             *kept[i] = task->strings[i];
     }
-    task->checkable = check_possible(task->facts.digest);
+    task->checkable = dtr_expected_known(task->facts.digest);
     return task_keep(task, ORIGIN_URL, task->facts.url) ? DTR_OK : DTR_ENOMEM;
 }
 
@@ -144,29 +171,14 @@ int task_reserve_piece(struct dtr_task *task, uint32_t number, struct dtr_error 
     return DTR_OK;
 }
 
-/* The value in a header line of this name; false: there is none. */
-static bool take_line(const char *headers, const char *name, char *value, size_t size)
-{
-    size_t length = strlen(name);
-    for (const char *line = headers; line && *line; line = strchr(line, '\n')) {
-        line += *line == '\n';
-        if (strncasecmp(line, name, length) == 0 && line[length] == ':') {
-            const char *from = line + length + 1 + strspn(line + length + 1, " ");
-            (void)snprintf(value, size, "%.*s", (int)strcspn(from, "\n"), from);
-            return true;
-        }
-    }
-    return false;
-}
-
 /* Which version of the object an earlier process had begun, by the head that it kept. */
 static void restore_version(struct dtr_task *task)
 {
-    const char *headers = task->facts.headers;
-    bool tagged = take_line(headers, "ETag", task->version, sizeof(task->version));
-    if ((!tagged || strncmp(task->version, "W/", 2) == 0) &&
-        !take_line(headers, "Last-Modified", task->version, sizeof(task->version)))
-        task->version[0] = '\0';
+    struct dtr_header headers[HEADER_LINES];
+    char *lines = strdup(task->facts.headers);
+    const char *version = dtr_header_version(headers, header_lines_split(lines, headers, 0));
+    (void)dtr_copy_text(task->version, sizeof(task->version), version ? version : "");
+    free(lines);
 }
 
 static bool is_whole(const struct dtr_task *task)
@@ -175,24 +187,25 @@ static bool is_whole(const struct dtr_task *task)
     return total != DTR_LENGTH_UNKNOWN && dtr_ranges_has(&task->readable, 0, total);
 }
 
-/* What is missing was held against no digest when it comes; and it is of use only with the same version. */
-static void restore_part(struct dtr_task *task)
+bool task_restore_part(struct dtr_task *task)
 {
     task->facts.finished_at = 0;
     restore_version(task);
-    if (!task->checkable && (!task->version[0] || !task->piece_count_had))
-        task_spoil(task);
+    return task->checkable || task->version[0];
 }
 
 int dtr_tasks_known(struct dtr_tasks *tasks, const struct dtr_task_facts *facts,
-                    const struct dtr_piece *pieces, uint32_t count, struct dtr_error *err)
+                    const struct dtr_piece *pieces, uint32_t count, bool checked, struct dtr_error *err)
 {
     struct dtr_task *task = NULL;
     int rc = add_task(tasks, facts, "", &task, err);
+    if (task)
+        task->stored = true;
     for (uint32_t i = 0; i < count && rc == DTR_OK; i++) {
         rc = task_reserve_piece(task, pieces[i].number, err);
+        uint64_t from = pieces[i].offset, end = from + pieces[i].length;
         if (rc == DTR_OK &&
-            !dtr_ranges_add(&task->readable, pieces[i].offset, pieces[i].offset + pieces[i].length))
+            (!dtr_ranges_add(&task->readable, from, end) || !dtr_ranges_add(&task->owed, from, end)))
             rc = dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for pieces");
         if (rc == DTR_OK) {
             task->piece_count_had += task->pieces[pieces[i].number].length == 0;
@@ -201,9 +214,12 @@ int dtr_tasks_known(struct dtr_tasks *tasks, const struct dtr_task_facts *facts,
     }
     if (rc != DTR_OK && task)
         task_forget(task);
-    else if (rc == DTR_OK && !is_whole(task))
-        restore_part(task);
-    return rc;
+    if (rc != DTR_OK)
+        return rc;
+    task->unchecked = !checked;
+    if (!is_whole(task) && (!task_restore_part(task) || (!task->checkable && !task->piece_count_had)))
+        task_spoil(task);
+    return DTR_OK;
 }
 
 struct dtr_task *dtr_tasks_find(struct dtr_tasks *tasks, const char *task_id)
@@ -267,7 +283,9 @@ struct dtr_planner *dtr_task_planner(struct dtr_task *task)
 
 const struct dtr_piece *dtr_task_piece(const struct dtr_task *task, uint32_t number)
 {
-    return number < task->piece_room && task->pieces[number].length > 0 ? &task->pieces[number] : NULL;
+    const struct dtr_piece *piece = number < task->piece_room ? &task->pieces[number] : NULL;
+    bool withheld = piece && task->unchecked && dtr_ranges_run(&task->owed, piece->offset) > piece->offset;
+    return piece && piece->length > 0 && !withheld ? piece : NULL;
 }
 
 uint32_t dtr_task_piece_limit(const struct dtr_task *task)
@@ -284,18 +302,23 @@ static void drop_damaged(struct dtr_task *task)
             task->facts.task_id, task->copy_error.text);
     task->reopened = true;
     task_spoil(task);
+    if (task->tasks->options.withdrawn)
+        task->tasks->options.withdrawn(task->tasks->options.withdrawn_context, task->facts.task_id);
 }
 
 static void on_opened(struct dtr_msg *msg)
 {
     struct dtr_task *task = dtr_container(msg, struct dtr_task, copy_msg);
     task->state = task->copy ? COPY_OPEN : COPY_CLOSED;
+    task->cold = false;
+    if (!task->copy)
+        scrub_forget(task);
     if (!task->copy && task->copy_error.code == DTR_ECORRUPT && !task->reopened)
         drop_damaged(task);
-    else if (!task->copy) {
+    else if (!task->copy && !clean_wait(task, &task->copy_error)) {
         readers_fail(task, &task->copy_error);
         prefetch_over(task, &task->copy_error);
-    } else
+    } else if (task->copy)
         task->reopened = false;
     check_advance(task);
     readers_wake(task);
@@ -340,6 +363,8 @@ static void on_closed(struct dtr_msg *msg)
 static void close_copy(struct dtr_msg *msg)
 {
     struct dtr_task *task = dtr_container(msg, struct dtr_task, copy_msg);
+    if (task->used_at != dtr_copy_facts(task->copy)->used_at)
+        (void)dtr_copy_note(task->copy, NULL, 0, task->used_at, NULL); /* else it gets old too early */
     dtr_copy_close(task->copy);
     task->copy_msg.run = on_closed;
     dtr_loop_post(task->tasks->options.control, &task->copy_msg);
@@ -352,14 +377,17 @@ static struct dtr_reader *hungry(const struct dtr_task *task)
         struct dtr_reader *reader = dtr_container(node, struct dtr_reader, link);
         uint64_t end = reader_end(reader);
         bool there = end != DTR_LENGTH_UNKNOWN && dtr_ranges_has(&task->readable, reader->offset, end);
-        if (reader->announce && !reader->failed && !reader->local_only) {
-            reader->announce = false; /* once */
+        if (reader->announce && !reader->failed && !reader->local_only)
             return reader;
-        }
         if (!reader->failed && !reader->ended && !there && !reader->local_only)
             return reader;
     }
     return NULL;
+}
+
+static bool a_worker_reads(const struct dtr_task *task)
+{
+    return check_running(task) || proof_running(task);
 }
 
 static bool in_use(const struct dtr_task *task)
@@ -368,12 +396,21 @@ static bool in_use(const struct dtr_task *task)
         if (!dtr_container(node, struct dtr_reader, link)->failed)
             return true;
     }
-    return task->planner || !dtr_list_empty(&task->transfers) || check_running(task) || prefetch_lacks(task);
+    return task->planner || !dtr_list_empty(&task->transfers) || a_worker_reads(task) || task->scrubbing ||
+           prefetch_lacks(task);
+}
+
+bool task_idle(const struct dtr_task *task)
+{
+    return dtr_list_empty(&task->readers) && !task->planner && dtr_list_empty(&task->transfers) &&
+           !a_worker_reads(task) && !task->pins && !task->spoilt && !task->deleted && !prefetch_lacks(task);
 }
 
 static void close_now(struct dtr_task *task)
 {
     check_end(task);
+    task->room_tried = false;
+    task->used_at = task->facts.used_at;
     task->state = COPY_CLOSING;
     task->copy_msg.run = close_copy;
     dtr_loop_post(task->data, &task->copy_msg);
@@ -382,7 +419,7 @@ static void close_now(struct dtr_task *task)
 /* Readers that came after the bytes were found wrong know nothing of them, and wait. */
 static void settle_spoilt(struct dtr_task *task)
 {
-    bool held = task->planner || !dtr_list_empty(&task->transfers) || check_running(task);
+    bool held = task->planner || !dtr_list_empty(&task->transfers) || a_worker_reads(task);
     dtr_list_each (node, &task->readers)
         held = held || dtr_container(node, struct dtr_reader, link)->head_told;
     if (task->state == COPY_OPEN && !held)
@@ -391,12 +428,19 @@ static void settle_spoilt(struct dtr_task *task)
         (void)task_evict(task);
 }
 
+bool task_waits_for_proof(const struct dtr_task *task)
+{
+    return proof_owed(task) && (task->unchecked || check_owed(task)) && hungry(task);
+}
+
 static void begin_pull(struct dtr_task *task)
 {
     struct dtr_error err;
-    if (task->planner || !dtr_list_empty(&task->transfers))
+    if (task->planner || !dtr_list_empty(&task->transfers) || task->awaits_room || task_waits_for_proof(task))
         return;
     struct dtr_reader *first = hungry(task);
+    if (first)
+        first->announce = false; /* once */
     if ((first || prefetch_lacks(task)) && pull_start(task, first, &err) != DTR_OK) {
         readers_fail(task, &err);
         prefetch_over(task, &err);
@@ -409,6 +453,8 @@ void task_settle(struct dtr_task *task)
     bool wanted = in_use(task);
     if (task->spoilt) {
         settle_spoilt(task);
+    } else if (task->state == COPY_CLOSED && wanted && task->awaits_room) {
+        return;
     } else if (task->state == COPY_CLOSED && wanted) {
         task->state = COPY_OPENING;
         task->copy_msg.run = open_copy;
@@ -417,6 +463,7 @@ void task_settle(struct dtr_task *task)
         close_now(task);
     } else if (task->state == COPY_OPEN && !tasks->closing) {
         begin_pull(task);
+        proof_advance(task);
     } else if (task->state == COPY_CLOSED && tasks->closing && dtr_list_empty(&task->readers)) {
         task_forget(task);
     } else if (task->state == COPY_CLOSED && dtr_list_empty(&task->readers)) {
@@ -446,6 +493,7 @@ static int take_origin(struct dtr_task *task, const struct dtr_read_request *req
     task->strings[ORIGIN_URL] = url;
     task->strings[REQUEST_HEADERS] = headers;
     task->trusted = request->trusted;
+    task->named = request->named;
     return DTR_OK;
 }
 
@@ -502,7 +550,7 @@ static int take_digest(struct dtr_task *task, const char *digest, struct dtr_err
     if (!task_keep(task, DIGEST, digest))
         return dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for a task");
     task->facts.digest = task->strings[DIGEST];
-    task->checkable = check_possible(task->facts.digest);
+    task->checkable = dtr_expected_known(task->facts.digest);
     return DTR_OK;
 }
 
@@ -547,6 +595,7 @@ int dtr_tasks_read(struct dtr_tasks *tasks, const struct dtr_read_request *reque
                                   .offset = request->offset,
                                   .length = request->length,
                                   .told = request->offset,
+                                  .at = request->offset,
                                   .here = dtr_ranges_run(&task->readable, request->offset),
                                   .announce = request->announce,
                                   .local_only = request->local_only,

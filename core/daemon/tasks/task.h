@@ -37,7 +37,11 @@ struct dtr_tasks_options {
     void *transport_instance;
     const struct dtr_origin_ops *origin;
     void *origin_instance;
-    /* A piece became available, or a pull ended (piece NULL). May be NULL. */
+    /* Nobody is to be sent here for this task any more: it was removed, or is no longer whole. May be NULL.
+     */
+    void (*withdrawn)(void *context, const char *task_id);
+    void *withdrawn_context;
+    /* A piece became available or sound, or was found damaged; or a pull ended (piece NULL). May be NULL. */
     void (*piece)(void *context, struct dtr_task *task, const struct dtr_piece *piece);
     void *piece_context;
     struct dtr_pool *pool;       /* hashes what has a digest */
@@ -55,11 +59,14 @@ int dtr_tasks_new(const struct dtr_tasks_options *options, struct dtr_tasks **re
                   struct dtr_error *err);
 /* Whether pulls that begin from now on may ask a scheduler; before, what options.plan says. */
 void dtr_tasks_have_scheduler(struct dtr_tasks *tasks, bool have);
+/* A scheduler can be reached again that could not before: the pulls that go on without one may ask it. */
+void dtr_tasks_scheduler_back(struct dtr_tasks *tasks);
 /* Cancels every pull; readers hear DTR_ECANCELLED. `closed` comes later, when everything is gone. */
 void dtr_tasks_close(struct dtr_tasks *tasks, void (*closed)(void *context), void *context);
-/* Takes in a task that the store's scan reported; before the first reader. */
+/* Takes in a task that the store's scan reported; before the first reader. Not `checked`: its pieces are not
+ * offered before they were read. */
 int dtr_tasks_known(struct dtr_tasks *tasks, const struct dtr_task_facts *facts,
-                    const struct dtr_piece *pieces, uint32_t count, struct dtr_error *err);
+                    const struct dtr_piece *pieces, uint32_t count, bool checked, struct dtr_error *err);
 /* A task by its id, NULL when there is none. */
 struct dtr_task *dtr_tasks_find(struct dtr_tasks *tasks, const char *task_id);
 /* Every task, in no order; `each` changes none. */
@@ -72,6 +79,20 @@ int dtr_tasks_delete(struct dtr_tasks *tasks, const char *task_id,
                      void (*deleted)(void *context, const struct dtr_error *err), void *context,
                      struct dtr_error *err);
 
+/* When tasks leave the store of their own accord; see reclaim.h. */
+struct dtr_clean_policy {
+    uint64_t ttl_ms;             /* without use */
+    uint64_t threshold;          /* bytes that the tasks may take; 0: the whole disk */
+    unsigned high, low;          /* percent of that, or of the disk */
+    uint64_t page_cache_idle_ms; /* without use, until a task's bytes leave the page cache; 0: they stay */
+};
+/* Looks for what is to go, now; the policy stays, for the room that pulls need. */
+void dtr_tasks_clean(struct dtr_tasks *tasks, const struct dtr_clean_policy *policy);
+/* Bytes of the task are on their way to a peer, though no reader holds it: it stays until the same number of
+ * dtr_tasks_unpin(). */
+void dtr_task_pin(struct dtr_task *task);
+void dtr_tasks_unpin(struct dtr_tasks *tasks, const char *task_id);
+
 /* Whether the peer at this address has given wrong bytes: nothing is to be taken from it. */
 bool dtr_tasks_is_liar(const struct dtr_tasks *tasks, const char *ip);
 
@@ -83,6 +104,7 @@ struct dtr_read_request {
     const char *url, *digest, *tag, *application;
     const char *headers;     /* for the origin, "Name: value\n" lines */
     bool trusted;            /* the origin is an operator's choice */
+    bool named;              /* so is its host: backend.requestHeader goes along */
     uint64_t offset, length; /* DTR_LENGTH_UNKNOWN: the rest */
     uint64_t piece_length;   /* 0: by the rule */
     const char *content;   /* what the task id was calculated from instead of the URL; NULL or "": the URL */
@@ -146,8 +168,15 @@ void dtr_task_act(struct dtr_task *task);
 /* Where a parent serves pieces, from its SyncPieces; before the piece is reported to the planner. */
 int dtr_task_parent_at(struct dtr_task *task, uint32_t parent, const struct dtr_addr *addr,
                        struct dtr_error *err);
-/* A piece that is there and checked, NULL when it is not. */
+/* A piece that is there and may be offered, NULL when it is not. */
 const struct dtr_piece *dtr_task_piece(const struct dtr_task *task, uint32_t number);
+/* The same, when its bytes may be given out: they came in this process, or were read again by it. */
+const struct dtr_piece *dtr_task_sound_piece(const struct dtr_task *task, uint32_t number);
+/* Has the piece read again; options.piece tells when that was done, the piece is then sound, or gone. False:
+ * there is nothing to read. While a reader holds the task. */
+bool dtr_task_prove(struct dtr_task *task, uint32_t number);
+/* Its bytes did not look right: has a sound piece read again, and gives it to nobody before. */
+void dtr_task_doubt(struct dtr_task *task, uint32_t number);
 /* No piece from this number on is there. */
 uint32_t dtr_task_piece_limit(const struct dtr_task *task);
 

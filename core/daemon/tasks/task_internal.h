@@ -11,9 +11,21 @@
 #include <stdatomic.h>
 
 struct check;    /* check.c */
+struct proof;    /* proof.c */
 struct suspects; /* suspect.c */
 
 enum { TASKS_LIARS = 64 };
+
+/* What clean.c remembers between its steps. */
+struct cleaning {
+    struct dtr_clean_policy policy;
+    struct dtr_msg msg; /* the question how full the disk is, to a data thread and back */
+    bool due;           /* age and use of the disk are looked at, not only room made */
+    bool asked, again;  /* `again`: somebody came while it was asked */
+    int rc;             /* the answer */
+    uint64_t total, used;
+    uint32_t leaving; /* tasks on their way out */
+};
 
 struct dtr_tasks {
     struct dtr_tasks_options options;
@@ -28,6 +40,13 @@ struct dtr_tasks {
     uint32_t prefetch_waiting_count, prefetch_running;
     char liars[TASKS_LIARS][DTR_ADDR_TEXT]; /* addresses of peers, oldest first */
     size_t liar_count;
+    struct cleaning cleaning;
+    struct {
+        struct dtr_timer *timer; /* NULL: there is no scrub */
+        uint64_t rate;           /* bytes/s */
+        struct dtr_task *task;   /* being scrubbed */
+        bool due;                /* its next piece is to be read */
+    } scrub;
 };
 
 enum prefetch_state { PREFETCH_NONE, PREFETCH_WAITS, PREFETCH_RUNS };
@@ -42,6 +61,7 @@ struct dtr_task {
     struct dtr_task_facts facts;
     char *strings[11];        /* of facts, then those below */
     bool trusted;             /* ORIGIN_URL is an operator's choice */
+    bool named;               /* so is its host */
     struct dtr_piece *pieces; /* by number, length 0: not there */
     uint32_t piece_room, piece_count_had;
     struct dtr_ranges readable;
@@ -64,9 +84,27 @@ struct dtr_task {
     struct dtr_list prefetch_link; /* while it waits */
     uint64_t prefetch_failed_ms;   /* when; 0: it did not */
     bool acting;
-    bool checkable; /* facts.digest is one that can be checked */
-    bool spoilt;    /* what the store holds is wrong, or too much: it is removed once nobody holds it */
-    bool reopened;  /* it could not be opened, and was removed for that; not twice in a row */
+    bool stored;     /* an earlier process left it: what it holds may not be known yet */
+    bool checkable;  /* facts.digest is one that can be checked */
+    bool spoilt;     /* what the store holds is wrong, or too much: it is removed once nobody holds it */
+    bool reopened;   /* it could not be opened, and was removed for that; not twice in a row */
+    bool failed;     /* the last pull was; nobody is going to complete it by itself */
+    bool refused;    /* there is no room for the object: the pull gets none of it */
+    bool room_tried; /* room was made for its readers: not twice */
+    bool awaits_room;
+    bool cold;       /* its bytes have left the page cache */
+    uint32_t pins;   /* see dtr_task_pin() */
+    int64_t used_at; /* as the data thread is to store it */
+    /* proof.c */
+    struct dtr_ranges owed; /* part of `readable`, from an earlier process and not read by this one yet */
+    bool unchecked;         /* and written before the machine went down */
+    uint8_t *asked;         /* bit per piece that a peer waits for */
+    uint32_t asked_room;
+    struct proof *proof;
+    bool withdrawn; /* from the scheduler, when a piece was found damaged; until the next pull */
+    bool scrubbing; /* the copy is to be open for it */
+    uint32_t scrub_piece;
+    uint64_t scrubbed_ms; /* the last time, dtr_now_ms() */
     struct check *check;
     struct suspects *suspects;
     void (*deleted)(void *context, const struct dtr_error *err); /* somebody waits for that */
@@ -80,6 +118,7 @@ struct dtr_reader {
     void *context;
     uint32_t number;
     uint64_t offset, length; /* what it wants */
+    uint64_t at;             /* the next byte that it needs */
     uint64_t told;           /* readable was told up to here */
     uint64_t here;           /* was readable up to here when it came */
     bool head_told, ended, closed;
@@ -123,8 +162,27 @@ void task_forget(struct dtr_task *task);
 /* Opens the copy when it is needed, closes it when nobody uses it any more. */
 void task_settle(struct dtr_task *task);
 
+/* Of what is there in part only: forgets what is said of the whole. What is missing was held against no
+ * digest when it comes; false: nor can one tell whether it is of the same version, so the part is of no use.
+ */
+bool task_restore_part(struct dtr_task *task);
+/* A pull waits until all that is owed was read. */
+bool task_waits_for_proof(const struct dtr_task *task);
+/* Nobody reads, pulls, hashes or sends it, and it is not about to go. */
+bool task_idle(const struct dtr_task *task);
+/* The memory of a closing table goes, unless something is still on its way. */
+void tasks_end(struct dtr_tasks *tasks);
+
+/* clean.c */
+/* There is no room for a task's bytes. True: some is being made, and its readers wait; false: it was tried.
+ */
+bool clean_wait(struct dtr_task *task, const struct dtr_error *err);
+/* Whether the object, as far as its length is known, fits into what tasks may take. */
+bool clean_fits(const struct dtr_task *task);
+
 /* delete.c */
-/* The copy is closed and nobody uses the task: begins to evict it, when somebody wants that. */
+/* The copy is closed and nobody uses the task: begins to evict it, when somebody wants that, when it is
+ * spoilt, and when nothing came of it: whoever asks for what is not there leaves no trace. */
 bool task_evict(struct dtr_task *task);
 /* No byte of it is there any more, for anybody here; the store's follow, once nobody holds them. */
 void task_spoil(struct dtr_task *task);
@@ -135,6 +193,8 @@ void task_undelete(struct dtr_task *task, int code, const char *why);
 /* `first` NULL: nobody waits, the whole is prefetched. */
 int pull_start(struct dtr_task *task, const struct dtr_reader *first, struct dtr_error *err);
 void pull_cancel(struct dtr_task *task);
+/* The pull ends, untold; the readers that need one begin another. */
+void pull_abort(struct dtr_task *task);
 /* Everything is there and right: stores so. */
 void pull_note_finished(struct dtr_task *task);
 

@@ -9,12 +9,13 @@
 #include "core/base/list.h"
 #include "core/base/str.h"
 #include "core/brain/geometry.h"
+#include "core/daemon/header_lines.h"
 #include "core/daemon/tasks/counts.h"
 #include "core/loop/loop.h"
 #include <stdatomic.h>
 #include <stdlib.h>
 
-enum { HEADERS_MAX = 100, WAITS_MS = 1000 };
+enum { WAITS_MS = 1000 };
 
 struct dtr_transfer {
     struct dtr_transfer_request request;
@@ -84,8 +85,8 @@ static int tell_progress(struct dtr_transfer *transfer)
     struct dtr_report report = {
         .kind = DTR_REPORT_PROGRESS, .offset = transfer->told_end, .length = at - transfer->told_end};
     transfer->told_end = at;
-    transfer->told_any = true;
     transfer->told_ms = dtr_now_ms();
+    transfer->told_any = true;
     return tell(transfer, &report, NULL, NULL);
 }
 
@@ -234,7 +235,7 @@ static int on_bytes(struct dtr_transfer *transfer, const uint8_t *bytes, size_t 
         return transfer->result.code;
     at = dtr_writer_at(transfer->writer);
     if (!transfer->told_any || at - transfer->told_end >= DTR_TRANSFER_STEP ||
-        dtr_now_ms() - transfer->told_ms >= WAITS_MS)
+        dtr_now_ms() - transfer->told_ms >= DTR_TRANSFER_LATE_MS)
         rc = tell_progress(transfer);
     return rc;
 }
@@ -429,44 +430,17 @@ static void no_body(void *context)
 
 static const struct dtr_origin_sink origin_sink = {on_head, on_body, no_body, on_origin_done};
 
-static bool has_header(const struct dtr_header *array, size_t count, const char *name)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (dtr_casecmp(array[i].name, name) == 0)
-            return true;
-    }
-    return false;
-}
-
-/* Splits "Name: value\n" lines in place, behind the first `given` of the array; of those names that are
- * among the `given` nothing is taken. Returns the new count. */
-static size_t split_headers(char *text, struct dtr_header *array, size_t given)
-{
-    size_t count = given;
-    while (text && *text && count < HEADERS_MAX) {
-        char *next = strchr(text, '\n'), *colon;
-        if (next)
-            *next++ = '\0';
-        colon = strstr(text, ": ");
-        if (colon) {
-            *colon = '\0';
-            if (!has_header(array, given, text))
-                array[count++] = (struct dtr_header){text, colon + 2};
-        }
-        text = next;
-    }
-    return count;
-}
-
 static int begin_origin(struct dtr_transfer *transfer, struct dtr_error *err)
 {
     const struct dtr_transfer_request *request = &transfer->request;
-    struct dtr_header headers[HEADERS_MAX];
-    size_t count = split_headers(transfer->header_text, headers, 0);
+    struct dtr_header headers[HEADER_LINES];
+    size_t given = header_lines_split(transfer->header_text, headers, 0);
+    size_t count = header_lines_split(transfer->default_text, headers, given);
     struct dtr_origin_request read = {
         .url = transfer->url,
         .headers = headers,
-        .header_count = split_headers(transfer->default_text, headers, count),
+        .header_count = count,
+        .own_header_count = count - given,
         .trusted = request->trusted,
         .offset = request->offset,
         .length = request->length_only ? 1 : request->length,

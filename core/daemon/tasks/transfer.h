@@ -2,7 +2,8 @@
  *
  * The control thread starts it, may hold, resume or cancel it, and hears of it by reports; the data thread
  * moves the bytes into the copy. Reports come on the control loop in order; DTR_REPORT_DONE is the last.
- * Progress is told for the first bytes at once and then every DTR_TRANSFER_STEP bytes at most.
+ * Progress is told for the first bytes at once and then every DTR_TRANSFER_STEP bytes at most, sooner when
+ * they take long.
  *
  * Not for: what to transfer next (core/brain/planner.h), what becomes of wrong bytes (copy.h). */
 #ifndef DTR_DAEMON_TRANSFER_H
@@ -14,7 +15,8 @@
 #include <darter/origin.h>
 #include <darter/transport.h>
 
-#define DTR_TRANSFER_STEP ((uint64_t)256 << 10)
+#define DTR_TRANSFER_STEP    ((uint64_t)256 << 10)
+#define DTR_TRANSFER_LATE_MS 250 /* what has come is told after so long, however little it is */
 
 enum dtr_report_kind {
     DTR_REPORT_HEAD,     /* origin: it answered well; total_length, body_offset, headers, version */
@@ -64,7 +66,8 @@ struct dtr_transfer_request {
     void *origin_instance;
     const char *url;
     const char *headers;         /* request headers, "Name: value\n" lines */
-    const char *default_headers; /* those that go along where `headers` has none of the name, or NULL */
+    const char *default_headers; /* those that go along where `headers` has none of the name, to the
+                                  * URL's host only; or NULL */
     const char *version;         /* of what the copy holds: any other is DTR_ECORRUPT; NULL: any will do */
     const char *ca_file;         /* or NULL */
     bool trusted, insecure;

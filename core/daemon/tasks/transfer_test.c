@@ -18,8 +18,8 @@ enum { PIECE = RIG_PIECE, SIZE = RIG_SIZE, BLOCK = RIG_BLOCK };
 
 static struct dtr_loop *control, *data;
 static struct {
-    struct dtr_str words; /* "head progress piece0 done" without repetitions */
-    uint64_t arrived;
+    struct dtr_str words;   /* "head progress piece0 done" without repetitions */
+    uint64_t arrived, most; /* bytes in all, and in one report */
     struct dtr_error result;
     bool done;
     char headers[200];
@@ -48,6 +48,7 @@ static void on_report(void *context, const struct dtr_report *report)
     case DTR_REPORT_PROGRESS:
         word(" progress");
         seen.arrived += report->length;
+        seen.most = report->length > seen.most ? report->length : seen.most;
         break;
     case DTR_REPORT_PIECE:
         (void)snprintf(piece, sizeof(piece), " piece%u", report->piece.number);
@@ -187,6 +188,21 @@ static void a_range_that_is_ignored_still_serves(void **state)
     assert_int_equal(rig_disk.marks, 1);
     assert_true(dtr_copy_readable(copy, 100) >= PIECE);
     assert_int_equal(seen.arrived, PIECE + 100); /* and not the rest */
+    dtr_copy_close(copy);
+}
+
+/* Who waits for bytes must not take a slow origin for a silent one. */
+static void a_trickle_is_told_before_it_is_much(void **state)
+{
+    (void)state;
+    struct rig_script script = good;
+    struct dtr_copy *copy = new_copy(SIZE);
+    script.block_ms = DTR_TRANSFER_LATE_MS / 2 + 1;
+    (void)start(copy, &script, 0, 8 * BLOCK);
+    turn_until(is_done);
+    assert_int_equal(seen.result.code, DTR_OK);
+    assert_int_equal(seen.arrived, 8 * BLOCK);
+    assert_true(seen.most < DTR_TRANSFER_STEP);
     dtr_copy_close(copy);
 }
 
@@ -350,6 +366,7 @@ int main(void)
         cmocka_unit_test(an_object_comes_whole),
         cmocka_unit_test(a_length_can_stay_unknown_to_the_end),
         cmocka_unit_test(a_range_that_is_ignored_still_serves),
+        cmocka_unit_test(a_trickle_is_told_before_it_is_much),
         cmocka_unit_test(refusals_carry_their_status),
         cmocka_unit_test(an_origin_that_closes_early_is_continued),
         cmocka_unit_test(hold_stops_resume_goes_on),

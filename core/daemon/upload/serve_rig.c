@@ -104,7 +104,7 @@ static void begin_server(struct serve_rig *of)
     assert_int_equal(dtr_rpc_table_new(&daemon->peers, NULL), DTR_OK);
     assert_int_equal(dtr_rpc_table_new(&daemon->local, NULL), DTR_OK);
     assert_int_equal(upload_serve(daemon, daemon->peers, daemon->local, NULL), DTR_OK);
-    assert_int_equal(dtr_rpc_server_new(of->control, NULL, &daemon->server, NULL), DTR_OK);
+    assert_int_equal(dtr_rpc_server_new(of->control, &upload_limits, &daemon->server, NULL), DTR_OK);
     assert_int_equal(dtr_addr_ip("127.0.0.1", 0, &of->tcp, NULL), DTR_OK);
     assert_int_equal(dtr_rpc_server_listen(daemon->server, &of->tcp, daemon->peers, &of->tcp, NULL), DTR_OK);
     assert_int_equal(dtr_addr_unix(of->socket, &local, NULL), DTR_OK);

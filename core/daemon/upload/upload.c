@@ -11,7 +11,10 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { WAIT_MS = 60000 };
+enum {
+    WAIT_MS = 60000,
+    CONNECTIONS = 8192, /* of peers, at once; a further one is closed */
+};
 
 /* --- connections
  * -------------------------------------------------------------------------------------------- */
@@ -22,30 +25,18 @@ struct arrival {
     int fd;
 };
 
-static void nothing(void *context, const uint8_t *bytes, size_t length)
-{
-    (void)context;
-    (void)bytes;
-    (void)length;
-}
-
-static void gone(void *context, const struct dtr_error *err)
-{
-    (void)context;
-    (void)err;
-}
-
 /* Data thread. */
 static void on_arrival(struct dtr_msg *msg)
 {
-    static const struct dtr_stream_events nobody = {.data = nothing, .closed = gone};
     struct arrival *arrival = dtr_container(msg, struct arrival, msg);
     struct upload_site *site = arrival->site;
     const struct dtr_offer *transport = &site->upload->daemon->transport;
     const struct dtr_transport_ops *ops = transport->feature->ops;
     struct dtr_stream *stream = NULL;
     struct dtr_error err;
-    if (dtr_stream_new(site->loop, arrival->fd, &nobody, NULL, &stream, &err) == DTR_OK) {
+    if (site->streams.count >= site->upload->connections / site->upload->site_count) {
+        (void)close(arrival->fd);
+    } else if (dtr_stream_new(site->loop, arrival->fd, &dtr_stream_nobody, NULL, &stream, &err) == DTR_OK) {
         dtr_stream_group_add(&site->streams, stream);
         dtr_stream_pace(stream, NULL, &site->upload->daemon->limits.upload);
         ops->serve(transport->instance, stream, &site->upload->service);
@@ -83,6 +74,7 @@ int upload_new(struct dtr_daemon *daemon, struct upload **ret_upload, struct dtr
     }
     *upload = (struct upload){.daemon = daemon, .service.daemon = daemon, .sites = sites};
     upload->site_count = daemon->parts.data_count;
+    upload->connections = CONNECTIONS;
     for (size_t i = 0; i < upload->site_count; i++) {
         sites[i].upload = upload;
         sites[i].loop = daemon->parts.data[i];
@@ -91,7 +83,7 @@ int upload_new(struct dtr_daemon *daemon, struct upload **ret_upload, struct dtr
     dtr_list_init(&upload->questions);
     dtr_list_init(&upload->spreads);
     dtr_list_init(&upload->host_syncs);
-    dtr_list_init(&upload->orders);
+    orders_init(upload);
     int rc = dtr_addr_ip(config->storage.server.ip ? config->storage.server.ip : any,
                          (uint16_t)config->storage.server.tcp_port, &addr, err);
     if (rc == DTR_OK)
@@ -115,6 +107,7 @@ int upload_new(struct dtr_daemon *daemon, struct upload **ret_upload, struct dtr
 struct dtr_question {
     struct dtr_list link; /* in upload->questions while it waits */
     struct dtr_msg msg;   /* to control, back to data, to control again */
+    struct dtr_msg sent;  /* to control: the bytes are released */
     struct upload *upload;
     struct dtr_loop *loop;
     void (*answered)(void *context, const struct dtr_answer *answer);
@@ -126,12 +119,21 @@ struct dtr_question {
     struct dtr_reader *reader; /* keeps the copy open */
     struct dtr_task *task;
     struct dtr_timer *timer;
-    bool open; /* the copy may be leased from */
+    bool open;   /* the copy may be leased from */
+    bool pinned; /* the task, until `sent` */
+    bool told;   /* `msg` is done with */
     /* the answer */
     int code;
     struct dtr_piece piece;
     const struct dtr_copy *copy;
+    struct dtr_extent leased; /* until it is released */
 };
+
+static void drop(struct dtr_question *question)
+{
+    if (question->told && !question->pinned)
+        free(question);
+}
 
 /* Control: the bytes are leased, or were not wanted any more. */
 static void finish(struct dtr_msg *msg)
@@ -139,7 +141,26 @@ static void finish(struct dtr_msg *msg)
     struct dtr_question *question = dtr_container(msg, struct dtr_question, msg);
     if (question->reader)
         dtr_reader_close(question->reader);
-    free(question);
+    question->told = true;
+    drop(question);
+}
+
+/* Control: the bytes have been sent, or will not be. */
+static void on_sent(struct dtr_msg *msg)
+{
+    struct dtr_question *question = dtr_container(msg, struct dtr_question, sent);
+    dtr_tasks_unpin(question->upload->daemon->tasks, question->task_id);
+    question->pinned = false;
+    drop(question);
+}
+
+/* Data thread. */
+static void on_released(void *context)
+{
+    struct dtr_question *question = context;
+    dtr_extent_release(&question->leased);
+    question->sent.run = on_sent;
+    dtr_loop_post(question->upload->daemon->parts.control, &question->sent);
 }
 
 /* Data thread: lease and hand over. */
@@ -150,16 +171,21 @@ static void deliver(struct dtr_msg *msg)
     struct dtr_extent extent;
     struct dtr_answer answer = {.code = question->code, .text = err.text, .parent_id = "", .extent = &extent};
     answer.piece = question->piece;
-    if (!question->cancelled) {
-        if (answer.code == DTR_OK)
-            answer.code =
-                dtr_copy_lease(question->copy, question->piece.offset, question->piece.length, &extent, &err);
-        if (answer.code == DTR_OK) {
-            syncs_piece_leaves(question->upload, &extent);
-            (void)atomic_fetch_add(&question->upload->sent_bytes, question->piece.length);
-        }
-        question->answered(question->context, &answer);
+    bool pinned = answer.code == DTR_OK;
+    if (!question->cancelled && answer.code == DTR_OK)
+        answer.code = dtr_copy_lease(question->copy, question->piece.offset, question->piece.length,
+                                     &question->leased, &err);
+    if (!question->cancelled && answer.code == DTR_OK) {
+        extent = question->leased;
+        extent.release = on_released;
+        extent.release_context = question;
+        syncs_piece_leaves(question->upload, &extent);
+        (void)atomic_fetch_add(&question->upload->sent_bytes, question->piece.length);
+    } else if (pinned) {
+        on_released(question);
     }
+    if (!question->cancelled)
+        question->answered(question->context, &answer);
     question->msg.run = finish;
     dtr_loop_post(question->upload->daemon->parts.control, &question->msg);
 }
@@ -170,17 +196,24 @@ static void settle(struct dtr_question *question, int code)
     dtr_timer_close(question->timer);
     question->timer = NULL;
     question->code = code;
+    question->pinned = code == DTR_OK;
+    if (question->pinned)
+        dtr_task_pin(question->task);
     question->msg.run = deliver;
     dtr_loop_post(question->loop, &question->msg);
 }
 
 static void look(struct dtr_question *question)
 {
-    const struct dtr_piece *piece = question->open ? dtr_task_piece(question->task, question->number) : NULL;
+    const struct dtr_piece *piece =
+        question->open ? dtr_task_sound_piece(question->task, question->number) : NULL;
     if (piece) {
         question->piece = *piece;
         question->copy = dtr_reader_copy(question->reader);
         settle(question, DTR_OK);
+    } else if (question->open && !question->upload->closing &&
+               dtr_task_prove(question->task, question->number)) {
+        return; /* it is read back first */
     } else if (question->open && (!dtr_task_pulling(question->task) || question->upload->closing)) {
         settle(question, DTR_ENOT_FOUND);
     }
@@ -308,6 +341,7 @@ void upload_stop(struct upload *upload, uint64_t limit_ms, void (*stopped)(void 
     dtr_list_each_safe (node, &upload->questions)
         settle(dtr_container(node, struct dtr_question, link), DTR_ENOT_FOUND);
     syncs_stop(upload);
+    orders_stop(upload);
     loads_stop(upload);
     for (size_t i = 0; i < upload->site_count; i++) {
         upload->sites[i].msg.run = stop_site;

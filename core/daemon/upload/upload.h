@@ -11,6 +11,8 @@ void upload_piece(void *context, struct dtr_task *task, const struct dtr_piece *
 /* Adds DfdaemonUpload to `peers` and DfdaemonDownload to `local`. */
 int upload_serve(struct dtr_daemon *daemon, struct dtr_rpc_table *peers, struct dtr_rpc_table *local,
                  struct dtr_error *err);
+/* Bounds of the gRPC server: requests are small, whoever sends them. */
+extern const struct dtr_rpc_limits upload_limits;
 /* On the control loop: stops listening, answers questions that wait with "not found", lets what is being sent
  * end within `limit_ms`. `stopped` comes later on the control loop. */
 void upload_stop(struct upload *upload, uint64_t limit_ms, void (*stopped)(void *context), void *context);

@@ -48,6 +48,10 @@ static void on_piece(void *context, const struct dtr_piece *piece, const uint8_t
 
 void order_bypass_go_on(struct order *order)
 {
+    if (order->bypass_waits) {
+        begin(order);
+        return;
+    }
     if (!order->held || !order->held_told || dtr_rpc_call_queued(order->call) > DTR_RPC_HIGH_WATER)
         return;
     order->held = NULL;
@@ -124,6 +128,18 @@ static void choose_part(struct order *order, struct detour_request *request)
         request->from.version = order->version; /* what was told already is of that one */
 }
 
+/* For a piece in memory and the same queued for the caller. False: it is in line for it. */
+static bool take_room(struct order *order)
+{
+    uint64_t piece =
+        order->content_length < order->piece_length ? order->content_length : order->piece_length;
+    if (order->bypass_room > 0 || piece == 0)
+        return true;
+    order->bypass_waits = !order_take_room(order, 2 * piece);
+    order->bypass_room = order->bypass_waits ? 0 : 2 * piece;
+    return !order->bypass_waits;
+}
+
 /* Asks for the length as long as that is not known. */
 static void begin(struct order *order)
 {
@@ -134,9 +150,12 @@ static void begin(struct order *order)
                                      .from = {.url = read->url,
                                               .headers = read->headers ? read->headers : "",
                                               .trusted = read->trusted,
+                                              .named = read->named,
                                               .end = 1},
                                      .content_length = DTR_LENGTH_UNKNOWN};
     struct dtr_error err;
+    if (order->started && !take_room(order))
+        return;
     if (order->started)
         choose_part(order, &request);
     if (order->started && request.from.offset >= request.from.end)

@@ -3,6 +3,7 @@
 
 #include "core/base/digest.h"
 #include "core/base/list.h"
+#include "core/rpc/field.h"
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -12,7 +13,7 @@ enum { STEP = 1 << 20 };
 
 /* Fields of the messages around the bytes, all length-delimited (proto/dfdaemon.proto, proto/common.proto).
  */
-enum { BYTES = 2, FINISHED = 5, FINISHED_PIECE = 1, PIECE_CONTENT = 6 };
+enum { FINISHED = 5, FINISHED_PIECE = 1, PIECE_CONTENT = 6 };
 
 struct content {
     struct dtr_msg msg; /* to the data thread, there again and again, and back */
@@ -35,50 +36,24 @@ struct content {
 
 /* --- the message ---------------------------------------------------------------------------------- */
 
-static size_t varint_size(uint64_t value)
-{
-    size_t size = 1;
-    for (; value >= 0x80; value >>= 7)
-        size++;
-    return size;
-}
-
-static uint8_t *put_varint(uint8_t *at, uint64_t value)
-{
-    for (; value >= 0x80; value >>= 7)
-        *at++ = (uint8_t)(value | 0x80);
-    *at++ = (uint8_t)value;
-    return at;
-}
-
-static uint8_t *put_head(uint8_t *at, unsigned field, uint64_t length)
-{
-    *at++ = (uint8_t)(field << 3 | BYTES);
-    return put_varint(at, length);
-}
-
-/* Bytes of a field with this value; its number is below 16. */
-static uint64_t field_size(uint64_t length)
-{
-    return 1 + varint_size(length) + length;
-}
-
 /* The content goes last in its message, and that last in its own: so everything before is small. */
 static struct dtr_rpc_out *pack(const Dfdaemon__V2__DownloadTaskResponse *response,
                                 const Common__V2__Piece *piece, uint64_t content, uint8_t **ret_bytes)
 {
     size_t outer = protobuf_c_message_get_packed_size(&response->base),
            inner = protobuf_c_message_get_packed_size(&piece->base);
-    uint64_t piece_size = inner + field_size(content), finished_size = field_size(piece_size);
-    struct dtr_rpc_out *message = dtr_rpc_out_new((size_t)(outer + field_size(finished_size)));
+    uint64_t piece_size = inner + dtr_rpc_field_size(PIECE_CONTENT, content),
+             finished_size = dtr_rpc_field_size(FINISHED_PIECE, piece_size);
+    struct dtr_rpc_out *message =
+        dtr_rpc_out_new((size_t)(outer + dtr_rpc_field_size(FINISHED, finished_size)));
     if (!message)
         return NULL;
     uint8_t *at = dtr_rpc_out_bytes(message);
     at += protobuf_c_message_pack(&response->base, at);
-    at = put_head(at, FINISHED, finished_size);
-    at = put_head(at, FINISHED_PIECE, piece_size);
+    at = dtr_rpc_put_head(at, FINISHED, finished_size);
+    at = dtr_rpc_put_head(at, FINISHED_PIECE, piece_size);
     at += protobuf_c_message_pack(&piece->base, at);
-    *ret_bytes = put_head(at, PIECE_CONTENT, content);
+    *ret_bytes = dtr_rpc_put_head(at, PIECE_CONTENT, content);
     return message;
 }
 
@@ -127,7 +102,7 @@ static int check(struct content *content)
     if (!content->piece.has_crc32 || content->crc32 == content->piece.crc32)
         return DTR_OK;
     return dtr_error_set(&content->result, DTR_ECORRUPT, DTR_RETRY_NEVER,
-                         "piece %u is damaged in the store; delete the task, then download it again",
+                         "piece %u is damaged in the store and comes anew the next time: try again",
                          content->piece.number);
 }
 
@@ -174,6 +149,7 @@ static void begin(struct dtr_msg *msg)
 int content_read(struct dtr_loop *control, struct dtr_loop *data, const struct dtr_copy *copy,
                  const Dfdaemon__V2__DownloadTaskResponse *response, const Common__V2__Piece *piece,
                  const struct dtr_piece *facts, const struct content_events *events, void *context,
+                 void (*freed)(void *context, uint64_t bytes), void *freed_context,
                  struct content **ret_content, struct dtr_error *err)
 {
     struct content *content = calloc(1, sizeof(*content));
@@ -189,9 +165,11 @@ int content_read(struct dtr_loop *control, struct dtr_loop *data, const struct d
     }
     if (!content || !content->message) {
         free(content);
+        freed(freed_context, facts->length);
         return dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for a piece of %llu bytes",
                              (unsigned long long)facts->length);
     }
+    dtr_rpc_out_watch(content->message, freed, freed_context, facts->length);
     *ret_content = content;
     dtr_loop_post(data, &content->msg);
     return DTR_OK;

@@ -18,10 +18,12 @@ struct content_events {
 };
 
 /* `response` has no arm set and `piece` no content: both are packed here and now, and the piece becomes the
- * response's download_piece_finished_response. `copy` stays open until `done`. */
+ * response's download_piece_finished_response. `copy` stays open until `done`. `freed` comes once, on the
+ * control loop, whatever happens: the piece's length is no longer in memory; see dtr_rpc_out_watch(). */
 int content_read(struct dtr_loop *control, struct dtr_loop *data, const struct dtr_copy *copy,
                  const Dfdaemon__V2__DownloadTaskResponse *response, const Common__V2__Piece *piece,
                  const struct dtr_piece *facts, const struct content_events *events, void *context,
+                 void (*freed)(void *context, uint64_t bytes), void *freed_context,
                  struct content **ret_content, struct dtr_error *err);
 /* `done` comes soon, and still later. */
 void content_cancel(struct content *content);

@@ -2,15 +2,14 @@
  *
  * Every piece that overlaps the range is told once it is in the store, in whatever order they come. A range
  * that cuts pieces is widened, so that they come whole. With content, one piece at a time is in memory: the
- * next is read when the last has been given to the connection. An output_path is looked at first and filled
- * last. When the store fails, upload_bypass.c goes on. */
+ * next is read when the last has been given to the connection, and when there is room for it: all orders
+ * together hold upload.contentMemory, and one that waits for room has those that stall ended. An output_path
+ * is looked at first and filled last. When the store fails, upload_bypass.c goes on. */
 #include "core/daemon/upload/upload_order.h"
 
 #include "core/base/digest.h"
 #include "core/brain/geometry.h"
 #include <stdlib.h>
-
-static void advance(struct order *order);
 
 /* --- the end -------------------------------------------------------------------------------------- */
 
@@ -41,6 +40,7 @@ static void free_order(struct order *order)
  */
 void order_release(struct order *order)
 {
+    order_leave_line(order);
     dtr_timer_close(order->deadline);
     order->deadline = NULL;
     if (order->content)
@@ -51,6 +51,9 @@ void order_release(struct order *order)
         detour_cancel(order->detour);
     if (busy(order))
         return;
+    if (order->bypass_room > 0)
+        order_room_freed(order->room, order->bypass_room);
+    order->bypass_room = 0;
     output_drop(order->output);
     order->output = NULL;
     if (order->reader)
@@ -85,7 +88,7 @@ static void on_head(void *context, uint64_t content_length, const char *headers)
 {
     (void)content_length;
     (void)headers;
-    advance(context);
+    order_advance(context);
 }
 
 static void on_readable(void *context, uint64_t until)
@@ -103,7 +106,7 @@ static void on_ended(void *context, const struct dtr_error *err)
     if (order->store.code == DTR_OK && err->code != DTR_OK)
         order_finish(order, err);
     else if (order->store.code == DTR_OK)
-        advance(order);
+        order_advance(order);
     else if (!order->content)
         order_bypass(order);
 }
@@ -119,6 +122,8 @@ static int read_range(struct order *order, uint64_t offset, uint64_t length, str
     /* The new one is there before the old one goes, so that a pull goes on. */
     int rc =
         dtr_tasks_read(order->upload->daemon->tasks, &request, &reader_events, order, &order->reader, err);
+    if (rc == DTR_OK)
+        order->task = dtr_tasks_find(order->upload->daemon->tasks, request.task_id);
     if (old && rc == DTR_OK)
         dtr_reader_close(old);
     order->ended = false;
@@ -202,7 +207,7 @@ void order_set_told(struct order *order, uint32_t number)
 static const struct dtr_piece *next_piece(const struct order *order, const struct dtr_task *task)
 {
     for (uint32_t i = order->low; i < order->count; i++) {
-        const struct dtr_piece *piece = dtr_task_piece(task, order->first + i);
+        const struct dtr_piece *piece = dtr_task_sound_piece(task, order->first + i);
         if (piece && !order_was_told(order, piece->number))
             return piece;
     }
@@ -212,7 +217,10 @@ static const struct dtr_piece *next_piece(const struct order *order, const struc
 static void on_content(void *context, struct dtr_rpc_out *message, const struct dtr_error *err)
 {
     struct order *order = context;
+    struct dtr_task *task = dtr_tasks_find(order->upload->daemon->tasks, order->download.task_id);
     order->content = NULL;
+    if (err->code == DTR_ECORRUPT && task && order->reader)
+        dtr_task_doubt(task, order->content_number);
     if (!message && !order->over && order->store.code == DTR_OK)
         order_finish(order, err);
     if (order->over) {
@@ -221,34 +229,41 @@ static void on_content(void *context, struct dtr_rpc_out *message, const struct 
         return;
     }
     if (message) {
+        if (dtr_rpc_call_queued(order->call) == 0)
+            order->taken = 0; /* nothing waited for the caller until now */
+        order->given += order->reading;
         (void)dtr_rpc_call_send_out(order->call, message, NULL);
         order_set_told(order, order->content_number);
     }
     if (order->store.code != DTR_OK)
         order_bypass(order);
     else
-        advance(order);
+        order_advance(order);
 }
 
-static void tell_next(struct order *order, const struct dtr_piece *piece)
+/* False: it waits for room. */
+static bool tell_next(struct order *order, const struct dtr_piece *piece)
 {
     static const struct content_events events = {on_content};
     struct dtr_error err;
     if (!order->download.need_content) {
         order_tell_piece(order, piece, NULL);
         order_set_told(order, piece->number);
-        return;
+        return true;
     }
+    if (!order_take_room(order, piece->length))
+        return false;
     order->content_number = piece->number;
-    if (order_read_piece(order, piece, &events, &err) != DTR_OK)
+    order->reading = piece->length;
+    if (order_read_piece(order, piece, &events, order_room_freed, &err) != DTR_OK)
         order_finish(order, &err);
+    return true;
 }
 
 /* Of a whole file, unless it was checked when it came. */
 static const char *digest_to_check(const struct order *order)
 {
-    const struct dtr_task *task = dtr_tasks_find(order->upload->daemon->tasks, order->download.task_id);
-    const struct dtr_task_facts *facts = dtr_task_facts(task);
+    const struct dtr_task_facts *facts = dtr_task_facts(order->task);
     const char *digest = order->download.digest;
     bool checked = facts->finished_at && strcmp(facts->digest, digest) == 0;
     return checked || order->download.ranged ? "" : digest;
@@ -287,20 +302,22 @@ static bool in_vain(const struct order *order, const struct dtr_task *task)
            (!order->started || (order->left > 0 && !next_piece(order, task)));
 }
 
-/* Does what can be done now. */
-static void advance(struct order *order)
+void order_advance(struct order *order)
 {
     const struct dtr_piece *piece;
+    bool waits = false;
     if (!order->over && order->bypassed)
         order_bypass_go_on(order);
     if (order->over || !order->reader || order->store.code != DTR_OK)
         return;
-    const struct dtr_task *task = dtr_tasks_find(order->upload->daemon->tasks, order->download.task_id);
+    const struct dtr_task *task = order->task;
     if (!order->started)
         start(order, task);
-    while (!order->over && order->started && !order->content && order->left > 0 &&
+    while (!waits && !order->over && order->started && !order->content && order->left > 0 &&
            dtr_rpc_call_queued(order->call) <= DTR_RPC_HIGH_WATER && (piece = next_piece(order, task)))
-        tell_next(order, piece);
+        waits = !tell_next(order, piece);
+    if (!waits)
+        order_leave_line(order);
     if (order->over)
         return;
     if (in_vain(order, task))
@@ -316,8 +333,8 @@ void orders_piece(struct upload *upload, const struct dtr_task *task)
 {
     dtr_list_each_safe (node, &upload->orders) {
         struct order *order = dtr_container(node, struct order, link);
-        if (strcmp(order->download.task_id, dtr_task_id_of(task)) == 0)
-            advance(order);
+        if (order->reader && order->task == task)
+            order_advance(order);
     }
 }
 
@@ -326,7 +343,7 @@ void orders_piece(struct upload *upload, const struct dtr_task *task)
 static void on_writable(void *context, struct dtr_rpc_call *call)
 {
     (void)call;
-    advance(context);
+    order_advance(context);
 }
 
 static void on_closed(void *context, struct dtr_rpc_call *call, const struct dtr_rpc_status *status)
@@ -389,7 +406,7 @@ static void on_output(void *context, const struct dtr_error *err)
         return;
     }
     order->output_written = true;
-    advance(order);
+    order_advance(order);
 }
 
 static int begin_output(struct order *order, const struct dtr_cred *cred, struct dtr_error *err)
@@ -426,6 +443,7 @@ static int prepare(struct order *order, const Common__V2__Download *message, boo
     char uuid[37];
     dtr_uuid(uuid);
     int rc = download_take(&order->download, message, err);
+    order->download.read.named = rc == DTR_OK && dtr_mirror_names(daemon->mirror, order->download.read.url);
     if (rc == DTR_OK && local && !order->download.read.remote_ip[0])
         order->download.read.remote_ip = daemon->ip; /* on the socket everybody is here */
     if (rc == DTR_OK)
@@ -456,6 +474,7 @@ void download_task(void *service, struct dtr_rpc_call *call, const struct dtr_rp
     }
     order->upload = upload;
     order->call = call;
+    order->room = &upload->content[local];
     order->data = upload->sites[upload->next_site++ % upload->site_count].loop;
     dtr_list_add_tail(&upload->orders, &order->link);
     dtr_rpc_call_adopt(call, &events, order);

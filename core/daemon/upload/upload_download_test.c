@@ -117,6 +117,61 @@ static void of_a_slow_reader_one_piece_at_most_is_held(void **state)
     serve_rig_stop(&rig);
 }
 
+/* Room for one piece: the second caller waits for the first one's. */
+static void begin_two(struct received *second, Common__V2__Download *download)
+{
+    *download = plain();
+    download->need_piece_content = true;
+    second->credit = 0;
+    rig.config.upload.content_memory = 1;
+    serve_rig_begin(&rig);
+    serve_download_all(&rig, rig.peer, &got, download); /* now it is in the store */
+    got.credit = 1;                                     /* the start message; then it reads no more */
+    serve_download(&rig, rig.peer, &got, download);
+    SERVE_UNTIL(&rig, got.started && rig.daemon.upload->content[0].budget.used > 0);
+    serve_download(&rig, rig.peer, second, download);
+    SERVE_UNTIL(&rig, second->started && !dtr_list_empty(&rig.daemon.upload->content[0].budget.waiting));
+    assert_true(rig.daemon.upload->content[0].budget.used <= RIG_PIECE);
+    assert_int_equal(second->pieces, 0);
+}
+
+static void one_that_finds_no_room_waits_for_it(void **state)
+{
+    (void)state;
+    static struct received second;
+    Common__V2__Download download;
+    begin_two(&second, &download);
+    /* Callers on the unix socket have room of their own. */
+    static struct received local;
+    serve_download_all(&rig, rig.local, &local, &download);
+    assert_int_equal(local.code, DTR_RPC_OK);
+    assert_int_equal(second.pieces, 0);
+    dtr_rpc_call_credit(got.call, DTR_RPC_UNLIMITED);
+    SERVE_UNTIL(&rig, got.closed && second.closed);
+    expect_whole();
+    assert_int_equal(second.code, DTR_RPC_OK);
+    assert_memory_equal(second.bytes, rig_object, RIG_SIZE);
+    assert_int_equal(rig.daemon.upload->content[0].budget.used, 0);
+    serve_rig_stop(&rig);
+}
+
+static void one_that_stalls_goes_when_others_wait(void **state)
+{
+    (void)state;
+    static struct received second;
+    Common__V2__Download download;
+    begin_two(&second, &download);
+    rig.daemon.upload->stall_ms = 20;
+    dtr_timer_set(rig.daemon.upload->stalls, 20);
+    SERVE_UNTIL(&rig, second.closed);
+    assert_int_equal(second.code, DTR_RPC_OK);
+    assert_int_equal(second.pieces, 2);
+    SERVE_UNTIL(&rig, got.closed);
+    assert_int_equal(got.code, DTR_RPC_CANCELLED);
+    assert_int_equal(rig.daemon.upload->content[0].budget.used, 0);
+    serve_rig_stop(&rig);
+}
+
 static void pieces_that_a_range_cuts_come_whole(void **state)
 {
     (void)state;
@@ -223,14 +278,21 @@ static void a_damaged_piece_is_not_given_out(void **state)
 {
     (void)state;
     Common__V2__Download download = plain();
+    char id[DTR_TASK_ID_LENGTH + 1];
     download.need_piece_content = true;
     serve_rig_begin(&rig);
     serve_download_all(&rig, rig.local, &got, &download);
+    memcpy(id, got.task_id, sizeof(id));
     rig_disk.bytes[RIG_PIECE + 5] ^= 1;
     serve_download_all(&rig, rig.local, &got, &download);
     assert_int_equal(got.code, DTR_RPC_DATA_LOSS);
     assert_non_null(strstr(got.text, "piece 1"));
     assert_int_equal(got.told[1], 0);
+    /* It was looked at again, and the origin names no version that a new piece would fit: all comes anew. */
+    SERVE_UNTIL(&rig, !dtr_tasks_find(rig.daemon.tasks, id));
+    serve_download_all(&rig, rig.local, &got, &download);
+    expect_whole();
+    assert_memory_equal(got.bytes, rig_object, RIG_SIZE);
     serve_rig_stop(&rig);
 }
 
@@ -294,6 +356,8 @@ int main(void)
         SERVE_TEST(content_comes_with_the_pieces),
         SERVE_TEST(an_unknown_length_is_told_when_it_is_known),
         SERVE_TEST(of_a_slow_reader_one_piece_at_most_is_held),
+        SERVE_TEST(one_that_finds_no_room_waits_for_it),
+        SERVE_TEST(one_that_stalls_goes_when_others_wait),
         SERVE_TEST(pieces_that_a_range_cuts_come_whole),
         SERVE_TEST(a_range_past_the_end_is_refused),
         SERVE_TEST(an_origins_refusal_comes_with_its_status),

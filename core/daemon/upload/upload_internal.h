@@ -4,6 +4,7 @@
 
 #include "core/base/list.h"
 #include "core/daemon/upload/upload.h"
+#include "core/daemon/upload/upload_budget.h"
 #include "core/net/stream_group.h"
 #include <stdatomic.h>
 
@@ -19,11 +20,21 @@ struct upload_site {
     struct dtr_msg msg; /* the end: to data and back */
 };
 
+/* Pieces with their bytes, for callers on the network or for those on the unix socket: neither can take the
+ * other's room. */
+struct upload_content {
+    struct upload *upload;
+    struct budget budget;
+    struct dtr_msg room; /* memory came free: those who wait ask again */
+    bool room_posted;
+};
+
 struct upload {
     struct dtr_daemon *daemon;
     struct dtr_listener *listener;
     struct upload_site *sites;
     size_t site_count, next_site;
+    size_t connections; /* how many there may be, each data thread its part */
     bool closing;
     size_t open_sites; /* while it stops */
     uint64_t limit_ms;
@@ -34,7 +45,11 @@ struct upload {
     struct dtr_list spreads;     /* struct spread, the tasks that somebody has SyncPieces streams for */
     struct dtr_timer *spreading; /* NULL before the first of them */
 
-    struct dtr_list orders; /* struct order, DownloadTask streams */
+    struct dtr_list orders;           /* struct order, DownloadTask streams */
+    struct upload_content content[2]; /* [1]: of the unix socket */
+    struct dtr_timer *stalls;         /* runs while an order waits for room; NULL before the first does */
+    bool looking;
+    uint64_t stall_ms;
     struct dtr_msg end;
     void (*ended)(void *context); /* NULL until upload_end() */
     void *ended_context;
@@ -73,6 +88,9 @@ void list_local_tasks(void *service, struct dtr_rpc_call *call, const struct dtr
  * end of a pull. */
 void download_task(void *service, struct dtr_rpc_call *call, const struct dtr_rpc_message *request);
 void orders_piece(struct upload *upload, const struct dtr_task *task);
+void orders_init(struct upload *upload);
+/* No more looking for callers that stall: they end with the server. */
+void orders_stop(struct upload *upload);
 /* Posts upload->end when the last of them is gone and somebody waits for that. */
 void orders_wait(struct upload *upload);
 

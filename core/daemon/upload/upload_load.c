@@ -6,6 +6,7 @@
 
 enum {
     SAMPLE_MS = 1000,
+    TELL_MS = 2000,       /* a child hears at least so often that this host lives */
     SAMPLE_OLD_MS = 5000, /* nobody has looked for so long: what was sent before says nothing of now */
     HOST_QUEUE_MOST =
         4 << 10, /* bytes; a child that does not read hears of the next change it has room for */
@@ -16,6 +17,7 @@ struct host_sync {
     struct upload *upload;
     struct dtr_rpc_call *call;
     uint64_t told; /* bits/s */
+    uint64_t told_ms;
 };
 
 /* Only what a child looks at: this host's sending, all of it and in use. */
@@ -27,6 +29,7 @@ static void tell_host(struct host_sync *sync, uint64_t max_tx)
     network.has_tx_bandwidth_case = COMMON__V2__NETWORK__HAS_TX_BANDWIDTH_TX_BANDWIDTH;
     network.tx_bandwidth = sync->told = sync->upload->tx;
     host.network = &network;
+    sync->told_ms = dtr_now_ms();
     (void)dtr_rpc_call_send(sync->call, &host.base, NULL);
 }
 
@@ -64,7 +67,8 @@ static void on_sample(void *context)
     sample(upload, limit);
     dtr_list_each (node, &upload->host_syncs) {
         struct host_sync *sync = dtr_container(node, struct host_sync, link);
-        if (sync->told != upload->tx && dtr_rpc_call_queued(sync->call) < HOST_QUEUE_MOST)
+        bool due = sync->told != upload->tx || dtr_now_ms() - sync->told_ms >= TELL_MS;
+        if (due && dtr_rpc_call_queued(sync->call) < HOST_QUEUE_MOST)
             tell_host(sync, limit);
     }
     dtr_timer_set(upload->sampling, SAMPLE_MS);

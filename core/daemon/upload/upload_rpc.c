@@ -2,6 +2,19 @@
 #include "core/daemon/upload/upload_internal.h"
 #include "core/rpc/methods.h"
 
+enum { KIB = 1 << 10, MIB = 1 << 20 };
+
+const struct dtr_rpc_limits upload_limits = {
+    .message = 4 * MIB, /* the numbers of a million pieces */
+    .connection = 16 * MIB,
+    .total = 64 * MIB,
+    .unpacked = 32 * MIB,
+    .stream_window = 256 * KIB,
+    .connection_window = 1 * MIB,
+    .streams = 1024, /* a seed's triggers of one scheduler, SyncPieces of one child: one for each download */
+    .connections = 8192,
+};
+
 int upload_serve(struct dtr_daemon *daemon, struct dtr_rpc_table *peers, struct dtr_rpc_table *local,
                  struct dtr_error *err)
 {

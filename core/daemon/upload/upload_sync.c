@@ -189,9 +189,9 @@ void syncs_piece(struct upload *upload, const struct dtr_task *task, const struc
     struct spread *spread = find(upload, dtr_task_id_of(task));
     if (!spread)
         return;
-    if (piece)
+    if (piece && dtr_task_piece(task, piece->number)) /* else it was found damaged */
         (void)dtr_spread_piece(spread->brain, dtr_now_ms(), piece->number);
-    else
+    else if (!piece)
         dtr_list_each (node, &spread->syncs)
             dtr_container(node, struct sync, link)->last = true;
     drain(spread);

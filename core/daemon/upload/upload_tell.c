@@ -151,14 +151,15 @@ void order_tell_piece(struct order *order, const struct dtr_piece *piece, const 
 }
 
 int order_read_piece(struct order *order, const struct dtr_piece *piece, const struct content_events *events,
-                     struct dtr_error *err)
+                     void (*freed)(void *context, uint64_t bytes), struct dtr_error *err)
 {
     Dfdaemon__V2__DownloadTaskResponse response;
     struct told_piece told;
     fill_response(order, &response);
     fill_piece(order, piece, &told);
     return content_read(order->upload->daemon->parts.control, order->data, dtr_reader_copy(order->reader),
-                        &response, &told.message, piece, events, order, &order->content, err);
+                        &response, &told.message, piece, events, order, freed, order->room, &order->content,
+                        err);
 }
 
 /* --- the end -------------------------------------------------------------------------------------- */

@@ -13,6 +13,8 @@
 #include <darter/error.h>
 #include <darter/host.h>
 #include <darter/storage.h>
+#include <string.h>
+#include <strings.h>
 
 struct dtr_origin_call; /* one running request */
 
@@ -20,6 +22,24 @@ struct dtr_header {
     const char *name;
     const char *value;
 };
+
+/* The value of the first header of this name, in any case; NULL: there is none. */
+static inline const char *dtr_header_find(const struct dtr_header *headers, size_t count, const char *name)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (strcasecmp(headers[i].name, name) == 0)
+            return headers[i].value;
+    }
+    return NULL;
+}
+
+/* What tells one version of an object from another, for `if_range`: its strong entity tag, else its date;
+ * NULL: nothing does. */
+static inline const char *dtr_header_version(const struct dtr_header *headers, size_t count)
+{
+    const char *tag = dtr_header_find(headers, count, "ETag");
+    return tag && strncmp(tag, "W/", 2) != 0 ? tag : dtr_header_find(headers, count, "Last-Modified");
+}
 
 struct dtr_origin_request {
     const char *method; /* exchange() only */
@@ -36,6 +56,9 @@ struct dtr_origin_request {
     uint64_t stall_ms;    /* fail with DTR_ETIMEOUT when nothing arrives for this long */
     bool has_body;        /* exchange(): the caller feeds a body by send_body() */
     uint64_t body_length; /* or DTR_LENGTH_UNKNOWN: chunked */
+    /* The last so many of `headers` are an operator's, for this scheme, host and port only: a redirect to
+     * another does without them, as without Authorization and Cookie. Since ABI 1.1. */
+    size_t own_header_count;
 };
 
 struct dtr_origin_head {

@@ -11,7 +11,8 @@
  * Durability: after mark() returns, a crash of the process must not lose the piece; after a crash of the
  * machine scan() reports pieces with `checked` false, and core re-reads their CRC before offering them.
  *
- * Every operation is there; a read-only provider answers those that write with DTR_EUNSUPPORTED.
+ * Every operation is there, but those that are called optional; a read-only provider answers those that write
+ * with DTR_EUNSUPPORTED.
  *
  * Errors: DTR_ENO_SPACE when the disk is full (core passes the stream through), DTR_EIO for the rest. */
 #ifndef DARTER_STORAGE_H
@@ -81,6 +82,20 @@ struct dtr_storage_ops {
     int (*evict)(void *instance, const char *task_id, struct dtr_error *err);
     /* Size and use of the place the bytes go to, bytes. */
     int (*usage)(void *instance, uint64_t *ret_total, uint64_t *ret_used, struct dtr_error *err);
+
+    /* Optional, and not in tables of ABI 1.0; see DTR_STORAGE_HAS(). */
+
+    /* Nobody uses this task for now: its bytes may leave the page cache. */
+    void (*cool)(void *instance, const char *task_id);
+    /* How fast core is to read stored pieces again while nothing else goes on, to find those that have
+     * changed on the disk: bytes per second, 0 for never. */
+    uint64_t (*scrub_rate)(void *instance);
 };
+
+/* The table of ABI 1.0 ends before this member. */
+#define DTR_STORAGE_OPS_FIRST offsetof(struct dtr_storage_ops, cool)
+/* Whether an ops table has an optional operation. */
+#define DTR_STORAGE_HAS(ops, member)                                                                         \
+    ((ops)->size >= offsetof(struct dtr_storage_ops, member) + sizeof((ops)->member) && (ops)->member)
 
 #endif

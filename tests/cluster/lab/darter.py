@@ -4,6 +4,7 @@ import http.client
 import os
 import re
 
+from .lab import place
 from .wait import until
 
 SCHEDULER_PORT, SCHEDULER_METRICS = 8002, 8000
@@ -140,6 +141,7 @@ class Scheduler(Role):
         config = {
             "server": {"advertiseIP": node.ip, "port": SCHEDULER_PORT, "host": node.name},
             "metrics": {"enable": True, "addr": f":{SCHEDULER_METRICS}"},
+            "network": {"enableIPv6": 6 in node.ips},
         }
         super().__init__(darter, node, merged(config, extra or {}))
 
@@ -161,8 +163,10 @@ class Daemon(Role):
             "download": {"server": {"socketPath": SOCKET}},
             "storage": {"dir": STORE},
             "seedPeer": {"enable": seed},
+            "network": {"enableIPv6": 6 in node.ips},
         }
-        node.write("/etc/dragonfly/dynconfig.yaml", yaml({"scheduler": {"addrs": [f"{scheduler_ip}:{SCHEDULER_PORT}"]}}))
+        addrs = [place(scheduler_ip, SCHEDULER_PORT)]
+        node.write("/etc/dragonfly/dynconfig.yaml", yaml({"scheduler": {"addrs": addrs}}))
         os.makedirs(node.path(STORE), exist_ok=True)
         os.makedirs(node.path("/run/dragonfly"), exist_ok=True)
         super().__init__(

@@ -15,7 +15,8 @@ from .wait import until
 HERE = os.path.dirname(os.path.abspath(__file__))
 REPOSITORY = os.path.dirname(os.path.dirname(os.path.dirname(HERE)))
 CLONE_NEWNET = 0x40000000
-NETWORK = "10.89.0"
+NETWORK, NETWORK6 = "10.89.0", "fd00:89:"
+BOTH = (4, 6)  # families of addresses
 SANITIZER = re.compile(r"(Address|Leak|Thread)Sanitizer|runtime error:")
 
 
@@ -27,13 +28,21 @@ def run(*command, **options):
     return result.stdout
 
 
-class Node:
-    """One machine of the lab: net, mount, PID and UTS namespaces, an address, folders of its own."""
+def place(ip, port=None):
+    """An address as it stands in URLs and before ports."""
+    host = f"[{ip}]" if ":" in ip else ip
+    return f"{host}:{port}" if port else host
 
-    def __init__(self, lab, name, number):
+
+class Node:
+    """One machine of the lab: net, mount, PID and UTS namespaces, its addresses, folders of its own. `ip` is the
+    address by which it goes, of the first of its families."""
+
+    def __init__(self, lab, name, number, families):
         self.lab = lab
         self.name = name
-        self.ip = f"{NETWORK}.{number}"
+        self.ips = {family: f"{NETWORK}.{number}" if family == 4 else f"{NETWORK6}:{number}" for family in families}
+        self.ip = self.ips[families[0]]
         self.folder = os.path.join(lab.folder, "nodes", name)
         self.logs = os.path.join(lab.logs, name)
         self.processes = []
@@ -64,8 +73,9 @@ class Node:
         run("ip", "link", "add", port, "mtu", "1500", "type", "veth", "peer", "name", "eth0", "netns", str(self.init))
         run("ip", "link", "set", port, "master", "lab0", "up")
         self.enter("ip", "link", "set", "lo", "up")
-        self.enter("ip", "address", "add", f"{self.ip}/24", "dev", "eth0")
         self.enter("ip", "link", "set", "eth0", "up")
+        for family, ip in self.ips.items():
+            self.enter("ip", "address", "add", *with_prefix(family, ip), "dev", "eth0")
 
     def path(self, inside):
         """Where the node's own file `inside` (below /etc, /run, /tmp, /var) is on the machine."""
@@ -129,39 +139,51 @@ class Node:
         subprocess.run(["ip", "link", "delete", self.port], capture_output=True, check=False)
 
 
-class Lab:
-    """The bridge; `folder` keeps all files of the nodes, `logs` their logs."""
+def with_prefix(family, ip):
+    """As `ip address add` takes it; nobody waits for duplicates to be looked for."""
+    return [f"{ip}/24"] if family == 4 else [f"{ip}/64", "nodad"]
 
-    def __init__(self, folder, logs):
+
+class Lab:
+    """The bridge; `folder` keeps all files of the nodes, `logs` their logs; nodes have addresses of these families
+    unless they say otherwise."""
+
+    def __init__(self, folder, logs, families=(4,)):
         if os.getpid() != 1:
             raise RuntimeError("a lab starts through lab/enter, in namespaces of its own")
         self.folder = folder
         self.logs = logs
+        self.families = families
         self.nodes = {}
         self.names = {}
         os.makedirs(folder, exist_ok=True)
         os.makedirs(logs, exist_ok=True)
         run("ip", "link", "set", "lo", "up")
         run("ip", "link", "add", "lab0", "type", "bridge")
-        run("ip", "address", "add", f"{NETWORK}.1/24", "dev", "lab0")
         run("ip", "link", "set", "lab0", "up")
+        for family, ip in ((4, f"{NETWORK}.1"), (6, f"{NETWORK6}:1")):
+            if family in families:
+                run("ip", "address", "add", *with_prefix(family, ip), "dev", "lab0")
 
-    def node(self, name, number):
-        """A new node with address NETWORK.number."""
-        node = Node(self, name, number)
+    def node(self, name, number, families=None):
+        """A new node with addresses NETWORK.number and the like."""
+        node = Node(self, name, number, families or self.families)
         self.nodes[name] = node
-        self.names[name] = node.ip
+        self.names[name] = node
         self._write_hosts()
         return node
 
     def name(self, host_name, node):
         """Gives `node` one more name that all nodes can resolve."""
-        self.names[host_name] = node.ip
+        self.names[host_name] = node
         self._write_hosts()
 
+    def host_lines(self):
+        """The names of all nodes, as in /etc/hosts."""
+        return [f"{ip} {name}" for name, node in self.names.items() for ip in node.ips.values()]
+
     def _write_hosts(self):
-        lines = ["127.0.0.1 localhost", "::1 localhost"]
-        lines += [f"{ip} {name}" for name, ip in self.names.items()]
+        lines = ["127.0.0.1 localhost", "::1 localhost", *self.host_lines()]
         for node in self.nodes.values():
             node.write("/etc/hosts", "\n".join(lines) + "\n")
 

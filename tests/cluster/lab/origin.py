@@ -8,6 +8,7 @@ import hashlib
 import os
 import random
 import re
+import socket
 import ssl
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -95,7 +96,9 @@ class Origin:
             server_origin = origin
 
         with node.network():
-            self._server = _Server((node.ip, TLS_PORT if tls else PORT), Handler)
+            kind = _Server6 if 6 in node.ips else _Server
+            any_or_own = "::" if 6 in node.ips and 4 in node.ips else node.ip
+            self._server = kind((any_or_own, TLS_PORT if tls else PORT), Handler)
         if tls:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(*tls)
@@ -156,6 +159,10 @@ class _Server(ThreadingHTTPServer):
         """A client that goes away is no news here."""
 
 
+class _Server6(_Server):
+    address_family = socket.AF_INET6
+
+
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server_origin = None
@@ -170,7 +177,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(self.server_origin.take_fault(self.headers.get("Range") == "bytes=0-0"), body=True)
 
     def _answer(self, fault, body):
-        record = {"ip": self.client_address[0], "path": self.path, "range": self.headers.get("Range"), "bytes": 0}
+        record = {"ip": self.client_address[0].removeprefix("::ffff:"), "path": self.path, "range": self.headers.get("Range"), "bytes": 0}
         record["headers"] = self.headers
         record["authorization"] = self.headers.get("Authorization")
         self.server_origin.requests.append(record)

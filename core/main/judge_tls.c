@@ -1,0 +1,41 @@
+/* The files of TLS keys, judged before a role starts; see judge.h. */
+#include "core/main/judge.h"
+#include "core/net/tls.h"
+
+static void judge_section(struct dtr_conf *conf, const struct dtr_conf_tls *keys, enum dtr_tls_side side,
+                          const char *prefix)
+{
+    static const char *const words[DTR_TLS_FILES] = {"caCert", "cert", "key"};
+    const struct dtr_tls_options options = {.side = side, .files = {keys->ca_cert, keys->cert, keys->key}};
+    char key[64], warning[DTR_TLS_WARNING];
+    enum dtr_tls_file blame;
+    struct dtr_error err, found;
+    unsigned line = 0;
+    if (!keys->ca_cert && !keys->cert && !keys->key)
+        return;
+    int rc = dtr_tls_check(&options, &blame, warning, &found);
+    (void)snprintf(key, sizeof(key), "%s.%s", prefix, words[blame]);
+    if (rc != DTR_OK) {
+        (void)dtr_error_set(&err, rc, DTR_RETRY_NEVER, "%s: %.200s", key, found.text);
+        dtr_conf_blame(conf, &err);
+    } else if (warning[0]) {
+        (void)dtr_conf_source(conf, key, &line);
+        dtr_conf_remark(conf, DTR_CONF_WARNING, line, "%s: %s", key, warning);
+    }
+}
+
+void judge_tls(struct dtr_conf *conf)
+{
+    const struct dtr_daemon_config *daemon = dtr_conf_daemon(conf);
+    const struct dtr_scheduler_config *scheduler = dtr_conf_scheduler(conf);
+    if (daemon) {
+        judge_section(conf, &daemon->upload.server.tls, DTR_TLS_SERVER, "upload.server");
+        judge_section(conf, &daemon->upload.client.tls, DTR_TLS_CLIENT, "upload.client");
+        judge_section(conf, &daemon->scheduler.tls, DTR_TLS_CLIENT, "scheduler");
+    }
+    if (scheduler) {
+        judge_section(conf, &scheduler->server.tls, DTR_TLS_SERVER, "server.tls");
+        judge_section(conf, &scheduler->seed_peer.tls, DTR_TLS_CLIENT, "seedPeer.tls");
+        judge_section(conf, &scheduler->peer.tls, DTR_TLS_CLIENT, "peer.tls");
+    }
+}
