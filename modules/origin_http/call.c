@@ -82,11 +82,30 @@ static int tell_head(struct dtr_origin_call *call)
     return call->sink->head(call->context, &told);
 }
 
+/* The first redirect of a call is of the URL that was asked for. Only an absolute target tells where it is.
+ */
+static void note_redirect(struct dtr_origin_call *call)
+{
+    const char *target = head_find(&call->head, "Location");
+    long redirects = 0;
+    (void)curl_easy_getinfo(call->easy, CURLINFO_REDIRECT_COUNT, &redirects);
+    if (call->key && !call->shortcut && redirects == 0 && call->head.status == 307 &&
+        (strncasecmp(target, "http://", 7) == 0 || strncasecmp(target, "https://", 8) == 0))
+        redirects_note(call->http->redirects, call->key, target, now_ms(call) + call->redirect_ttl_ms);
+}
+
 /* The empty line ends a head: an interim one, a redirect's that libcurl follows or the one that counts. */
 static int end_of_head(struct dtr_origin_call *call)
 {
-    if (call->head.status < 200 || (call->is_read && head_redirects(&call->head)))
+    bool redirects = call->is_read && head_redirects(&call->head);
+    if (redirects)
+        note_redirect(call);
+    if (call->head.status < 200 || redirects)
         return DTR_OK;
+    if (call->shortcut && call->head.status >= 400) {
+        call->anew = true;
+        return DTR_ECANCELLED;
+    }
     return tell_head(call);
 }
 
@@ -100,7 +119,7 @@ static size_t on_header(char *line, size_t size, size_t count, void *context)
     int rc = head_line(&call->head, line, length);
     if (rc == DTR_OK && length <= 2 && (line[0] == '\r' || line[0] == '\n'))
         rc = end_of_head(call);
-    if (rc != DTR_OK && !call->stop)
+    if (rc != DTR_OK && !call->stop && !call->anew)
         call->stop = rc;
     return rc == DTR_OK ? length : 0;
 }
@@ -157,6 +176,7 @@ static void free_call(struct dtr_origin_call *call)
     curl_slist_free_all(call->headers);
     curl_slist_free_all(call->away);
     free(call->url);
+    free(call->key);
     if (call->timer)
         call->http->host->timer_close(call->timer);
     head_free(&call->head);
@@ -231,9 +251,25 @@ static void explain(const struct dtr_origin_call *call, CURLcode code, struct dt
     explain_outcome(call, code, err);
 }
 
+/* Where the redirect led before nobody answers well any more: asks as it was told. False: it cannot. */
+static bool ask_anew(struct dtr_origin_call *call)
+{
+    if (!call->shortcut || call->head_told || call->stop)
+        return false;
+    redirects_forget(call->http->redirects, call->key);
+    call->shortcut = call->anew = call->guarded = false;
+    head_reset(&call->head);
+    (void)curl_multi_remove_handle(call->engine->multi, call->easy);
+    call->added = curl_easy_setopt(call->easy, CURLOPT_URL, call->url) == CURLE_OK &&
+                  curl_multi_add_handle(call->engine->multi, call->easy) == CURLM_OK;
+    return call->added;
+}
+
 void http_call_done(struct dtr_origin_call *call, CURLcode code)
 {
     struct dtr_error err;
+    if (code != CURLE_OK && ask_anew(call))
+        return;
     explain(call, code, &err);
     call->sink->done(call->context, &err);
     free_call(call);
@@ -332,9 +368,15 @@ static bool may_have_body(const char *method)
     return strcmp(method, "POST") == 0 || strcmp(method, "PUT") == 0 || strcmp(method, "PATCH") == 0;
 }
 
-/* The first `count` of the request's headers, and ours. */
+/* What a caller says to one host is no other host's business. */
+static bool may_travel(const char *name)
+{
+    return strcasecmp(name, "Accept") == 0 || strcasecmp(name, "User-Agent") == 0;
+}
+
+/* The first `count` of the request's headers, or those of them that may go to another host; and ours. */
 static int add_headers(const struct dtr_origin_call *call, const struct dtr_origin_request *request,
-                       size_t count, struct curl_slist **lines)
+                       size_t count, bool away, struct curl_slist **lines)
 {
     char range[64];
     int rc = DTR_OK;
@@ -342,7 +384,7 @@ static int add_headers(const struct dtr_origin_call *call, const struct dtr_orig
         bool ours = strcasecmp(request->headers[i].name, "Content-Length") == 0 ||
                     strcasecmp(request->headers[i].name, "Transfer-Encoding") == 0 ||
                     (call->is_read && strcasecmp(request->headers[i].name, "Range") == 0);
-        if (!ours)
+        if (!ours && (!away || may_travel(request->headers[i].name)))
             rc = add_header(lines, request->headers[i].name, request->headers[i].value);
     }
     if (rc == DTR_OK && !dtr_header_find(request->headers, count, "User-Agent"))
@@ -371,10 +413,10 @@ static int add_headers(const struct dtr_origin_call *call, const struct dtr_orig
 
 static int make_headers(struct dtr_origin_call *call, const struct dtr_origin_request *request)
 {
-    size_t own = request->own_header_count;
-    int rc = add_headers(call, request, request->header_count, &call->headers);
-    if (rc == DTR_OK && own > 0 && own <= request->header_count)
-        rc = add_headers(call, request, request->header_count - own, &call->away);
+    size_t count = request->header_count, own = request->own_header_count;
+    int rc = add_headers(call, request, count, false, &call->headers);
+    if (rc == DTR_OK && call->is_read)
+        rc = add_headers(call, request, own <= count ? count - own : 0, true, &call->away);
     return rc;
 }
 
@@ -436,6 +478,21 @@ static void name_call(struct dtr_origin_call *call, const struct dtr_origin_requ
                    url);
 }
 
+/* Where the call begins. */
+static CURLcode set_url(struct dtr_origin_call *call, const struct dtr_origin_request *request)
+{
+    char *target = NULL;
+    if (call->is_read && request->redirect_ttl_ms) {
+        call->redirect_ttl_ms = request->redirect_ttl_ms;
+        call->key = redirects_key(request);
+        target = call->key ? redirects_find(call->http->redirects, call->key, now_ms(call)) : NULL;
+    }
+    call->shortcut = target != NULL;
+    CURLcode code = curl_easy_setopt(call->easy, CURLOPT_URL, target ? target : request->url);
+    free(target);
+    return code;
+}
+
 int http_call_start(struct http *http, struct dtr_loop *loop, const struct dtr_origin_request *request,
                     bool is_read, const struct dtr_origin_sink *sink, void *context,
                     struct dtr_origin_call **ret_call, struct dtr_error *err)
@@ -458,7 +515,7 @@ int http_call_start(struct http *http, struct dtr_loop *loop, const struct dtr_o
         call->easy = curl_easy_init();
         call->url = strdup(request->url);
         if (!call->easy || !call->url || make_headers(call, request) != DTR_OK ||
-            curl_easy_setopt(call->easy, CURLOPT_URL, request->url) != CURLE_OK)
+            set_url(call, request) != CURLE_OK)
             rc = dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for a request");
     }
     if (rc == DTR_OK) {

@@ -15,6 +15,7 @@ struct http_options {
 };
 
 struct http;
+struct redirects;
 
 /* Everything that runs on one loop. Made at the loop's first request; one thread only. */
 struct engine {
@@ -28,6 +29,7 @@ struct engine {
 struct http {
     const struct dtr_host *host;
     const struct http_options *options;
+    struct redirects *redirects;
     pthread_mutex_t lock; /* guards the list, not the engines */
     struct engine *engines;
 };
@@ -43,6 +45,10 @@ struct dtr_origin_call {
     void *context;
     struct dtr_timer *timer; /* stall, and the place where resume() and cancel() act */
     struct head head;
+    char *key; /* for redirects.c; NULL: targets are not kept */
+    uint64_t redirect_ttl_ms;
+    bool shortcut;     /* it asks where a redirect led before */
+    bool anew;         /* the shortcut was no good: libcurl is to end, and ask as it was told */
     bool is_read;      /* read(), not exchange(): follows redirects, minds ranges */
     bool trusted;      /* the guard lets the host of `url` pass */
     bool guarded;      /* the guard refused a destination */
@@ -64,6 +70,16 @@ struct dtr_origin_call {
 int http_engine_get(struct http *http, struct dtr_loop *loop, struct engine **ret_engine,
                     struct dtr_error *err);
 void http_engine_free(struct engine *engine);
+
+/* redirects.c */
+struct redirects *redirects_new(void);
+void redirects_free(struct redirects *redirects);
+/* What a target is kept for; free() it. NULL: out of memory. */
+char *redirects_key(const struct dtr_origin_request *request);
+/* Where it led, free() it; NULL: that is not known. */
+char *redirects_find(struct redirects *redirects, const char *asked, uint64_t now_ms);
+void redirects_note(struct redirects *redirects, const char *asked, const char *led_to, uint64_t until_ms);
+void redirects_forget(struct redirects *redirects, const char *asked);
 
 /* call.c */
 int http_call_start(struct http *http, struct dtr_loop *loop, const struct dtr_origin_request *request,

@@ -14,6 +14,12 @@ static int start(const void *options, void **ret_instance, struct dtr_error *err
         free(http);
         return dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "libcurl does not start");
     }
+    http->redirects = redirects_new();
+    if (!http->redirects) {
+        curl_global_cleanup();
+        free(http);
+        return dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for redirects");
+    }
     http->host = the_host;
     http->options = options;
     pthread_mutex_init(&http->lock, NULL);
@@ -30,6 +36,7 @@ static void stop(void *instance)
         http_engine_free(engine);
     }
     pthread_mutex_destroy(&http->lock);
+    redirects_free(http->redirects);
     curl_global_cleanup();
     free(http);
 }

@@ -55,6 +55,8 @@ static struct {
     uint16_t port;
     char last_request[8192]; /* head and body as received */
     int connections;
+    int fickle;   /* requests for /fickle */
+    bool expired; /* where it leads is forbidden by now */
 } server;
 
 static void say(struct served *served, const char *text)
@@ -83,6 +85,18 @@ static void answer(struct served *served)
     } else if (asks(served, "/away")) {
         (void)snprintf(text, sizeof(text),
                        "HTTP/1.1 307 T\r\nLocation: http://localhost:%u/plain\r\nContent-Length: 0\r\n\r\n",
+                       server.port);
+        say(served, text);
+    } else if (asks(served, "/target") && server.expired) {
+        say(served, "HTTP/1.1 403 Forbidden\r\nContent-Length: 7\r\n\r\nexpired");
+    } else if (asks(served, "/target") || (asks(served, "/fickle") && server.expired)) {
+        server.fickle += asks(served, "/fickle");
+        say(served, "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ngood");
+    } else if (asks(served, "/fickle")) {
+        server.fickle++;
+        (void)snprintf(text, sizeof(text),
+                       "HTTP/1.1 307 T\r\nLocation: http://localhost:%u/target?signed\r\n"
+                       "Content-Length: 0\r\n\r\n",
                        server.port);
         say(served, text);
     } else if (asks(served, "/bent")) { /* one slash: libcurl takes it for an absolute URL */
@@ -398,9 +412,44 @@ static void redirects_are_followed_without_the_hosts_own_headers(void **state)
     request.own_header_count = 1;
     run(&request, true);
     assert_int_equal(seen.result.code, DTR_OK);
-    assert_non_null(strstr(server.last_request, "X-Given: 1"));
+    assert_null(strstr(server.last_request, "X-Given"));
     assert_non_null(strstr(server.last_request, "User-Agent: "));
     assert_null(strstr(server.last_request, "secret"));
+    dtr_guard_stop();
+    assert_int_equal(dtr_guard_start(&err), DTR_OK);
+}
+
+/* Reads /fickle; how often that was asked for so far, rather than where it leads. */
+static int read_fickle(const char *token, uint64_t ttl_ms)
+{
+    char url[128];
+    const struct dtr_header headers[] = {{"Authorization", token}};
+    struct dtr_origin_request request = request_for("/fickle", url);
+    request.headers = headers;
+    request.header_count = token ? 1 : 0;
+    request.redirect_ttl_ms = ttl_ms;
+    run(&request, true);
+    assert_int_equal(seen.result.code, DTR_OK);
+    assert_int_equal(seen.status, 200);
+    assert_string_equal(dtr_str_text(&seen.body), "good");
+    return server.fickle;
+}
+
+static void where_a_temporary_redirect_led_is_remembered(void **state)
+{
+    (void)state;
+    struct dtr_error err;
+    assert_int_equal(dtr_guard_allow("127.0.0.0/8", &err), DTR_OK);
+    assert_int_equal(dtr_guard_allow("::1", &err), DTR_OK);
+    assert_int_equal(read_fickle("Bearer a", 60000), 1);
+    assert_null(strstr(server.last_request, "Bearer"));
+    assert_int_equal(read_fickle("Bearer a", 60000), 1);
+    assert_null(strstr(server.last_request, "Bearer")); /* nor when it goes there straight away */
+    assert_int_equal(read_fickle("Bearer b", 60000), 2); /* signed for somebody else */
+    assert_int_equal(read_fickle("Bearer a", 0), 3);     /* not wanted */
+    server.expired = true;
+    assert_int_equal(read_fickle("Bearer a", 60000), 4); /* no good any more: asked anew, by itself */
+    assert_int_equal(read_fickle("Bearer a", 60000), 5);
     dtr_guard_stop();
     assert_int_equal(dtr_guard_start(&err), DTR_OK);
 }
@@ -645,6 +694,7 @@ int main(void)
         cmocka_unit_test(a_range_is_asked_for_and_understood),
         cmocka_unit_test(redirects_are_followed_without_credentials),
         cmocka_unit_test(redirects_are_followed_without_the_hosts_own_headers),
+        cmocka_unit_test(where_a_temporary_redirect_led_is_remembered),
         cmocka_unit_test(no_redirect_gets_past_the_guard),
         cmocka_unit_test(a_redirect_to_nowhere_is_the_origins_fault),
         cmocka_unit_test(the_guard_is_asked),

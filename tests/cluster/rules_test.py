@@ -1,7 +1,8 @@
 """Proxy rules: where a request that a rule names goes, and which query parameters tell tasks apart."""
 
 from fixture import MIB, ClusterTest, deadline
-from lab.origin import Origin, signed_certificate
+from lab.authority import Authority
+from lab.origin import Origin
 
 SIZE = 12 * MIB + 77
 BY_URL = "X-Dragonfly-Enable-Task-ID-Based-Blob-Digest: false"
@@ -41,10 +42,10 @@ class Rules(ClusterTest):
 
     @deadline(60)
     def test_use_tls_changes_the_scheme(self):
-        authority, certificate, key = signed_certificate(self.lab, "second.test")
-        second = self.add_second((certificate, key))
+        authority = Authority(self.lab.folder + "/tls")
+        second = self.add_second(authority.issue("second.test", "DNS:second.test"))
         rule = {"regex": "blobs/sha256.*", "useTLS": True, "redirect": "second.test"}
-        self.start_with([rule], {"cert": authority})
+        self.start_with([rule], {"cert": authority.cert})
         self.expect_from(second, second.add(3, SIZE))
 
     @deadline(60)

@@ -184,9 +184,18 @@ static void go_on(struct reading *reading, const struct dtr_error *err)
         pass_instead(reading);
 }
 
+/* The client is to hear what its own credentials are worth, and where to get others: from the origin itself.
+ */
+static bool asks_for_credentials(const struct reading *reading, const struct dtr_error *err)
+{
+    return err->status == 401 && !reading->responded && !reading->request.disable_back_to_source;
+}
+
 static void fail(struct reading *reading, const struct dtr_error *err)
 {
-    if (may_go_on(reading, err))
+    if (asks_for_credentials(reading, err))
+        pass_instead(reading);
+    else if (may_go_on(reading, err))
         go_on(reading, err);
     else if (reading->responded)
         proxy_break(reading->exchange);

@@ -155,6 +155,7 @@ static int start_transfer(struct dtr_task *task, const struct dtr_plan_action *a
         request.version = task->version[0] && !task->checkable ? task->version : NULL;
         request.trusted = task->trusted;
         request.length_only = action->length_only;
+        request.redirect_ttl_ms = options->redirect_ttl_ms;
     }
     struct running *running = calloc(1, sizeof(*running));
     if (!running)

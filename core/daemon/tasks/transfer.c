@@ -441,6 +441,7 @@ static int begin_origin(struct dtr_transfer *transfer, struct dtr_error *err)
         .headers = headers,
         .header_count = count,
         .own_header_count = count - given,
+        .redirect_ttl_ms = request->redirect_ttl_ms,
         .trusted = request->trusted,
         .offset = request->offset,
         .length = request->length_only ? 1 : request->length,

@@ -71,7 +71,8 @@ struct dtr_transfer_request {
     const char *version;         /* of what the copy holds: any other is DTR_ECORRUPT; NULL: any will do */
     const char *ca_file;         /* or NULL */
     bool trusted, insecure;
-    bool length_only; /* one byte is asked for, for its head */
+    bool length_only;         /* one byte is asked for, for its head */
+    uint64_t redirect_ttl_ms; /* see struct dtr_origin_request */
 
     struct dtr_transfer_limits limits;
     const _Atomic bool *in_background; /* nobody waits for these bytes; NULL: somebody does */

@@ -5,8 +5,8 @@
  * pass-through of everything else (`exchange`: tokens, manifests, HEAD, pushes).
  *
  * The outbound guard applies to every address a name resolves to, and again to each redirect. Redirects
- * are followed by read() (credentials dropped when the host changes) and returned as they are by
- * exchange(). */
+ * are followed by read() (when the host changes, with no header of the caller but Accept and User-Agent) and
+ * returned as they are by exchange(). */
 #ifndef DARTER_ORIGIN_H
 #define DARTER_ORIGIN_H
 
@@ -59,6 +59,9 @@ struct dtr_origin_request {
     /* The last so many of `headers` are an operator's, for this scheme, host and port only: a redirect to
      * another does without them, as without Authorization and Cookie. Since ABI 1.1. */
     size_t own_header_count;
+    /* read(): so long may later requests for this URL go straight to where a temporary redirect (307) leads,
+     * when they have the same credentials; 0: never. Since ABI 1.1. */
+    uint64_t redirect_ttl_ms;
 };
 
 struct dtr_origin_head {

@@ -5,7 +5,6 @@ number, so the right bytes are known without keeping them.
 """
 
 import hashlib
-import os
 import random
 import re
 import socket
@@ -13,26 +12,9 @@ import ssl
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from .lab import run
-
 PORT, TLS_PORT = 80, 443
 CHUNK = 64 << 10
 RANGE = re.compile(r"bytes=(\d+)-(\d*)$")
-
-
-def signed_certificate(lab, name):
-    """Files of an authority of the test's own, of the certificate for `name` that it signed, and of its key."""
-    folder = os.path.join(lab.folder, "tls")
-    os.makedirs(folder)
-    authority, authority_key, certificate, key = (
-        os.path.join(folder, file) for file in ("ca.pem", "ca.key", "cert.pem", "key.pem")
-    )
-    new = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]
-    run(*new, "-keyout", authority_key, "-out", authority, "-subj", "/CN=authority")
-    signed = ["-CA", authority, "-CAkey", authority_key, "-addext", "basicConstraints=critical,CA:false"]
-    subject = ["-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name}"]
-    run(*new, *signed, *subject, "-keyout", key, "-out", certificate)
-    return authority, certificate, key
 
 
 class File:
@@ -86,6 +68,8 @@ class Origin:
         self.url = f"https://{name}" if tls else f"http://{name}"
         self.files = {}
         self.requests = []
+        self.token = None  # what Authorization must be; without it: 401 with this challenge
+        self.challenge = ""
         self._fault = None
         self._faults = []
         self._lock = threading.Lock()
@@ -186,6 +170,8 @@ class _Handler(BaseHTTPRequestHandler):
             fault.released.wait()
         file = self.server_origin.files.get(self.path.partition("?")[0])
         status = fault.status if fault and fault.status else 200 if file else 404
+        if self.server_origin.token not in (None, record["authorization"]):
+            status = 401
         if status != 200:
             self._refuse(status, fault)
             return
@@ -219,6 +205,8 @@ class _Handler(BaseHTTPRequestHandler):
         text = b"refused by the test\n"
         self.send_response(status)
         self.send_header("Content-Length", str(len(text)))
+        if status == 401:
+            self.send_header("WWW-Authenticate", self.server_origin.challenge)
         if fault and fault.location:
             self.send_header("Location", fault.location)
         self.end_headers()
