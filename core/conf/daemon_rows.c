@@ -248,7 +248,8 @@ static const struct dtr_conf_row rows[] = {
          "Headers for the origin of a task, at hosts that this file names, where the client sent none of the "
          "name"},
     {DTR_INT("backend.maxRetries", backend.max_retries), .initial = "1", DTR_RANGE(0, 100),
-     DTR_LATER("the download decides about another try"), .help = "Other tries of a request to an origin"},
+     DTR_PARTLY("it counts tries that an origin asks for; about others the download decides"),
+     .help = "Other tries of a request that an origin puts off by Retry-After, for up to 30 s"},
     {DTR_BOOL("backend.enableCacheTemporaryRedirect", backend.enable_cache_temporary_redirect),
      .initial = "true", .help = "Remember where a 307 led, over the requests of a task"},
     {DTR_DURATION("backend.cacheTemporaryRedirectTTL", backend.cache_temporary_redirect_ttl_ms),

@@ -156,6 +156,7 @@ static int start_transfer(struct dtr_task *task, const struct dtr_plan_action *a
         request.trusted = task->trusted;
         request.length_only = action->length_only;
         request.redirect_ttl_ms = options->redirect_ttl_ms;
+        request.max_repeats = options->origin_repeats;
     }
     struct running *running = calloc(1, sizeof(*running));
     if (!running)

@@ -11,11 +11,15 @@
 #include "core/brain/geometry.h"
 #include "core/daemon/header_lines.h"
 #include "core/daemon/tasks/counts.h"
+#include "core/daemon/tasks/retry_after.h"
 #include "core/loop/loop.h"
 #include <stdatomic.h>
 #include <stdlib.h>
 
-enum { WAITS_MS = 1000 };
+enum {
+    WAITS_MS = 1000,
+    RETRY_AFTER_MOST = 30, /* seconds that an origin may have us wait */
+};
 
 struct dtr_transfer {
     struct dtr_transfer_request request;
@@ -41,6 +45,8 @@ struct dtr_transfer {
     struct dtr_timer *timer; /* made when a limit first makes it wait */
     bool waits;              /* for a limit, until go_ns */
     uint64_t go_ns, granted; /* bytes whose turn has come, or comes then */
+    uint64_t again_ns;       /* the origin said to come again after so long; 0: it did not */
+    uint32_t repeats;        /* so often it did, and we came */
 };
 
 /* --- reports ------------------------------------------------------------------------------------------ */
@@ -319,12 +325,29 @@ static char *header_lines(const struct dtr_origin_head *head)
     return dtr_str_take(&text);
 }
 
-static int refused(struct dtr_transfer *transfer, int status)
+/* The origin says when to come again: soon enough for us to wait, or not before somebody else has to decide.
+ */
+static void heed_retry_after(struct dtr_transfer *transfer, const struct dtr_origin_head *head)
 {
+    const char *text = dtr_header_find(head->headers, head->header_count, "Retry-After");
+    uint64_t seconds;
+    if ((head->status != 429 && head->status != 503) || !text ||
+        !retry_after(text, dtr_wall_ns() / 1000000000, &seconds))
+        return;
+    if (seconds > RETRY_AFTER_MOST)
+        transfer->result.retry = DTR_RETRY_NEVER;
+    else if (transfer->repeats < transfer->request.max_repeats)
+        transfer->again_ns = seconds ? seconds * 1000000000 : 1000000;
+}
+
+static int refused(struct dtr_transfer *transfer, const struct dtr_origin_head *head)
+{
+    int status = head->status;
     bool later = status >= 500 || status == 429 || status == 408;
     (void)dtr_error_set(&transfer->result, DTR_EORIGIN, later ? DTR_RETRY_SAME : DTR_RETRY_NEVER,
                         "the origin answered %d", status);
     transfer->result.status = status;
+    heed_retry_after(transfer, head);
     return DTR_EORIGIN;
 }
 
@@ -364,7 +387,7 @@ static int on_head(void *context, const struct dtr_origin_head *head)
     struct dtr_transfer *transfer = context;
     origin_answered(&transfer->count, head->status);
     if (head->status != 200 && head->status != 206)
-        return refused(transfer, head->status);
+        return refused(transfer, head);
     if (head->offset > transfer->request.offset)
         return dtr_error_set(&transfer->result, DTR_EPROTOCOL, DTR_RETRY_NEVER,
                              "the origin answered with a range that starts too late");
@@ -419,7 +442,15 @@ static int on_body(void *context, const uint8_t *bytes, size_t length, bool *ret
 static void on_origin_done(void *context, const struct dtr_error *err)
 {
     struct dtr_transfer *transfer = context;
+    uint64_t again_ns = transfer->again_ns;
     transfer->call = NULL;
+    transfer->again_ns = 0;
+    if (again_ns && !atomic_load(&transfer->cancelled) && wait_for(transfer, dtr_now_ns(), again_ns)) {
+        origin_ended(&transfer->count, err);
+        transfer->repeats++;
+        transfer->result = (struct dtr_error){0};
+        return;
+    }
     end(transfer, err);
 }
 
@@ -434,8 +465,11 @@ static int begin_origin(struct dtr_transfer *transfer, struct dtr_error *err)
 {
     const struct dtr_transfer_request *request = &transfer->request;
     struct dtr_header headers[HEADER_LINES];
-    size_t given = header_lines_split(transfer->header_text, headers, 0);
-    size_t count = header_lines_split(transfer->default_text, headers, given);
+    /* They are cut up, and the request may have to be repeated. */
+    char *header_text = transfer->header_text ? strdup(transfer->header_text) : NULL;
+    char *default_text = transfer->default_text ? strdup(transfer->default_text) : NULL;
+    size_t given = header_lines_split(header_text, headers, 0);
+    size_t count = header_lines_split(default_text, headers, given);
     struct dtr_origin_request read = {
         .url = transfer->url,
         .headers = headers,
@@ -451,9 +485,16 @@ static int begin_origin(struct dtr_transfer *transfer, struct dtr_error *err)
         .connect_ms = request->connect_ms,
         .stall_ms = request->stall_ms,
     };
+    int rc = (transfer->header_text && !header_text) || (transfer->default_text && !default_text)
+                 ? dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for request headers")
+                 : DTR_OK;
     origin_asked(&transfer->count, transfer->url, "GET");
-    return request->origin->read(request->origin_instance, request->data, &read, &origin_sink, transfer,
-                                 &transfer->call, err);
+    if (rc == DTR_OK)
+        rc = request->origin->read(request->origin_instance, request->data, &read, &origin_sink, transfer,
+                                   &transfer->call, err);
+    free(header_text);
+    free(default_text);
+    return rc;
 }
 
 /* --- orders
@@ -496,7 +537,7 @@ static void on_turn(void *context)
         return;
     }
     transfer->waits = false;
-    if (transfer->request.transport) {
+    if (!transfer->call && !transfer->fetch) {
         begin(transfer);
     } else if (transfer->paused && transfer->call && !atomic_load(&transfer->held)) {
         transfer->paused = false;
@@ -515,8 +556,9 @@ static void on_order(struct dtr_msg *msg)
     }
     if (transfer->ended)
         return;
-    bool put_off_now = transfer->waits && transfer->request.transport;
-    if (put_off_now && (atomic_load(&transfer->cancelled) || !in_background(transfer))) {
+    bool idle = transfer->waits && !transfer->call && !transfer->fetch;
+    bool hurried = transfer->request.transport && !in_background(transfer);
+    if (idle && (atomic_load(&transfer->cancelled) || hurried)) {
         dtr_timer_set(transfer->timer, DTR_TIMER_OFF);
         begin(transfer);
         return;

@@ -74,6 +74,8 @@ struct dtr_transfer_request {
     bool length_only;         /* one byte is asked for, for its head */
     uint64_t redirect_ttl_ms; /* see struct dtr_origin_request */
 
+    uint32_t max_repeats; /* of a request that the origin puts off by Retry-After */
+
     struct dtr_transfer_limits limits;
     const _Atomic bool *in_background; /* nobody waits for these bytes; NULL: somebody does */
 };

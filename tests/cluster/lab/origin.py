@@ -31,6 +31,7 @@ class Fault:
 
     status   answer with this status and a short body
     location   with this Location
+    retry_after   with this Retry-After
     late     send nothing at all until release() is called
     close    close the connection after this many bytes of the body
     stall    stop sending after this many bytes until release() is called
@@ -39,10 +40,11 @@ class Fault:
     """
 
     def __init__(
-        self, status=None, location=None, late=False, close=None, stall=None, flip=None, ignore_range=False, times=None
+        self, status=None, location=None, retry_after=None, late=False, close=None, stall=None, flip=None, ignore_range=False, times=None
     ):
         self.status = status
         self.location = location
+        self.retry_after = retry_after
         self.late = late
         self.close = close
         self.stall = stall
@@ -207,6 +209,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(text)))
         if status == 401:
             self.send_header("WWW-Authenticate", self.server_origin.challenge)
+        if fault and fault.retry_after:
+            self.send_header("Retry-After", fault.retry_after)
         if fault and fault.location:
             self.send_header("Location", fault.location)
         self.end_headers()
