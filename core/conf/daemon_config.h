@@ -83,6 +83,7 @@ struct dtr_daemon_config {
             bool tcp_fastopen;
         } server;
         uint64_t write_piece_timeout_ms, write_buffer_size, read_buffer_size, cache_capacity;
+        uint64_t revalidate_after_ms; /* 0: never */
     } storage;
     struct {
         uint64_t interval_ms;

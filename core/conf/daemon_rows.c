@@ -143,6 +143,8 @@ static const struct dtr_conf_row rows[] = {
     {DTR_STRING("storage.dir", storage.dir), .initial = "/var/lib/dragonfly/",
      .check = dtr_value_check_absolute, .help = "Folder of the store"},
     {DTR_BOOL("storage.keep", storage.keep), .initial = "true", .help = "Keep the store over a restart"},
+    {DTR_DURATION("storage.revalidateAfter", storage.revalidate_after_ms), .initial = "0s", .ours = true,
+     .help = "Age at which the origin is asked whether a task without digest is still what it has; 0: never"},
     {DTR_STRING("storage.server.ip", storage.server.ip), .unset = "all interfaces",
      .check = dtr_value_check_ip, .help = "Where pieces are served"},
     {DTR_INT("storage.server.tcpPort", storage.server.tcp_port), .initial = "4005", DTR_PORT,

@@ -156,6 +156,7 @@ static int make_tasks(struct dtr_daemon *daemon, struct dtr_error *err)
         .origin_headers = daemon->origin_headers,
         .origin_ca_file = config->proxy.registry_mirror.cert,
         .pool = daemon->parts.pool,
+        .renew_after_ms = config->storage.revalidate_after_ms,
         .origin_repeats = (uint32_t)config->backend.max_retries,
         .redirect_ttl_ms = config->backend.enable_cache_temporary_redirect
                                ? config->backend.cache_temporary_redirect_ttl_ms

@@ -22,7 +22,7 @@
       "task_type,task_size_level", 0, "How long serving a task took")                                        \
     DTR_METRIC_PAIR(X, CLIENT_DOWNLOAD_TASK, "download_task", "type,tag,app,priority", 1,                    \
                     "Tasks downloaded")                                                                      \
-    DTR_METRIC_PAIR(X, CLIENT_PREFETCH_TASK, "prefetch_task", "type,tag,app,priority", 0,                    \
+    DTR_METRIC_PAIR(X, CLIENT_PREFETCH_TASK, "prefetch_task", "type,tag,app,priority", 1,                    \
                     "Whole tasks fetched because of a ranged request")                                       \
     X(CLIENT_CONCURRENT_DOWNLOAD_TASK, "concurrent_download_task_total", GAUGE, "type,tag,app,priority", 1,  \
       "Tasks being downloaded now")                                                                          \

@@ -13,12 +13,6 @@ enum {
     AGAIN_MS = 60000, /* after a failure */
 };
 
-static bool is_here(const struct dtr_task *task)
-{
-    uint64_t total = task->facts.content_length;
-    return total != DTR_LENGTH_UNKNOWN && dtr_ranges_has(&task->readable, 0, total);
-}
-
 static void count(const struct dtr_task *task, enum dtr_metric_id metric)
 {
     /* Standard tasks, and the usual priority. */
@@ -42,7 +36,7 @@ void prefetch_want(struct dtr_task *task)
 {
     struct dtr_tasks *tasks = task->tasks;
     bool failed = task->prefetch_failed_ms && dtr_now_ms() < task->prefetch_failed_ms + AGAIN_MS;
-    if (task->prefetch != PREFETCH_NONE || tasks->closing || failed || is_here(task))
+    if (task->prefetch != PREFETCH_NONE || tasks->closing || failed || task_is_whole(task))
         return;
     if (tasks->prefetch_running < RUNNING) {
         begin(task);
@@ -74,14 +68,14 @@ static void begin_next(struct dtr_tasks *tasks)
            !dtr_list_empty(&tasks->prefetch_waiting)) {
         struct dtr_task *next = dtr_container(tasks->prefetch_waiting.next, struct dtr_task, prefetch_link);
         prefetch_unwait(next);
-        if (!is_here(next))
+        if (!task_is_whole(next))
             begin(next);
     }
 }
 
 void prefetch_over(struct dtr_task *task, const struct dtr_error *err)
 {
-    if (task->prefetch != PREFETCH_RUNS || (err->code == DTR_OK && !is_here(task)))
+    if (task->prefetch != PREFETCH_RUNS || (err->code == DTR_OK && !task_is_whole(task)))
         return;
     task->prefetch = PREFETCH_NONE;
     task->tasks->prefetch_running--;
@@ -94,7 +88,7 @@ void prefetch_over(struct dtr_task *task, const struct dtr_error *err)
 
 bool prefetch_lacks(const struct dtr_task *task)
 {
-    return task->prefetch == PREFETCH_RUNS && !is_here(task);
+    return task->prefetch == PREFETCH_RUNS && !task_is_whole(task);
 }
 
 bool prefetch_is_ahead(const struct running *running)

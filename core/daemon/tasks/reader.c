@@ -39,7 +39,7 @@ static void tell(struct dtr_reader *reader)
     struct dtr_task *task = reader->task;
     uint64_t until = proof_run(task, reader->told), end = reader_end(reader);
     bool hidden = hides_the_last(reader, end);
-    if (task->spoilt)
+    if (task->spoilt || (task->renewal && !reader->head_told))
         return;
     if (until > end)
         until = end;

@@ -105,6 +105,7 @@ void dtr_tasks_close(struct dtr_tasks *tasks, void (*closed)(void *context), voi
         task_undelete(task, over.code, over.text);
         readers_fail(task, &over);
         pull_cancel(task);
+        renew_stop(task);
         task_settle(task);
     }
 }
@@ -172,7 +173,7 @@ int task_reserve_piece(struct dtr_task *task, uint32_t number, struct dtr_error 
 }
 
 /* Which version of the object an earlier process had begun, by the head that it kept. */
-static void restore_version(struct dtr_task *task)
+void task_restore_version(struct dtr_task *task)
 {
     struct dtr_header headers[HEADER_LINES];
     char *lines = strdup(task->facts.headers);
@@ -181,7 +182,7 @@ static void restore_version(struct dtr_task *task)
     free(lines);
 }
 
-static bool is_whole(const struct dtr_task *task)
+bool task_is_whole(const struct dtr_task *task)
 {
     uint64_t total = task->facts.content_length;
     return total != DTR_LENGTH_UNKNOWN && dtr_ranges_has(&task->readable, 0, total);
@@ -190,7 +191,7 @@ static bool is_whole(const struct dtr_task *task)
 bool task_restore_part(struct dtr_task *task)
 {
     task->facts.finished_at = 0;
-    restore_version(task);
+    task_restore_version(task);
     return task->checkable || task->version[0];
 }
 
@@ -217,7 +218,7 @@ int dtr_tasks_known(struct dtr_tasks *tasks, const struct dtr_task_facts *facts,
     if (rc != DTR_OK)
         return rc;
     task->unchecked = !checked;
-    if (!is_whole(task) && (!task_restore_part(task) || (!task->checkable && !task->piece_count_had)))
+    if (!task_is_whole(task) && (!task_restore_part(task) || (!task->checkable && !task->piece_count_had)))
         task_spoil(task);
     return DTR_OK;
 }
@@ -397,13 +398,14 @@ static bool in_use(const struct dtr_task *task)
             return true;
     }
     return task->planner || !dtr_list_empty(&task->transfers) || a_worker_reads(task) || task->scrubbing ||
-           prefetch_lacks(task);
+           prefetch_lacks(task) || task->renewal;
 }
 
 bool task_idle(const struct dtr_task *task)
 {
     return dtr_list_empty(&task->readers) && !task->planner && dtr_list_empty(&task->transfers) &&
-           !a_worker_reads(task) && !task->pins && !task->spoilt && !task->deleted && !prefetch_lacks(task);
+           !a_worker_reads(task) && !task->pins && !task->spoilt && !task->deleted && !prefetch_lacks(task) &&
+           !task->renewal;
 }
 
 static void close_now(struct dtr_task *task)
@@ -419,7 +421,7 @@ static void close_now(struct dtr_task *task)
 /* Readers that came after the bytes were found wrong know nothing of them, and wait. */
 static void settle_spoilt(struct dtr_task *task)
 {
-    bool held = task->planner || !dtr_list_empty(&task->transfers) || a_worker_reads(task);
+    bool held = task->planner || task->renewal || !dtr_list_empty(&task->transfers) || a_worker_reads(task);
     dtr_list_each (node, &task->readers)
         held = held || dtr_container(node, struct dtr_reader, link)->head_told;
     if (task->state == COPY_OPEN && !held)
@@ -436,7 +438,8 @@ bool task_waits_for_proof(const struct dtr_task *task)
 static void begin_pull(struct dtr_task *task)
 {
     struct dtr_error err;
-    if (task->planner || !dtr_list_empty(&task->transfers) || task->awaits_room || task_waits_for_proof(task))
+    if (task->planner || !dtr_list_empty(&task->transfers) || task->awaits_room || task->renewal ||
+        task_waits_for_proof(task))
         return;
     struct dtr_reader *first = hungry(task);
     if (first)
@@ -601,6 +604,8 @@ int dtr_tasks_read(struct dtr_tasks *tasks, const struct dtr_read_request *reque
                                   .local_only = request->local_only,
                                   .is_prefetch = request->is_prefetch};
     dtr_list_add_tail(&task->readers, &reader->link);
+    if (!request->local_only)
+        renew_look(task);
     prefetch_look_again(task);
     if (request->prefetch && !request->local_only)
         prefetch_want(task);

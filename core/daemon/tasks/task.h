@@ -50,6 +50,7 @@ struct dtr_tasks_options {
     /* For every request to an origin: headers that go along where a reader gave none of the name ("Name:
      * value\n" lines), more trusted roots (PEM). NULL: none. They outlive the table. */
     const char *origin_headers, *origin_ca_file;
+    uint64_t renew_after_ms;  /* a task without digest is asked for at its origin when so old; 0: never */
     uint32_t origin_repeats;  /* of a request that an origin puts off by Retry-After */
     uint64_t redirect_ttl_ms; /* see struct dtr_origin_request */
     struct dtr_outside outside;

@@ -80,6 +80,9 @@ struct dtr_task {
     char version[200];            /* of the origin's object, for If-Range */
     struct pull_log *log;         /* of the pull that runs; pull_log.c */
     struct dtr_read_request wish; /* see dtr_task_wish(); strings are ours */
+    struct renewal *renewal;      /* its origin is asked whether it still has this version; renew.c */
+    bool renewal_stopped;
+    int64_t asked_at; /* when it was asked last, s since 1970; 0: not in this process */
     enum prefetch_state prefetch;
     struct dtr_list prefetch_link; /* while it waits */
     uint64_t prefetch_failed_ms;   /* when; 0: it did not */
@@ -165,6 +168,10 @@ void task_settle(struct dtr_task *task);
 /* Of what is there in part only: forgets what is said of the whole. What is missing was held against no
  * digest when it comes; false: nor can one tell whether it is of the same version, so the part is of no use.
  */
+/* Every byte of it is here. */
+bool task_is_whole(const struct dtr_task *task);
+/* Which version is stored, by the head that was kept with it. */
+void task_restore_version(struct dtr_task *task);
 bool task_restore_part(struct dtr_task *task);
 /* A pull waits until all that is owed was read. */
 bool task_waits_for_proof(const struct dtr_task *task);
@@ -197,6 +204,13 @@ void pull_cancel(struct dtr_task *task);
 void pull_abort(struct dtr_task *task);
 /* Everything is there and right: stores so. */
 void pull_note_finished(struct dtr_task *task);
+
+/* renew.c */
+/* A reader came: when the task is old, its origin is asked. Until it has answered, readers that were told
+ * nothing wait. */
+void renew_look(struct dtr_task *task);
+/* The daemon stops. */
+void renew_stop(struct dtr_task *task);
 
 /* prefetch.c */
 /* A reader of a part asks for the whole besides. */

@@ -177,6 +177,10 @@ class _Handler(BaseHTTPRequestHandler):
         if status != 200:
             self._refuse(status, fault)
             return
+        if self.headers.get("If-None-Match") == f'"{file.sha256[:16]}"':
+            self.send_response(304)
+            self.end_headers()
+            return
         first, last = self._range(file, fault)
         if first >= max(len(file.data), 1) or (not file.data and self.headers.get("Range")):
             self._refuse(416, None)
