@@ -219,7 +219,7 @@ void dtr_planner_answer(struct dtr_planner *p, uint64_t now_ms, const struct dtr
     p->now_ms = now_ms;
     if (p->talk == TALK_ASKED)
         dtr_plan_answered(p, answer);
-    else if (p->talk == TALK_PARENTS && answer->kind == DTR_PLAN_ANSWER_NORMAL && !p->metadata_only)
+    else if (p->talk == TALK_PARENTS && !p->metadata_only)
         dtr_plan_more(p, answer);
     dtr_plan_run(p);
 }

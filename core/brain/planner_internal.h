@@ -163,7 +163,7 @@ bool dtr_plan_can_reschedule(const struct dtr_planner *p);
 void dtr_plan_register(struct dtr_planner *p);
 void dtr_plan_reschedule(struct dtr_planner *p, const char *reason);
 void dtr_plan_answered(struct dtr_planner *p, const struct dtr_plan_answer *answer);
-/* Parents that nobody asked for. */
+/* Parents, or the order to go to the origin, that nobody asked for. */
 void dtr_plan_more(struct dtr_planner *p, const struct dtr_plan_answer *answer);
 void dtr_plan_talk_source(struct dtr_planner *p, const char *reason);
 void dtr_plan_talk_piece_failed(struct dtr_planner *p, uint32_t piece, const struct plan_parent *parent);
