@@ -46,7 +46,9 @@ struct plan_parent {
     uint64_t reopen_at; /* SyncPieces again then; 0: not */
     uint32_t in_flight;
     uint64_t outstanding; /* bytes asked for and not here */
-    uint64_t moved_at;    /* the last bytes */
+    uint64_t moved_at;    /* the last bytes, or since when it has something to send */
+    uint64_t bytes_at;    /* the last bytes */
+    bool suspect;         /* a transfer was given up, and no bytes came since */
     uint64_t alive_at;    /* it said or sent something; 0: never */
     double rate;          /* bytes/s while something was in flight */
     bool measured;        /* `rate` is observed, not announced */
