@@ -222,7 +222,7 @@ void dtr_planner_answer(struct dtr_planner *p, uint64_t now_ms, const struct dtr
     p->now_ms = now_ms;
     if (p->talk == TALK_ASKED)
         dtr_plan_answered(p, answer);
-    else if (p->talk == TALK_PARENTS && answer->kind == DTR_PLAN_ANSWER_NORMAL && !p->metadata_only)
+    else if (p->talk == TALK_PARENTS && !p->metadata_only)
         dtr_plan_more(p, answer);
     dtr_plan_run(p);
 }
@@ -276,7 +276,8 @@ void dtr_planner_progress(struct dtr_planner *p, uint64_t now_ms, uint32_t id, u
     t->moved_at = now_ms;
     if (t->parent) {
         uint64_t to = end < t->end ? end : t->end;
-        dtr_plan_parent_moved(p, t->parent, to - t->at);
+        if (!t->cancelled) /* then these came before, and its parent has nothing to do with it any more */
+            dtr_plan_parent_moved(p, t->parent, to - t->at);
         t->at = to;
     } else if (!t->probe) {
         dtr_plan_origin_moved(p, t, offset, end);

@@ -180,7 +180,8 @@ struct dtr_plan_answer {
     uint32_t parent_count;
     uint64_t content_length; /* as the candidates have it; DTR_LENGTH_UNKNOWN when not said */
 };
-/* An AnnouncePeerResponse. A NORMAL one that nobody asked for names more parents; others are then ignored. */
+/* An AnnouncePeerResponse. Nobody need have asked: NORMAL then names more parents, BACK_TO_SOURCE sends to
+ * the origin, others are ignored. */
 void dtr_planner_answer(struct dtr_planner *planner, uint64_t now_ms, const struct dtr_plan_answer *answer);
 /* The scheduler cannot be reached, broke off, or refused the conversation. */
 void dtr_planner_scheduler_lost(struct dtr_planner *planner, uint64_t now_ms, const struct dtr_error *err);

@@ -46,7 +46,9 @@ struct plan_parent {
     uint64_t reopen_at; /* SyncPieces again then; 0: not */
     uint32_t in_flight;
     uint64_t outstanding; /* bytes asked for and not here */
-    uint64_t moved_at;    /* the last bytes */
+    uint64_t moved_at;    /* the last bytes, or since when it has something to send */
+    uint64_t bytes_at;    /* the last bytes */
+    bool suspect;         /* a transfer was given up, and no bytes came since */
     uint64_t alive_at;    /* it said or sent something; 0: never */
     double rate;          /* bytes/s while something was in flight */
     bool measured;        /* `rate` is observed, not announced */
@@ -163,7 +165,7 @@ bool dtr_plan_can_reschedule(const struct dtr_planner *p);
 void dtr_plan_register(struct dtr_planner *p);
 void dtr_plan_reschedule(struct dtr_planner *p, const char *reason);
 void dtr_plan_answered(struct dtr_planner *p, const struct dtr_plan_answer *answer);
-/* Parents that nobody asked for. */
+/* Parents, or the order to go to the origin, that nobody asked for. */
 void dtr_plan_more(struct dtr_planner *p, const struct dtr_plan_answer *answer);
 void dtr_plan_talk_source(struct dtr_planner *p, const char *reason);
 void dtr_plan_talk_piece_failed(struct dtr_planner *p, uint32_t piece, const struct plan_parent *parent);

@@ -227,8 +227,10 @@ void dtr_plan_parent_moved(struct dtr_planner *p, struct plan_parent *parent, ui
     uint64_t passed = p->now_ms - parent->window_at;
     parent->outstanding -= bytes;
     parent->window_bytes += bytes;
-    if (bytes)
-        parent->moved_at = parent->alive_at = p->now_ms;
+    if (bytes) {
+        parent->moved_at = parent->bytes_at = parent->alive_at = p->now_ms;
+        parent->suspect = false;
+    }
     if (!parent->in_flight)
         parent->idle_at = p->now_ms;
     if (!parent->window_bytes || (passed < RATE_WINDOW_MS && parent->in_flight))
@@ -303,13 +305,15 @@ void dtr_plan_parents_stalled(struct dtr_planner *p)
         if (!t->parent || t->cancelled)
             continue;
         bool crawls = now >= t->started_at + dtr_plan_piece_patience(p, t);
-        if (now < t->moved_at + stall && !crawls)
+        bool gone = t->parent->suspect && now >= t->parent->bytes_at + stall;
+        if (now < t->moved_at + stall && !crawls && !gone)
             continue;
         dtr_error_set(&p->why, DTR_ETIMEOUT, DTR_RETRY_ELSEWHERE, "%.100s %s piece %u",
                       t->parent->said.peer_id, crawls ? "is too slow with" : "sends nothing of", t->piece);
-        if (crawls || now >= t->parent->moved_at + stall) {
+        if (crawls || gone || now >= t->parent->moved_at + stall) {
             piece_failed(p, t, PARENT_STALLED);
         } else {
+            t->parent->suspect = true;
             p->pieces[t->piece].failed_at = t->parent->index + 1;
             dtr_plan_cancel(p, t);
             strike(p, t);

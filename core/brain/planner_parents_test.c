@@ -283,8 +283,25 @@ static void more_parents_of_another_version_are_not_taken(void **state)
     dtr_planner_answer(s.planner, s.now,
                        &(struct dtr_plan_answer){DTR_PLAN_ANSWER_NORMAL, &other, 1, 9 * MIB});
     expect(&s, "");
-    dtr_planner_answer(s.planner, s.now, &(struct dtr_plan_answer){.kind = DTR_PLAN_ANSWER_BACK_TO_SOURCE});
+    dtr_planner_answer(s.planner, s.now, &(struct dtr_plan_answer){.kind = DTR_PLAN_ANSWER_EMPTY});
     expect(&s, "");
+    scene_end(&s);
+}
+
+/* The scheduler sends it to the origin unasked: what the parents bring is taken all the same. */
+static void one_that_is_sent_to_the_origin_keeps_its_parents(void **state)
+{
+    struct scene s;
+    (void)state;
+    scene_with_parents(&s, 64 * MIB, "A");
+    scene_seen(&s, A, 0, 0);
+    expect(&s, "fetch 1: 0 from A");
+    dtr_planner_answer(s.planner, s.now, &(struct dtr_plan_answer){.kind = DTR_PLAN_ANSWER_BACK_TO_SOURCE});
+    expect(&s, "back_to_source_started; origin 2: 4M 32M");
+    scene_piece(&s, 1);
+    scene_seen(&s, A, 15, 15);
+    (void)scene_drain(&s);
+    assert_int_equal(scene_count(&s, "fetch"), 1);
     scene_end(&s);
 }
 
@@ -295,6 +312,7 @@ int main(void)
         cmocka_unit_test(one_parent_gets_all_requests),
         cmocka_unit_test(parents_that_nobody_asked_for_are_taken),
         cmocka_unit_test(more_parents_of_another_version_are_not_taken),
+        cmocka_unit_test(one_that_is_sent_to_the_origin_keeps_its_parents),
         cmocka_unit_test(others_get_100_ms_to_report),
         cmocka_unit_test(announced_load_decides_at_first),
         cmocka_unit_test(faster_parents_get_more),

@@ -278,6 +278,8 @@ static void wake_for_transfers(const struct dtr_planner *p, uint64_t *wake)
             continue;
         }
         sooner(wake, t->moved_at + stall);
+        if (t->parent->suspect)
+            sooner(wake, t->parent->bytes_at + stall);
         sooner(wake, t->started_at + dtr_plan_piece_patience(p, t));
         if (p->pieces[t->piece].in_flight == 1)
             sooner(wake, p->now_ms + HEDGE_TICK_MS);

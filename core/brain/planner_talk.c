@@ -138,8 +138,13 @@ void dtr_plan_answered(struct dtr_planner *p, const struct dtr_plan_answer *answ
 void dtr_plan_more(struct dtr_planner *p, const struct dtr_plan_answer *answer)
 {
     bool same = answer->content_length == DTR_LENGTH_UNKNOWN || answer->content_length == p->content_length;
-    if (same && !p->over && !p->checking && !p->config.need_back_to_source)
+    if (p->over || p->checking || p->config.need_back_to_source)
+        return;
+    if (answer->kind == DTR_PLAN_ANSWER_NORMAL && same)
         dtr_plan_parents_add_new(p, answer);
+    if (answer->kind == DTR_PLAN_ANSWER_BACK_TO_SOURCE && !p->config.disable_back_to_source &&
+        !p->source_dead)
+        dtr_plan_open_source(p, "the scheduler says back to source");
 }
 
 static void report(struct dtr_planner *p, uint32_t n)

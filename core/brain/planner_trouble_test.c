@@ -35,6 +35,44 @@ static void silent_parent_is_dropped_for_another(void **state)
     scene_end(&s);
 }
 
+/* Its transfers fall silent a little apart: the first is given up by itself, and what is asked of the parent
+ * in its place gives it no new patience. */
+static void silence_counts_from_the_last_byte(void **state)
+{
+    struct scene s;
+    (void)state;
+    scene_with_parents(&s, 64 * MIB, "A");
+    scene_seen(&s, A, 0, 15);
+    (void)scene_drain(&s);
+    scene_pass(&s, 300);
+    scene_piece(&s, 2); /* the last bytes; the other transfers began 300 ms before */
+    (void)scene_drain(&s);
+    scene_pass(&s, 4900);
+    assert_int_equal(scene_count(&s, "parent_close"), 0);
+    scene_pass(&s, 400);
+    assert_int_equal(scene_count(&s, "parent_close"), 1);
+    scene_end(&s);
+}
+
+/* A transfer that is given up still tells of bytes that came long ago. */
+static void bytes_told_late_are_no_sign_of_life(void **state)
+{
+    struct scene s;
+    (void)state;
+    scene_with_parents(&s, 64 * MIB, "A");
+    scene_seen(&s, A, 0, 15);
+    (void)scene_drain(&s);
+    scene_pass(&s, 300);
+    scene_piece(&s, 2);
+    (void)scene_drain(&s);
+    scene_pass(&s, 4800);
+    assert_true(scene_count(&s, "cancel") > 0);
+    dtr_planner_progress(s.planner, s.now, 1, 0, 100000);
+    scene_pass(&s, 300);
+    assert_int_equal(scene_count(&s, "parent_close"), 1);
+    scene_end(&s);
+}
+
 static void only_parent_silent_means_another_plan_then_origin(void **state)
 {
     struct scene s;
@@ -446,6 +484,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(silent_parent_is_dropped_for_another),
+        cmocka_unit_test(silence_counts_from_the_last_byte),
+        cmocka_unit_test(bytes_told_late_are_no_sign_of_life),
         cmocka_unit_test(only_parent_silent_means_another_plan_then_origin),
         cmocka_unit_test(liar_is_dropped_at_once_and_for_good),
         cmocka_unit_test(closed_connection_gets_one_more_chance),

@@ -7,6 +7,7 @@
 
 enum {
     TICK_MS = 100,      /* while something is held */
+    ASK_MS = 20,        /* so long may a child take to ask for what it was told of */
     HOLD_MIN_MS = 1000, /* at least so long is a piece held, and */
     HOLD_MAX_MS = 30000,
     HOLD_PIECES = 16, /* as long as it takes to bring so many pieces to somebody */
@@ -39,7 +40,9 @@ struct dtr_spread {
     size_t queue_head, queue_count, queue_capacity;
     uint64_t now_ms, looked_ms, hold_ms;
     uint32_t sending;
-    uint32_t patience; /* how many more are told at the next look at an idle uplink */
+    uint32_t asked_for;    /* pieces told of lately, which will be on their way out soon */
+    uint64_t asked_for_ms; /* since when they are counted */
+    uint32_t patience;     /* how many more are told at the next look at an idle uplink */
 };
 
 struct dtr_spread *dtr_spread_new(void)
@@ -48,7 +51,7 @@ struct dtr_spread *dtr_spread_new(void)
     if (!spread)
         return NULL;
     dtr_list_init(&spread->children);
-    spread->hold_ms = HOLD_MIN_MS;
+    spread->hold_ms = HOLD_MAX_MS;
     spread->patience = 1;
     return spread;
 }
@@ -147,24 +150,25 @@ static struct dtr_spread_child *next_child(struct dtr_spread *spread, uint32_t n
     return best;
 }
 
-/* The uplink has room: as many are told as it can take. */
+/* The uplink has room: as many are told as it can take; all, when there is one child. A child that was told
+ * of everything is not here any more, but still takes pieces: a busy uplink means that nobody is alone. */
 static void use_room(struct dtr_spread *spread)
 {
     spread->looked_ms = spread->now_ms;
-    if (spread->sending >= DTR_SPREAD_BUSY)
+    if (spread->sending + spread->asked_for >= DTR_SPREAD_BUSY)
         return;
-    for (uint32_t left = (DTR_SPREAD_BUSY - spread->sending) * spread->patience; left; left--) {
+    if (spread->child_count == 1) {
+        tell_all(spread, dtr_container(spread->children.next, struct dtr_spread_child, link), spread->now_ms);
+        return;
+    }
+    uint32_t left = (DTR_SPREAD_BUSY - spread->sending - spread->asked_for) * spread->patience;
+    for (; left; left--) {
         struct dtr_spread_child *child = next_child(spread, UINT32_MAX);
         if (!child)
             return;
         tell(spread, child, rarest(spread, child));
+        spread->asked_for++;
     }
-}
-
-static struct dtr_spread_child *only_child(const struct dtr_spread *spread)
-{
-    return spread->child_count == 1 ? dtr_container(spread->children.next, struct dtr_spread_child, link)
-                                    : NULL;
 }
 
 static bool take_wanted(struct dtr_spread_child *child, const uint32_t *wanted, size_t count)
@@ -196,10 +200,7 @@ struct dtr_spread_child *dtr_spread_join(struct dtr_spread *spread, uint64_t now
     child->joined_ms = now_ms;
     dtr_list_add_tail(&spread->children, &child->link);
     spread->child_count++;
-    if (only_child(spread))
-        tell_all(spread, child, now_ms);
-    else
-        use_room(spread);
+    use_room(spread);
     return child;
 out:
     if (child)
@@ -217,9 +218,7 @@ void dtr_spread_leave(struct dtr_spread *spread, uint64_t now_ms, struct dtr_spr
     }
     child_free(child);
     spread->child_count--;
-    child = only_child(spread);
-    if (child)
-        tell_all(spread, child, now_ms);
+    use_room(spread);
 }
 
 size_t dtr_spread_children(const struct dtr_spread *spread)
@@ -266,17 +265,23 @@ bool dtr_spread_piece(struct dtr_spread *spread, uint64_t now_ms, uint32_t numbe
         child->held += wants(child, number);
     }
     struct dtr_spread_child *child = next_child(spread, number);
-    if (child)
+    if (child) {
         tell(spread, child, number);
+        spread->asked_for++;
+    }
     return true;
 }
 
 void dtr_spread_sending(struct dtr_spread *spread, uint64_t now_ms, uint32_t count, uint64_t piece_ms)
 {
-    uint64_t hold = piece_ms * HOLD_PIECES;
+    uint64_t hold = piece_ms ? piece_ms * HOLD_PIECES : HOLD_MAX_MS;
     spread->now_ms = now_ms;
     spread->hold_ms = hold < HOLD_MIN_MS ? HOLD_MIN_MS : hold > HOLD_MAX_MS ? HOLD_MAX_MS : hold;
     spread->sending = count;
+    if (now_ms >= spread->asked_for_ms + ASK_MS) {
+        spread->asked_for = 0;
+        spread->asked_for_ms = now_ms;
+    }
     if (count)
         spread->patience = 1;
     use_room(spread);
@@ -292,6 +297,7 @@ void dtr_spread_tick(struct dtr_spread *spread, uint64_t now_ms)
     }
     if (now_ms < spread->looked_ms + TICK_MS)
         return;
+    spread->asked_for = 0;
     use_room(spread);
     if (spread->patience < 1u << 16)
         spread->patience *= 2; /* what they were told of does not interest them */

@@ -2,9 +2,10 @@
  *
  * Children that take the same object from one parent at the same time had better fetch different pieces and
  * exchange them: its uplink then carries each piece once. So a piece that comes is told to one child first;
- * the others are told when the uplink has room, and at the latest after a while. With one child there is
- * nothing to spread, and it is told of everything at once. (BitTorrent's super-seeding does the same; this
- * works with children of any kind, for they only see pieces become available.)
+ * the others are told when the uplink has room, and at the latest after a while. With one child, and
+ * nobody else who takes anything, there is nothing to spread: it is told of everything at once. (BitTorrent's
+ * super-seeding does the same; this works with children of any kind, for they only see pieces become
+ * available.)
  *
  * Pure: events in, tells out. The owner reports events with the time, drains tells after each of them, and
  * wakes it when it wants:
@@ -51,7 +52,8 @@ size_t dtr_spread_held(const struct dtr_spread_child *child);
 
 /* A piece is here. False when out of memory: nobody is told of it. */
 bool dtr_spread_piece(struct dtr_spread *spread, uint64_t now_ms, uint32_t number);
-/* So many pieces are on their way out of this host, of whatever object; each takes `piece_ms` at present. */
+/* So many pieces are on their way out of this host, of whatever object; each takes `piece_ms` at present, 0:
+ * that is not known yet. */
 void dtr_spread_sending(struct dtr_spread *spread, uint64_t now_ms, uint32_t count, uint64_t piece_ms);
 /* Time passed. */
 void dtr_spread_tick(struct dtr_spread *spread, uint64_t now_ms);

@@ -228,7 +228,7 @@ struct dtr_swarm_register {
     bool need_back_to_source;
     bool disable_back_to_source; /* never told to go to the origin */
     bool metadata_only;
-    bool takes_more; /* it understands MORE_PARENTS, which Dragonfly's dfdaemon does not */
+    bool takes_more; /* it understands MORE_PARENTS and MORE_SOURCE, which Dragonfly's dfdaemon does not */
     bool has_range;
     uint64_t range_start, range_length;
 };
@@ -308,6 +308,7 @@ uint64_t dtr_swarm_wake_ms(const struct dtr_swarm *swarm);
     X(ANSWER_EMPTY, "EmptyTaskResponse")                                                                     \
     X(ANSWER_METADATA_ONLY, "MetadataOnlyResponse")                                                          \
     X(MORE_PARENTS, "NormalTaskResponse with `parents`, which nobody asked for, besides those it has")       \
+    X(MORE_SOURCE, "NeedBackToSourceResponse with `text`, which nobody asked for")                           \
     X(REJECT, "end the stream with gRPC status `code` and `text`")                                           \
     X(CLOSE, "end the stream with OK, then RST_STREAM(NO_ERROR) (wire page 3.1 rule 7)")                     \
     X(TRIGGER_SEED, "DownloadTask on `host`: `download`, need_back_to_source, no output_path; seed_done()")  \
@@ -333,12 +334,12 @@ enum dtr_swarm_refusal {
 /* Pointers are valid until the next event or the next call of dtr_swarm_next(). */
 struct dtr_swarm_action {
     enum dtr_swarm_action_kind kind;
-    void *stream;                                /* ANSWER_*, MORE_PARENTS, REJECT, CLOSE */
-    const struct dtr_swarm_peer *peer;           /* ANSWER_*, MORE_PARENTS: whose; TRIGGER_SEED: who asked */
+    void *stream;                                /* ANSWER_*, MORE_*, REJECT, CLOSE */
+    const struct dtr_swarm_peer *peer;           /* ANSWER_*, MORE_*: whose; TRIGGER_SEED: who asked */
     const struct dtr_swarm_peer *const *parents; /* ANSWER_PARENTS, best first; MORE_PARENTS */
     uint32_t parent_count;
     enum dtr_swarm_refusal code;       /* REJECT */
-    const char *text;                  /* REJECT, ANSWER_SOURCE: why; a constant */
+    const char *text;                  /* REJECT, *_SOURCE: why; a constant */
     const struct dtr_swarm_host *host; /* TRIGGER_SEED, PROBE_SEED, HOST_GONE */
     uint64_t silent_ms;                /* HOST_GONE */
     const struct dtr_swarm_task *task; /* TRIGGER_SEED */

@@ -31,7 +31,7 @@ static struct dtr_swarm_action answer(const struct swarm_peer *peer, enum dtr_sw
         .kind = kind, .stream = peer->stream, .peer = &peer->facts, .text = text};
 }
 
-static bool may_go_to_source(const struct dtr_swarm *swarm, const struct swarm_peer *peer)
+bool dtr_swarm_may_go_to_source(const struct dtr_swarm *swarm, const struct swarm_peer *peer)
 {
     return !peer->disable_back_to_source &&
            (peer->at_source || peer->facts.task->source_count < swarm->config.back_to_source_count);
@@ -117,7 +117,7 @@ static bool answer_at_once(struct dtr_swarm *swarm, struct swarm_peer *peer, str
     }
     if (peer->facts.state == DTR_PEER_PENDING)
         dtr_swarm_peer_become(swarm, peer, DTR_PEER_RECEIVED_NORMAL);
-    if (peer->facts.need_back_to_source && may_go_to_source(swarm, peer)) {
+    if (peer->facts.need_back_to_source && dtr_swarm_may_go_to_source(swarm, peer)) {
         *ret = go_to_source(swarm, peer, "the peer asked for it");
         return true;
     }
@@ -144,7 +144,7 @@ static bool answer_without_parents(struct dtr_swarm *swarm, struct swarm_peer *p
         *ret = give_up(swarm, peer, DTR_SWARM_FAILED_PRECONDITION, "priority 1: the download is forbidden");
     else if (peer->facts.priority == 2)
         *ret = give_up(swarm, peer, DTR_SWARM_NOT_FOUND, "priority 2: no peer has the task");
-    else if (may_go_to_source(swarm, peer))
+    else if (dtr_swarm_may_go_to_source(swarm, peer))
         *ret = go_to_source(swarm, peer, "no peer has the task");
     else if (swarm->now_ms - peer->asked_ms >= dtr_swarm_error_wait_ms(swarm))
         *ret = give_up(swarm, peer, DTR_SWARM_FAILED_PRECONDITION,
@@ -242,4 +242,5 @@ void dtr_swarm_seed_done(struct dtr_swarm *swarm, uint64_t now_ms, const char *t
         task->seed_failed_ms = swarm->now_ms;
     }
     dtr_swarm_stir(swarm, task);
+    dtr_swarm_more_source(swarm, task);
 }

@@ -1,4 +1,4 @@
-/* Parents that nobody asked for: who is given newcomers, and who is not. */
+/* What nobody asked for: who is given newcomers as parents, who is sent to the origin, and who is not. */
 #include "core/brain/swarm_fixture.h"
 
 /* A world whose policy lets pieces flow both ways; h1 to h9 are there, h1.a has the task. */
@@ -132,6 +132,76 @@ static void an_acyclic_policy_gives_nobody_more(void **state)
     close_world(w);
 }
 
+/* h2.a is at the origin, h3.a and h4.a have parents and have started. */
+static struct world *open_crowd(void)
+{
+    struct world *w = open_mesh(4, 2);
+    assert_int_equal(dtr_swarm_host_deleted(w->swarm, w->now_ms, "h1", NULL), DTR_OK);
+    drain(w);
+    say(w, "h2.a", DTR_SWARM_REGISTER);
+    expect_one(w, "h2.a", ANSWER_SOURCE);
+    say(w, "h2.a", DTR_SWARM_SOURCE_STARTED);
+    say(w, "h3.a", DTR_SWARM_REGISTER);
+    say(w, "h3.a", DTR_SWARM_STARTED);
+    say(w, "h4.a", DTR_SWARM_REGISTER);
+    say(w, "h4.a", DTR_SWARM_STARTED);
+    return w;
+}
+
+static void when_the_source_is_gone_the_one_with_most_is_sent(void **state)
+{
+    (void)state;
+    struct world *w = open_crowd();
+    piece(w, "h4.a", 1, "h2.a", 10);
+    hang_up(w, "h2.a");
+    expect_one(w, "h4.a", MORE_SOURCE);
+    say(w, "h4.a", DTR_SWARM_SOURCE_STARTED);
+    expect_nothing(w);
+    assert_int_equal(state_of(w, "h4.a"), DTR_PEER_BACK_TO_SOURCE);
+    say(w, "h4.a", DTR_SWARM_SOURCE_FAILED); /* then the next */
+    expect(w, "h3.a", MORE_SOURCE);
+    close_world(w);
+}
+
+static void nobody_is_sent_while_somebody_has_it(void **state)
+{
+    (void)state;
+    struct world *w = open_crowd();
+    add_holder(w, "h5.a");
+    hang_up(w, "h2.a");
+    assert_null(find_said(w, "h3.a"));
+    assert_null(find_said(w, "h4.a"));
+    hang_up(w, "h5.a"); /* its stream had ended: it stays as a parent */
+    expect_nothing(w);
+    close_world(w);
+}
+
+static void who_was_sent_and_left_is_replaced(void **state)
+{
+    (void)state;
+    struct world *w = open_crowd();
+    hang_up(w, "h2.a");
+    assert_int_equal(w->count, 1);
+    const char *first = find_said(w, "h3.a") ? "h3.a" : "h4.a",
+               *other = *(first + 1) == '3' ? "h4.a" : "h3.a";
+    hang_up(w, first);
+    expect(w, other, MORE_SOURCE);
+    close_world(w);
+}
+
+static void who_must_not_go_there_is_not_sent(void **state)
+{
+    (void)state;
+    struct world *w = open_mesh(4, 2);
+    w->registered.disable_back_to_source = true;
+    say(w, "h2.a", DTR_SWARM_REGISTER);
+    say(w, "h2.a", DTR_SWARM_STARTED);
+    assert_int_equal(dtr_swarm_host_deleted(w->swarm, w->now_ms, "h1", NULL), DTR_OK);
+    drain(w);
+    assert_true(!find_said(w, "h2.a") || find_said(w, "h2.a")->kind != DTR_SWARM_MORE_SOURCE);
+    close_world(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -143,6 +213,10 @@ int main(void)
         cmocka_unit_test(a_place_that_becomes_free_is_given_again),
         cmocka_unit_test(who_has_finished_or_asks_gets_nothing),
         cmocka_unit_test(an_acyclic_policy_gives_nobody_more),
+        cmocka_unit_test(when_the_source_is_gone_the_one_with_most_is_sent),
+        cmocka_unit_test(nobody_is_sent_while_somebody_has_it),
+        cmocka_unit_test(who_was_sent_and_left_is_replaced),
+        cmocka_unit_test(who_must_not_go_there_is_not_sent),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

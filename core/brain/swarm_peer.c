@@ -78,7 +78,6 @@ void dtr_swarm_peer_remove(struct dtr_swarm *swarm, struct swarm_peer *peer)
     dtr_swarm_peer_settle(swarm, peer);
     dtr_swarm_peer_become(swarm, peer, DTR_PEER_LEAVE);
     dtr_list_remove(&peer->age);
-    dtr_list_remove(&peer->room);
     dtr_list_remove(&peer->host_link);
     dtr_list_remove(&peer->task_link);
     dtr_map_remove(&swarm->peer_map, &peer->node);
@@ -141,6 +140,7 @@ void dtr_swarm_peer_become(struct dtr_swarm *swarm, struct swarm_peer *peer, enu
         break;
     case DTR_PEER_FAILED:
     case DTR_PEER_LEAVE:
+        dtr_list_remove(&peer->room);
         dtr_swarm_peer_leave_source(swarm, peer);
         dtr_swarm_detach_parents(swarm, peer);
         dtr_swarm_detach_children(swarm, peer);
@@ -152,6 +152,8 @@ void dtr_swarm_peer_become(struct dtr_swarm *swarm, struct swarm_peer *peer, enu
     dtr_swarm_offer_refresh(swarm, peer);
     if (state != DTR_PEER_LEAVE) /* which others decide */
         dtr_swarm_peer_touch(swarm, peer);
+    if (state == DTR_PEER_FAILED || state == DTR_PEER_LEAVE)
+        dtr_swarm_more_source(swarm, task_of(peer));
 }
 
 void dtr_swarm_peer_ask(struct dtr_swarm *swarm, struct swarm_peer *peer, enum swarm_question question)

@@ -26,7 +26,7 @@ struct model {
     struct stream *current[PEERS]; /* the last stream of each peer */
     bool blocked[PEERS][PEERS];
     struct dtr_buf *download;
-    uint32_t answers, parents, more;
+    uint32_t answers, parents, more, sent;
 };
 
 #define check(m, condition)                                                                                  \
@@ -177,6 +177,11 @@ static void obey(struct model *m, const struct dtr_swarm_action *action)
         break;
     case DTR_SWARM_MORE_PARENTS:
         check_more_parents(m, action);
+        break;
+    case DTR_SWARM_MORE_SOURCE:
+        check(m, stream->open && !stream->questions && stream->takes_more && action->text);
+        check(m, peer_number(action->peer->id) == stream->peer && m->config.policy.newcomers);
+        m->sent++;
         break;
     case DTR_SWARM_HOST_GONE:
         check(m, action->host->facts.ip && !dtr_swarm_find_host(m->swarm, action->host->facts.id));

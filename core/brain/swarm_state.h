@@ -93,6 +93,7 @@ struct swarm_peer {
     bool disable_back_to_source;
     bool metadata_only;
     bool takes_more;
+    bool to_be_sent; /* to the origin, and in swarm.more for that */
     char id[];
 };
 
@@ -234,12 +235,17 @@ bool dtr_swarm_suits(const struct dtr_swarm *swarm, const struct swarm_peer *chi
 void dtr_swarm_more_room(struct dtr_swarm *swarm, struct swarm_peer *peer);
 /* A peer is on offer from now on: some of those who have room get it. */
 void dtr_swarm_more_newcomer(struct dtr_swarm *swarm, struct swarm_peer *newcomer);
-/* The next peer that is to be told of more parents. */
+/* Somebody who could reach the origin may have gone: where nobody is left who can, one of those who wait for
+ * each other is sent there. */
+void dtr_swarm_more_source(struct dtr_swarm *swarm, struct swarm_task *task);
+/* The next peer that is to be told of more parents, or sent to the origin. */
 bool dtr_swarm_more_take(struct dtr_swarm *swarm, struct dtr_swarm_action *ret_action);
 
 /* --- swarm_answer.c --- */
 /* Tries ready questions until one yields an action. */
 bool dtr_swarm_answer(struct dtr_swarm *swarm, struct dtr_swarm_action *ret_action);
+/* Whether this peer may be sent to the origin. */
+bool dtr_swarm_may_go_to_source(const struct dtr_swarm *swarm, const struct swarm_peer *peer);
 /* Questions whose patience ended become ready. */
 void dtr_swarm_answer_expired(struct dtr_swarm *swarm);
 /* The two limits of a wait, ms: to the origin; to the error. */

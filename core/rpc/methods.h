@@ -6,7 +6,7 @@
 #include "core/rpc/rpc.h"
 
 /* Metadata of an AnnouncePeer call: the daemon takes NormalTaskResponses that it did not ask for, as further
- * parents. Dragonfly neither sends nor looks at it. */
+ * parents, and NeedBackToSourceResponses. Dragonfly neither sends nor looks at it. */
 #define DTR_RPC_MORE_PARENTS "darter-more-parents"
 
 /* name of the struct dtr_rpc_method after dtr_rpc_, path, kind, flags, input, output (as protobuf-c

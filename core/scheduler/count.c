@@ -184,6 +184,7 @@ void count_action(const struct dtr_swarm_action *action)
         count_refused(announce);
         break;
     case DTR_SWARM_MORE_PARENTS:
+    case DTR_SWARM_MORE_SOURCE:
     case DTR_SWARM_CLOSE:
     case DTR_SWARM_TRIGGER_SEED:
     case DTR_SWARM_PROBE_SEED:

@@ -30,6 +30,7 @@ static void perform(struct dtr_scheduler *scheduler, const struct dtr_swarm_acti
         answer_parents(scheduler, action->stream, action);
         break;
     case DTR_SWARM_ANSWER_SOURCE:
+    case DTR_SWARM_MORE_SOURCE:
         answer_source(action->stream, action->text);
         break;
     case DTR_SWARM_ANSWER_EMPTY:

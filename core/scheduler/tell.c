@@ -78,6 +78,9 @@ void tell_action(const struct dtr_swarm_action *action)
     case DTR_SWARM_MORE_PARENTS:
         tell_parents(action, "unasked", id);
         break;
+    case DTR_SWARM_MORE_SOURCE:
+        dtr_log(DTR_LOG_DEBUG, id, "unasked: back to source, %s", action->text);
+        break;
     case DTR_SWARM_ANSWER_SOURCE:
         dtr_log(DTR_LOG_DEBUG, id, "answer: back to source, %s", action->text);
         break;

@@ -281,6 +281,7 @@ static void join(struct sim_copy *copy, struct sim_end *end, const struct intere
             wanted[count++] = n;
     struct sim_sync *sync = sim_alloc(1, sizeof(*sync));
     *sync = (struct sim_sync){.copy = copy, .end = end, .last = !copy->planner};
+    hear_sending(copy);
     sync->child = dtr_spread_join(copy->spread, sim_now_ms(sim), sync, wanted, count);
     free(wanted);
     dtr_list_add_tail(&copy->syncs, &sync->link);

@@ -40,10 +40,11 @@ static struct sim_answer *answer_new(const struct dtr_swarm_action *action)
         [DTR_SWARM_ANSWER_EMPTY] = DTR_PLAN_ANSWER_EMPTY,
         [DTR_SWARM_ANSWER_METADATA_ONLY] = DTR_PLAN_ANSWER_METADATA_ONLY,
         [DTR_SWARM_MORE_PARENTS] = DTR_PLAN_ANSWER_NORMAL,
+        [DTR_SWARM_MORE_SOURCE] = DTR_PLAN_ANSWER_BACK_TO_SOURCE,
     };
     struct sim_answer *answer = sim_alloc(1, sizeof(*answer));
     answer->kind = kinds[action->kind];
-    answer->unasked = action->kind == DTR_SWARM_MORE_PARENTS;
+    answer->unasked = action->kind == DTR_SWARM_MORE_PARENTS || action->kind == DTR_SWARM_MORE_SOURCE;
     answer->content_length = action->peer->task->content_length;
     for (uint32_t i = 0; i < action->parent_count; i++) {
         const struct dtr_swarm_peer *peer = action->parents[i];

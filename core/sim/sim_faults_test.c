@@ -16,8 +16,9 @@ static struct dtr_sim_totals judge(const char *what, struct dtr_sim *sim, const 
     return totals;
 }
 
-static void seed_dies(const char *what, const struct dtr_swarm_policy *policy, bool comes_back,
-                      double most_copies)
+/* What had come from the seed only comes from the origin once more, and in 1.3 times the time of a calm
+ * crowd. */
+static void seed_dies(const char *what, const struct dtr_swarm_policy *policy, bool comes_back)
 {
     struct dtr_sim_config config = config_of(1, CROWD);
     config.swarm.policy = *policy;
@@ -28,28 +29,23 @@ static void seed_dies(const char *what, const struct dtr_swarm_policy *policy, b
         happens(sim, START_MS + 8000, DTR_SIM_RESTART, 0, 0);
     struct dtr_sim_totals totals = judge(what, sim, &config, 240000);
     assert_int_equal(totals.right, CROWD);
-    assert_true(copies(&config, totals.origin_bytes) <= most_copies);
+    assert_true(copies(&config, totals.origin_bytes) <= 1.6);
+    assert_true(ratio(&config, &totals) <= 2.6);
     dtr_sim_free(sim);
-}
-
-/* What is known to be weak: peers of a mesh wait for each other when their seed dies, and many of them go to
- * the origin in the end. */
-static void a_mesh_survives_its_seed(void **state)
-{
-    (void)state;
-    seed_dies("a mesh, the seed dies at 6 s", &mesh, false, 10);
 }
 
 static void a_seed_that_dies_half_way_costs_little(void **state)
 {
     (void)state;
-    seed_dies("the seed dies at 6 s", &without_cycles, false, 2);
+    seed_dies("the seed dies at 6 s", &mesh, false);
+    seed_dies("the same without cycles", &without_cycles, false);
 }
 
 static void a_seed_that_comes_back_is_used_again(void **state)
 {
     (void)state;
-    seed_dies("the seed restarts at 8 s", &without_cycles, true, 2);
+    seed_dies("the seed restarts at 8 s", &mesh, true);
+    seed_dies("the same without cycles", &without_cycles, true);
 }
 
 static void without_a_seed_one_peer_is_sent(void **state)
@@ -78,20 +74,27 @@ static uint32_t find_source(const struct dtr_sim_config *config)
     return found;
 }
 
-static void another_takes_the_place_of_a_dead_source(void **state)
+static void source_dies(const char *what, const struct dtr_swarm_policy *policy)
 {
     struct dtr_sim_config config = config_of(0, CROWD);
-    config.swarm.policy = without_cycles;
+    config.swarm.policy = *policy;
     uint32_t source = find_source(&config);
     struct dtr_sim *sim = sim_of(&config);
-    (void)state;
     assert_int_not_equal(source, DTR_SIM_NOBODY);
     crowd_comes(sim, &config);
     happens(sim, START_MS + 4000, DTR_SIM_CRASH, source, 0);
-    struct dtr_sim_totals totals = judge("no seed, the source dies at 4 s", sim, &config, 120000);
+    struct dtr_sim_totals totals = judge(what, sim, &config, 120000);
     assert_int_equal(totals.right, CROWD - 1);
-    assert_true(copies(&config, totals.origin_bytes) <= 2);
+    assert_true(copies(&config, totals.origin_bytes) <= 1.6);
+    assert_true(ratio(&config, &totals) <= 2.6);
     dtr_sim_free(sim);
+}
+
+static void another_takes_the_place_of_a_dead_source(void **state)
+{
+    (void)state;
+    source_dies("no seed, the source dies at 4 s", &mesh);
+    source_dies("the same without cycles", &without_cycles);
 }
 
 /* Forty of them lose everybody else for 10 s, and lose no more than that. */
@@ -123,7 +126,7 @@ static void without_the_origin_a_peer_has_it(void **state)
     for (uint32_t i = 0; i < config.daemons; i++)
         if (i != 3)
             happens(sim, START_MS + 21000 + i, DTR_SIM_PULL, i, 0);
-    struct dtr_sim_totals totals = judge("the origin is gone, one has it", sim, &config, 120000);
+    struct dtr_sim_totals totals = judge("the origin is gone, one has it", sim, &config, 60000);
     assert_int_equal(totals.right, 30);
     assert_true(copies(&config, totals.origin_bytes) <= ONCE);
     dtr_sim_free(sim);
@@ -227,7 +230,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_config_that_makes_no_sense_is_refused),
-        cmocka_unit_test(a_mesh_survives_its_seed),
         cmocka_unit_test(a_seed_that_dies_half_way_costs_little),
         cmocka_unit_test(a_seed_that_comes_back_is_used_again),
         cmocka_unit_test(without_a_seed_one_peer_is_sent),

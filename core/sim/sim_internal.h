@@ -139,7 +139,7 @@ struct sim_say {
 /* The body of its answers. */
 struct sim_answer {
     enum dtr_plan_answer_kind kind;
-    bool unasked; /* more parents */
+    bool unasked; /* MORE_PARENTS, MORE_SOURCE */
     uint64_t content_length;
     uint32_t count;
     struct sim_parent {

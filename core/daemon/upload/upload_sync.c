@@ -251,6 +251,8 @@ static struct sync *sync_new(struct upload *upload, const struct dtr_task *task,
                                                      &upload->spreading, &err) == DTR_OK;
     if (!spread)
         spread = spread_new(upload, task);
+    if (spread)
+        hear_sending(spread);
     if (sync && spread && timer)
         sync->child = dtr_spread_join(spread->brain, dtr_now_ms(), sync, message->interested_piece_numbers,
                                       message->n_interested_piece_numbers);
