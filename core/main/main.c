@@ -68,9 +68,16 @@ static const struct command {
      "Usage: darter module [--dir FOLDER] list\n       darter module [--dir FOLDER] describe NAME|FILE\n\n"
      "  --dir FOLDER   the first place to look in [server.pluginDir of /etc/dragonfly/dfdaemon.yaml]\n\n"
      "A refused module is listed with the reason. FILE is a path with a slash in it.\n"},
-    {"config", "check and describe configuration", config_command,
-     "Usage: darter config check [--role ROLE] FILE\n       darter config describe ROLE\n\n"
-     "ROLE is daemon, scheduler, init or dynconfig; told from the file when left out.\n"},
+    {"config", "check, describe and show configuration", config_command,
+     "Usage: darter config check [--role ROLE] FILE\n       darter config describe ROLE\n"
+     "       darter config show [[--role] ROLE] [--config FILE] [--set KEY=VALUE]... [--json]\n\n"
+     "ROLE is daemon, scheduler, init or dynconfig; told from the file when left out.\n"
+     "\"show\" prints the value of each key and where it comes from; secrets are masked.\n\n"
+     "  --config FILE            [that of the environment, else the role's in /etc/dragonfly; defaults when "
+     "that\n                           is not there]\n"
+     "  --set KEY=VALUE          one value of the configuration; may be repeated\n"
+     "  --json                   for scripts: sizes in bytes, durations in milliseconds\n" ENVIRONMENT(
+         "DFDAEMON_CONFIG,\nDFDAEMON_DYNCONFIG, SCHEDULER_CONFIG")},
     {"version", "print the version", version_command, "Usage: darter version\n"},
 };
 
@@ -108,6 +115,12 @@ int command_fail(const struct dtr_error *err)
 {
     (void)fprintf(stderr, "darter: %s\n", err->text);
     return 1;
+}
+
+int command_usage(const char *command)
+{
+    (void)fprintf(stderr, "darter: \"darter %s --help\" says how\n", command);
+    return 2;
 }
 
 bool command_file_there(const char *path)

@@ -66,6 +66,16 @@ expect 1 "bad.yaml:1: error: proxy.server.port" "$darter" config check --role da
 expect 0 "proxy.server.port" "$darter" config describe daemon
 expect 2 "is not a role" "$darter" config describe nonsense
 expect 2 "darter config --help" "$darter" config
+printf 'proxy:\n  server:\n    port: 4011\n' >"$work/good.yaml"
+expect 0 "$work/good.yaml:3" "$darter" config show daemon --config "$work/good.yaml"
+expect 0 "named by DFDAEMON_CONFIG" env DFDAEMON_CONFIG="$work/good.yaml" "$darter" config show
+expect 0 '"source": "--set"' "$darter" config show daemon --json --config "$work/good.yaml" --set storage.dir=/srv
+expect 1 "bad.yaml:1: proxy.server.port" "$darter" config show daemon --config "$work/bad.yaml"
+expect 1 "say it with --role" "$darter" config show --config "$work/good.yaml"
+expect 0 "$work/good.yaml:3" "$darter" config show --role daemon --config "$work/good.yaml"
+expect 2 "darter config --help" "$darter" config show --role daemon daemon
+expect 2 "is not a role" "$darter" config show nonsense
+expect 2 "unrecognized option" "$darter" config show --nonsense
 
 echo "containerRuntime: {docker: {configPath: /nowhere}}" >"$work/docker.yaml"
 no_docker='containerRuntime.docker names "docker": no module runtime_docker; there are runtime_containerd'
