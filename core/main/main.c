@@ -55,6 +55,18 @@ static const struct command {
      "  --set KEY=VALUE          one value of the configuration\n" LOG_OPTIONS("scheduler")
          ENVIRONMENT("SCHEDULER_CONFIG")},
     {"get", "download a file by way of the daemon", get_command, get_usage},
+    {"ctl", "look at a daemon's tasks and a scheduler's hosts", ctl_command,
+     "Usage: darter ctl tasks [--json]\n       darter ctl task ID [--json]\n       darter ctl rm ID\n"
+     "       darter ctl hosts [--scheduler IP:PORT] [--json]\n\n"
+     "\"tasks\" lists what the daemon on this machine has, the last used first; \"rm\" deletes a task there "
+     "and\nnowhere else; \"hosts\" lists who has announced itself to a scheduler. As dfctl has it: \"task "
+     "ls\" "
+     "and\n\"task rm ID\". Exit status 1: it failed, 2: wrong usage.\n\n"
+     "  -e, --endpoint PATH      the daemon's socket [" DTR_GET_ENDPOINT "]\n"
+     "  --scheduler IP:PORT      [the first that the dynconfig file names]\n"
+     "  --dynconfig FILE         [/etc/dragonfly/dynconfig.yaml]\n"
+     "  --json                   for scripts: bytes as numbers, times as UTC\n" ENVIRONMENT(
+         "DFDAEMON_DYNCONFIG")},
     {"init", "point container runtimes at the daemon, or take that back", init_command,
      "Usage: darter init [--config FILE] [--runtime NAME]... [--dry-run]\n       darter init --undo "
      "[--dry-run]\n\n"
@@ -97,7 +109,6 @@ static const struct {
 } later[] = {
     {"cache", "importing and exporting files of the cluster's cache"},
     {"store", "object storage through the daemon"},
-    {"ctl", "looking at a daemon's tasks and preheating"},
     {"manager", "clusters, jobs, users and the console"},
     {"sim", "simulating a cluster"},
     {"policy", "testing and replaying policies"},

@@ -30,7 +30,8 @@ expect 0 "darter get" "$work/dfget" --help
 expect 0 "darter init" "$work/dfinit" --help
 expect 0 "darter " "$work/dfdaemon" --version
 expect 0 "darter " "$darter" -V
-for name in dfcache dfstore dfctl; do
+expect 0 "darter ctl" "$work/dfctl" --help
+for name in dfcache dfstore; do
     expect 2 "$name (" "$work/$name" --help
     expect 2 "is not there yet" "$work/$name" anything
 done
@@ -143,6 +144,22 @@ printf 'metrics:\n  enable: true\n  addr: localhost:8000\n' >"$work/judged.yaml"
 refused scheduler judged.yaml:3 'metrics.addr is "localhost:8000"; needed is IP:PORT' "$work/judged.yaml"
 printf 'metrics:\n  enable: true\n  addr: :8002\n' >"$work/judged.yaml"
 refused scheduler judged.yaml:3 'metrics.addr leads to port 8002, which server.port has already' "$work/judged.yaml"
+
+# --- ctl -------------------------------------------------------------------------------------------------------
+
+for words in tasks "task ls" "task 0123" "rm 0123" "task rm 0123"; do
+    # shellcheck disable=SC2086 # several words
+    expect 1 "no daemon answers at $work/none.sock" "$darter" ctl $words --endpoint "$work/none.sock"
+done
+expect 1 "no daemon answers at $work/none.sock" "$work/dfctl" task ls -e "$work/none.sock"
+expect 1 "the scheduler does not answer at 127.0.0.1:1" "$darter" ctl hosts --scheduler 127.0.0.1:1
+expect 1 "/nowhere.yaml to name a scheduler" "$darter" ctl hosts --dynconfig /nowhere.yaml
+expect 1 "names no scheduler" "$darter" ctl hosts --dynconfig /dev/null
+expect 1 "'nonsense' is no address" "$darter" ctl hosts --scheduler nonsense
+for words in "" task "task a b" rm "hosts a" nonsense; do
+    # shellcheck disable=SC2086 # several words
+    expect 2 "darter ctl --help" "$darter" ctl $words
+done
 
 # --- environment -----------------------------------------------------------------------------------------------
 
