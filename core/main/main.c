@@ -17,6 +17,8 @@ static command_run version_command;
     "  --log-dir FOLDER         log to FOLDER/" name ".log instead of standard error\n"                      \
     "  --console                log to standard error also when there is a log file\n"
 
+#define HANGUP "\nSIGHUP opens the log file anew, for logrotate.\n"
+
 static const struct command {
     const char *name, *summary;
     command_run *run;
@@ -45,15 +47,15 @@ static const struct command {
      "  --scheduler IP:PORT      a scheduler, instead of those of the dynconfig file; may be repeated\n"
      "  --set KEY=VALUE          one value of the configuration, e.g. --set "
      "proxy.server.port=4011\n" LOG_OPTIONS("dfdaemon")
-         ENVIRONMENT("DFDAEMON_CONFIG, DFDAEMON_DYNCONFIG,\nDFDAEMON_LOG_LEVEL, DFDAEMON_LOG_DIR, "
-                     "DFDAEMON_CONSOLE (true or false)")},
+         HANGUP ENVIRONMENT("DFDAEMON_CONFIG, DFDAEMON_DYNCONFIG,\nDFDAEMON_LOG_LEVEL, DFDAEMON_LOG_DIR, "
+                            "DFDAEMON_CONSOLE (true or false)")},
     {"scheduler", "who gets which piece from whom", scheduler_command,
      "Usage: darter scheduler [--config FILE] [--dynconfig FILE] [--set KEY=VALUE]... [OPTION]...\n\n"
      "  --config FILE            scheduler.yaml [/etc/dragonfly/scheduler.yaml]; defaults when that is not "
      "there\n"
      "  --dynconfig FILE         limits [/etc/dragonfly/dynconfig.yaml]; may come and change while it runs\n"
      "  --set KEY=VALUE          one value of the configuration\n" LOG_OPTIONS("scheduler")
-         ENVIRONMENT("SCHEDULER_CONFIG")},
+         HANGUP ENVIRONMENT("SCHEDULER_CONFIG")},
     {"get", "download a file by way of the daemon", get_command, get_usage},
     {"ctl", "look at a daemon's tasks and a scheduler's hosts", ctl_command,
      "Usage: darter ctl tasks [--json]\n       darter ctl task ID [--json]\n       darter ctl rm ID\n"
