@@ -50,6 +50,11 @@ const char *dtr_conf_role_name(enum dtr_conf_role role)
     return roles[role].name;
 }
 
+const char *dtr_conf_role_file(enum dtr_conf_role role)
+{
+    return roles[role].file;
+}
+
 bool dtr_conf_role_parse(const char *name, enum dtr_conf_role *ret_role)
 {
     for (int i = 0; i < DTR_ROLE_COUNT; i++) {

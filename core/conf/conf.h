@@ -37,6 +37,10 @@ enum dtr_conf_role {
 const char *dtr_conf_role_name(enum dtr_conf_role role);
 /* By name on the command line or name of the file; false when there is none such. */
 bool dtr_conf_role_parse(const char *name, enum dtr_conf_role *ret_role);
+/* The name of its file, "dfdaemon.yaml". */
+const char *dtr_conf_role_file(enum dtr_conf_role role);
+/* Whose configuration a file is: told from its name, else from its keys. */
+int dtr_conf_role_of(const char *path, enum dtr_conf_role *ret_role, struct dtr_error *err);
 
 /* --- what was found --------------------------------------------------------------------------------------
  */
@@ -127,6 +131,12 @@ __attribute__((format(printf, 4, 5))) void dtr_conf_remark(struct dtr_conf *conf
 
 /* Prints every key of a role: type, default, range, effect, help. */
 void dtr_conf_describe(enum dtr_conf_role role, FILE *out);
+/* Prints the value of each key and where it comes from: a table, or with `json` one object for scripts, sizes
+ * in bytes and durations in milliseconds. Secrets are masked: rows that say so, values of modules.options
+ * whose name tells of a secret, and what stands before the @ of a URL. `file_by` says what named the file
+ * ("--config", "DFDAEMON_CONFIG"); NULL: there is no file. */
+int dtr_conf_show(const struct dtr_conf *conf, const char *file_by, bool json, FILE *out,
+                  struct dtr_error *err);
 /* Loads `path`, asks `judge` (or NULL) when nothing is wrong so far, and prints what there is to say, ending
  * with a summary line. `role` NULL: told from the file's name, else from its keys. DTR_OK when there is no
  * error (warnings do not count); otherwise a negative code, and the reason has been printed. */

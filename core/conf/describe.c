@@ -110,22 +110,35 @@ static bool role_by_keys(const char *text, size_t length, enum dtr_conf_role *re
     return one;
 }
 
-static int find_role(const char *role, const char *path, const char *text, size_t length,
-                     enum dtr_conf_role *ret_role, FILE *out)
+int dtr_conf_role_of(const char *path, enum dtr_conf_role *ret_role, struct dtr_error *err)
 {
     const char *slash = strrchr(path, '/');
+    char *text = NULL;
+    size_t length = 0;
+    if (dtr_conf_role_parse(slash ? slash + 1 : path, ret_role))
+        return DTR_OK;
+    int code = dtr_conf_read_file(path, &text, &length, err);
+    if (code == DTR_OK && !role_by_keys(text, length, ret_role))
+        code = dtr_error_set(
+            err, DTR_EINVALID, DTR_RETRY_NEVER,
+            "%s: neither its name nor its keys tell whose configuration this is; say it with --role", path);
+    free(text);
+    return code;
+}
+
+static int find_role(const char *role, const char *path, enum dtr_conf_role *ret_role, FILE *out)
+{
+    struct dtr_error err = {0};
     if (role && dtr_conf_role_parse(role, ret_role))
         return DTR_OK;
     if (role) {
         (void)fprintf(out, "%s is not a role; there are daemon, scheduler, init and dynconfig\n", role);
         return DTR_EINVALID;
     }
-    if (dtr_conf_role_parse(slash ? slash + 1 : path, ret_role) || role_by_keys(text, length, ret_role))
-        return DTR_OK;
-    (void)fprintf(out,
-                  "%s: neither its name nor its keys tell whose configuration this is; say it with --role\n",
-                  path);
-    return DTR_EINVALID;
+    int code = dtr_conf_role_of(path, ret_role, &err);
+    if (code != DTR_OK)
+        (void)fprintf(out, "%s\n", err.text);
+    return code;
 }
 
 static int check_text(enum dtr_conf_role role, const char *path, const char *text, size_t length,
@@ -160,7 +173,7 @@ int dtr_conf_check(const char *role, const char *path, dtr_conf_judge_fn *judge,
         (void)fprintf(out, "%s\n", err.text);
         return code;
     }
-    code = find_role(role, path, text, length, &which, out);
+    code = find_role(role, path, &which, out);
     if (code == DTR_OK)
         code = check_text(which, path, text, length, judge, out);
     free(text);

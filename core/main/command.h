@@ -9,10 +9,12 @@
 typedef int command_run(int argc, char **argv);
 
 command_run up_command, scheduler_command, daemon_command, get_command, init_command, module_command,
-    config_command;
+    config_command, ctl_command;
 
 /* Prints "darter: ..." to stderr; returns 1. */
 int command_fail(const struct dtr_error *err);
+/* Says where a command's usage is; returns 2. */
+int command_usage(const char *command);
 /* Whether a file can be read; a default path that is not there is no error. */
 bool command_file_there(const char *path);
 

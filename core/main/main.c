@@ -17,6 +17,8 @@ static command_run version_command;
     "  --log-dir FOLDER         log to FOLDER/" name ".log instead of standard error\n"                      \
     "  --console                log to standard error also when there is a log file\n"
 
+#define HANGUP "\nSIGHUP opens the log file anew, for logrotate.\n"
+
 static const struct command {
     const char *name, *summary;
     command_run *run;
@@ -45,16 +47,28 @@ static const struct command {
      "  --scheduler IP:PORT      a scheduler, instead of those of the dynconfig file; may be repeated\n"
      "  --set KEY=VALUE          one value of the configuration, e.g. --set "
      "proxy.server.port=4011\n" LOG_OPTIONS("dfdaemon")
-         ENVIRONMENT("DFDAEMON_CONFIG, DFDAEMON_DYNCONFIG,\nDFDAEMON_LOG_LEVEL, DFDAEMON_LOG_DIR, "
-                     "DFDAEMON_CONSOLE (true or false)")},
+         HANGUP ENVIRONMENT("DFDAEMON_CONFIG, DFDAEMON_DYNCONFIG,\nDFDAEMON_LOG_LEVEL, DFDAEMON_LOG_DIR, "
+                            "DFDAEMON_CONSOLE (true or false)")},
     {"scheduler", "who gets which piece from whom", scheduler_command,
      "Usage: darter scheduler [--config FILE] [--dynconfig FILE] [--set KEY=VALUE]... [OPTION]...\n\n"
      "  --config FILE            scheduler.yaml [/etc/dragonfly/scheduler.yaml]; defaults when that is not "
      "there\n"
      "  --dynconfig FILE         limits [/etc/dragonfly/dynconfig.yaml]; may come and change while it runs\n"
      "  --set KEY=VALUE          one value of the configuration\n" LOG_OPTIONS("scheduler")
-         ENVIRONMENT("SCHEDULER_CONFIG")},
+         HANGUP ENVIRONMENT("SCHEDULER_CONFIG")},
     {"get", "download a file by way of the daemon", get_command, get_usage},
+    {"ctl", "look at a daemon's tasks and a scheduler's hosts", ctl_command,
+     "Usage: darter ctl tasks [--json]\n       darter ctl task ID [--json]\n       darter ctl rm ID\n"
+     "       darter ctl hosts [--scheduler IP:PORT] [--json]\n\n"
+     "\"tasks\" lists what the daemon on this machine has, the last used first; \"rm\" deletes a task there "
+     "and\nnowhere else; \"hosts\" lists who has announced itself to a scheduler. As dfctl has it: \"task "
+     "ls\" "
+     "and\n\"task rm ID\". Exit status 1: it failed, 2: wrong usage.\n\n"
+     "  -e, --endpoint PATH      the daemon's socket [" DTR_GET_ENDPOINT "]\n"
+     "  --scheduler IP:PORT      [the first that the dynconfig file names]\n"
+     "  --dynconfig FILE         [/etc/dragonfly/dynconfig.yaml]\n"
+     "  --json                   for scripts: bytes as numbers, times as UTC\n" ENVIRONMENT(
+         "DFDAEMON_DYNCONFIG")},
     {"init", "point container runtimes at the daemon, or take that back", init_command,
      "Usage: darter init [--config FILE] [--runtime NAME]... [--dry-run]\n       darter init --undo "
      "[--dry-run]\n\n"
@@ -68,9 +82,16 @@ static const struct command {
      "Usage: darter module [--dir FOLDER] list\n       darter module [--dir FOLDER] describe NAME|FILE\n\n"
      "  --dir FOLDER   the first place to look in [server.pluginDir of /etc/dragonfly/dfdaemon.yaml]\n\n"
      "A refused module is listed with the reason. FILE is a path with a slash in it.\n"},
-    {"config", "check and describe configuration", config_command,
-     "Usage: darter config check [--role ROLE] FILE\n       darter config describe ROLE\n\n"
-     "ROLE is daemon, scheduler, init or dynconfig; told from the file when left out.\n"},
+    {"config", "check, describe and show configuration", config_command,
+     "Usage: darter config check [--role ROLE] FILE\n       darter config describe ROLE\n"
+     "       darter config show [[--role] ROLE] [--config FILE] [--set KEY=VALUE]... [--json]\n\n"
+     "ROLE is daemon, scheduler, init or dynconfig; told from the file when left out.\n"
+     "\"show\" prints the value of each key and where it comes from; secrets are masked.\n\n"
+     "  --config FILE            [that of the environment, else the role's in /etc/dragonfly; defaults when "
+     "that\n                           is not there]\n"
+     "  --set KEY=VALUE          one value of the configuration; may be repeated\n"
+     "  --json                   for scripts: sizes in bytes, durations in milliseconds\n" ENVIRONMENT(
+         "DFDAEMON_CONFIG,\nDFDAEMON_DYNCONFIG, SCHEDULER_CONFIG")},
     {"version", "print the version", version_command, "Usage: darter version\n"},
 };
 
@@ -90,7 +111,6 @@ static const struct {
 } later[] = {
     {"cache", "importing and exporting files of the cluster's cache"},
     {"store", "object storage through the daemon"},
-    {"ctl", "looking at a daemon's tasks and preheating"},
     {"manager", "clusters, jobs, users and the console"},
     {"sim", "simulating a cluster"},
     {"policy", "testing and replaying policies"},
@@ -108,6 +128,12 @@ int command_fail(const struct dtr_error *err)
 {
     (void)fprintf(stderr, "darter: %s\n", err->text);
     return 1;
+}
+
+int command_usage(const char *command)
+{
+    (void)fprintf(stderr, "darter: \"darter %s --help\" says how\n", command);
+    return 2;
 }
 
 bool command_file_there(const char *path)

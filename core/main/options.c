@@ -28,7 +28,7 @@ static const struct option known[] = {
     {0},
 };
 
-static bool add(struct option_list *list, const char *value)
+bool option_list_add(struct option_list *list, const char *value)
 {
     if (list->count == OPTION_LIST) {
         (void)fprintf(stderr, "darter: %s is one too many: an option may be given %d times\n", value,
@@ -58,9 +58,9 @@ static bool take_special(struct options *options, unsigned which, int letter, co
         return false;
     }
     if (letter == SCHEDULER)
-        return add(&options->schedulers, optarg);
+        return option_list_add(&options->schedulers, optarg);
     if (letter == SET_SCHEDULER)
-        return add(&options->scheduler_sets, optarg);
+        return option_list_add(&options->scheduler_sets, optarg);
     if (letter == LISTEN)
         options->listen = optarg;
     else
@@ -78,7 +78,7 @@ static bool take(struct options *options, unsigned which, int letter, const char
         options->dynconfig = optarg;
         return true;
     case SET:
-        return add(&options->sets, optarg);
+        return option_list_add(&options->sets, optarg);
     case 'l':
         return read_level(options, optarg, "--log-level");
     case LOG_DIR:

@@ -11,6 +11,8 @@ struct option_list {
     const char *items[OPTION_LIST];
     size_t count;
 };
+/* False: it was said that it is one too many. */
+bool option_list_add(struct option_list *list, const char *value);
 
 struct options {
     const char *config, *scheduler_config, *dynconfig; /* NULL: not given */

@@ -30,7 +30,8 @@ expect 0 "darter get" "$work/dfget" --help
 expect 0 "darter init" "$work/dfinit" --help
 expect 0 "darter " "$work/dfdaemon" --version
 expect 0 "darter " "$darter" -V
-for name in dfcache dfstore dfctl; do
+expect 0 "darter ctl" "$work/dfctl" --help
+for name in dfcache dfstore; do
     expect 2 "$name (" "$work/$name" --help
     expect 2 "is not there yet" "$work/$name" anything
 done
@@ -66,6 +67,16 @@ expect 1 "bad.yaml:1: error: proxy.server.port" "$darter" config check --role da
 expect 0 "proxy.server.port" "$darter" config describe daemon
 expect 2 "is not a role" "$darter" config describe nonsense
 expect 2 "darter config --help" "$darter" config
+printf 'proxy:\n  server:\n    port: 4011\n' >"$work/good.yaml"
+expect 0 "$work/good.yaml:3" "$darter" config show daemon --config "$work/good.yaml"
+expect 0 "named by DFDAEMON_CONFIG" env DFDAEMON_CONFIG="$work/good.yaml" "$darter" config show
+expect 0 '"source": "--set"' "$darter" config show daemon --json --config "$work/good.yaml" --set storage.dir=/srv
+expect 1 "bad.yaml:1: proxy.server.port" "$darter" config show daemon --config "$work/bad.yaml"
+expect 1 "say it with --role" "$darter" config show --config "$work/good.yaml"
+expect 0 "$work/good.yaml:3" "$darter" config show --role daemon --config "$work/good.yaml"
+expect 2 "darter config --help" "$darter" config show --role daemon daemon
+expect 2 "is not a role" "$darter" config show nonsense
+expect 2 "unrecognized option" "$darter" config show --nonsense
 
 echo "containerRuntime: {docker: {configPath: /nowhere}}" >"$work/docker.yaml"
 no_docker='containerRuntime.docker names "docker": no module runtime_docker; there are runtime_containerd'
@@ -153,6 +164,22 @@ printf 'server:\n  tls:\n    cert: %s/one.pem\n    key: %s/one.key\nseedPeer:\n 
 refused scheduler judged.yaml:6 "seedPeer.tls.caCert: $work/none.pem: No such file" "$work/judged.yaml"
 cp "$work/one.pem" "$work/none.pem"
 expect 0 "0 errors" "$darter" config check --role scheduler "$work/judged.yaml"
+
+# --- ctl -------------------------------------------------------------------------------------------------------
+
+for words in tasks "task ls" "task 0123" "rm 0123" "task rm 0123"; do
+    # shellcheck disable=SC2086 # several words
+    expect 1 "no daemon answers at $work/none.sock" "$darter" ctl $words --endpoint "$work/none.sock"
+done
+expect 1 "no daemon answers at $work/none.sock" "$work/dfctl" task ls -e "$work/none.sock"
+expect 1 "the scheduler does not answer at 127.0.0.1:1" "$darter" ctl hosts --scheduler 127.0.0.1:1
+expect 1 "/nowhere.yaml to name a scheduler" "$darter" ctl hosts --dynconfig /nowhere.yaml
+expect 1 "names no scheduler" "$darter" ctl hosts --dynconfig /dev/null
+expect 1 "'nonsense' is no address" "$darter" ctl hosts --scheduler nonsense
+for words in "" task "task a b" rm "hosts a" nonsense; do
+    # shellcheck disable=SC2086 # several words
+    expect 2 "darter ctl --help" "$darter" ctl $words
+done
 
 # --- environment -----------------------------------------------------------------------------------------------
 

@@ -43,6 +43,7 @@ static int run(const struct options *options, const struct dtr_scheduler_config 
         rc = serve_pages_open(&process.pages, process.role.control, err);
     if (rc != DTR_OK)
         return rc;
+    process.signals.hangup = SERVE_HANGUP_REOPENS;
     serve_signals_start(&process.signals, process.role.control, on_stop, &process);
     dtr_loop_run(process.role.control);
     serve_signals_end(&process.signals);

@@ -63,10 +63,23 @@ void serve_end(void)
     dtr_log_stop();
 }
 
+static void reopen_log(void)
+{
+    struct dtr_error err;
+    if (dtr_log_reopen(&err) == DTR_OK)
+        dtr_log(DTR_LOG_INFO, NULL,
+                "the log begins anew after SIGHUP; the configuration stays as it was read at the start");
+    else
+        dtr_log(DTR_LOG_ERROR, NULL, "the log goes on in its old file after SIGHUP: %s", err.text);
+}
+
 static void on_signal(uv_signal_t *handle, int number)
 {
     struct serve_signals *signals = handle->data;
-    (void)number;
+    if (number == SIGHUP && signals->hangup == SERVE_HANGUP_REOPENS) {
+        reopen_log();
+        return;
+    }
     if (signals->asked)
         _exit(1);
     signals->asked = true;
@@ -88,7 +101,7 @@ void serve_signals_start(struct serve_signals *signals, struct dtr_loop *loop, v
     for (size_t i = 0; i < SERVE_SIGNALS; i++) {
         (void)uv_signal_init(dtr_loop_uv(loop), &signals->handles[i]);
         signals->handles[i].data = signals;
-        if (numbers[i] != SIGHUP || !is_ignored(SIGHUP))
+        if (numbers[i] != SIGHUP || signals->hangup == SERVE_HANGUP_REOPENS || !is_ignored(SIGHUP))
             (void)uv_signal_start(&signals->handles[i], on_signal, numbers[i]);
     }
     mask_signals(SIG_UNBLOCK);

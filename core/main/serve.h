@@ -25,10 +25,15 @@ int serve_allow(const struct dtr_conf_strings *networks, struct dtr_error *err);
 /* After the loops have ended. */
 void serve_end(void);
 
-/* SIGTERM, SIGINT and SIGHUP (unless it was ignored at the start, as by nohup) call `stop` once, on the loop;
- * a second one ends the process at once with status 1. */
+/* What SIGHUP is for: a service opens its log file anew, as logrotate asks for; what runs on a terminal ends
+ * with it, unless the signal was ignored at the start, as by nohup. */
+enum serve_hangup { SERVE_HANGUP_REOPENS, SERVE_HANGUP_STOPS };
+
+/* SIGTERM, SIGINT and a SIGHUP that stops call `stop` once, on the loop; a second one ends the process at
+ * once with status 1. */
 enum { SERVE_SIGNALS = 3 };
 struct serve_signals {
+    enum serve_hangup hangup; /* set before the start */
     uv_signal_t handles[SERVE_SIGNALS];
     void (*stop)(void *context);
     void *context;

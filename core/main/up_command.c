@@ -183,6 +183,7 @@ static int run(const struct options *options, struct dtr_conf *daemon, struct dt
     if (rc != DTR_OK)
         return rc;
     say_ready(process.daemon.daemon, options->listen, address);
+    process.signals.hangup = SERVE_HANGUP_STOPS;
     serve_signals_start(&process.signals, process.daemon.control, on_stop, &process);
     dtr_loop_run(process.daemon.control);
     serve_signals_end(&process.signals);

@@ -3,6 +3,7 @@
 
 #include "core/base/str.h"
 #include "core/brain/url.h"
+#include "core/tools/ask.h"
 #include <jansson.h>
 #include <stdlib.h>
 
@@ -163,9 +164,5 @@ int dtr_get_status(const struct dtr_rpc_status *status, const struct dtr_get_opt
     if (answered)
         return dtr_error_set(err, plain.code, DTR_RETRY_SAME,
                              "the daemon went away during the download: %.170s", status->message);
-    return dtr_error_set(
-        err, DTR_EUNAVAILABLE, DTR_RETRY_SAME,
-        "no daemon answers at %.80s (%.70s); start one with \"darter daemon\", or name its socket "
-        "with --endpoint",
-        options->endpoint, status->message);
+    return dtr_ask_no_daemon(options->endpoint, status->message, err);
 }

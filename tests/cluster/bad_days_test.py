@@ -4,6 +4,7 @@ Every test also ends with the checks of ClusterTest: all that still runs stops w
 """
 
 import os
+import signal
 import threading
 
 from fixture import MIB, STALL_SECONDS, ClusterTest, deadline, flip_bytes, until
@@ -387,3 +388,56 @@ class StoreIsFull(ClusterTest):
             self.assertEqual(file_sha256(daemon.node.path("/tmp/file")), file.sha256)
             self.assertIn("goes on from the origin without being stored", daemon.process.log_text())
         self.expect_idle()
+
+
+class StoppedWhileItUploads(ClusterTest):
+    """A daemon that is told to stop lets a piece that it is sending end, within a limit (STOP_MS, 5 s)."""
+
+    PIECE = 16 * MIB
+    SENDING = "dragonfly_client_concurrent_upload_piece_total"
+
+    def begin(self, megabits):
+        """node1 takes a file of one piece from the seed, which sends so slowly."""
+        self.start_cluster("seed", "node1")
+        self.seed, self.node = self.daemons["seed"], self.daemons["node1"].node
+        self.file = self.origin.add(60, self.PIECE)
+        self.get("seed").wait(30)
+        self.before = self.origin.sent(self.file)
+        self.shape("seed", megabits)
+        process = self.get("node1")
+        until(20, "the seed sends", lambda: self.seed.metrics().total(self.SENDING) == 1)
+        return process
+
+    def get(self, name):
+        daemon = self.daemons[name]
+        url = self.origin.url + self.file.path
+        options = ("-O", "/tmp/stopped", "--piece-length", "16MiB")
+        return daemon.node.start("get", daemon.darter, "get", url, *options)
+
+    def expect_file(self, process):
+        self.assertEqual(process.wait(30), 0, process.log_text())
+        self.assertEqual(file_sha256(self.node.path("/tmp/stopped")), self.file.sha256)
+
+    @deadline(60)
+    def test_a_piece_that_is_being_sent_ends_well(self):
+        process = self.begin(40)  # it takes 3.4 s
+        self.assertEqual(self.seed.process.stop(15), 0)
+        self.expect_file(process)
+        self.assertEqual(self.origin.sent(self.file), self.before, "it came from the origin after all")
+        self.assertEqual(self.from_peers("node1"), self.PIECE)
+
+    @deadline(60)
+    def test_the_limit_cuts_a_piece_that_takes_too_long(self):
+        process = self.begin(8)  # it would take 17 s
+        self.assertEqual(self.seed.process.stop(12), 0)
+        self.expect_file(process)
+        self.assertGreater(self.origin.sent(self.file), self.before)
+
+    @deadline(60)
+    def test_a_second_signal_cuts_it_at_once(self):
+        process = self.begin(8)
+        self.seed.process.signal(signal.SIGTERM)
+        until(5, "it stops", lambda: "stopping" in self.seed.process.log_text())
+        self.seed.process.signal(signal.SIGTERM)
+        self.assertEqual(self.seed.process.wait(3), 1)
+        self.expect_file(process)

@@ -1,7 +1,9 @@
 """Log lines: a pull tells its life under one id, in both forms, on node and scheduler, and no secret with it."""
 
 import json
+import os
 import re
+import signal
 
 from fixture import MIB, PROXY, ClusterTest, Download, deadline, flip_bytes, until
 from lab.origin import Fault
@@ -199,3 +201,56 @@ class PullsAreLogged(ClusterTest):
             text = role.process.log_text()
             self.assertIn("test/blobs/sha256", text)
             self.assertNotIn(SECRET, text, f"a secret is in {role.process.log}")
+
+
+class LogFiles(ClusterTest):
+    """SIGHUP opens the log file anew, as logrotate expects, and disturbs nothing."""
+
+    @staticmethod
+    def text(path):
+        try:
+            with open(path, encoding="utf-8") as file:
+                return file.read()
+        except FileNotFoundError:
+            return ""
+
+    def rotate(self, role, path):
+        """Moves the log away and sends SIGHUP; what is logged from then on is in a new file."""
+        before = self.text(path)
+        self.assertIn("INFO", before)
+        os.rename(path, path + ".1")
+        role.process.signal(signal.SIGHUP)
+        until(10, f"a new {path}", lambda: "the log begins anew after SIGHUP" in self.text(path))
+        self.assertTrue(self.text(path + ".1").startswith(before), "the old lines are gone")
+
+    def start_logging(self, role, name):
+        role.arguments += ["--log-dir", "/tmp/log"]
+        role.start()
+        return role.node.path(f"/tmp/log/{name}.log")
+
+    @deadline(60)
+    def test_a_hangup_opens_the_files_anew_while_a_pull_runs(self):
+        scheduler_log = self.start_logging(self.scheduler, "scheduler")
+        daemon = self.add_daemon("node1", 21, start=False)
+        daemon_log = self.start_logging(daemon, "dfdaemon")
+        self.wait_announced(1)
+        file = self.origin.add(1, SIZE)
+        self.shape("origin", 80)
+        download = self.start_download("node1", file)
+        until(20, "the pull begins", lambda: self.origin.sent(file) >= MIB)
+        self.rotate(self.scheduler, scheduler_log)
+        self.rotate(daemon, daemon_log)
+        self.expect_right(download, file, 30)
+        until(10, "its end is in the new file", lambda: re.search(r"done after \d+ ms", self.text(daemon_log)))
+        self.rotate(daemon, daemon_log)
+        self.assertEqual(daemon.process.stop(10), 0)
+        self.assertIn("stopping", self.text(daemon_log))
+
+    @deadline(30)
+    def test_a_hangup_that_cannot_open_it_keeps_the_old_file(self):
+        path = self.start_logging(self.scheduler, "scheduler")
+        os.rename(path, path + ".1")
+        os.mkdir(path)
+        self.scheduler.process.signal(signal.SIGHUP)
+        until(10, "it is said", lambda: "the log goes on in its old file after SIGHUP" in self.text(path + ".1"))
+        self.assertTrue(self.scheduler.healthy())

@@ -1,6 +1,7 @@
 """The user's tools with real daemons: what `darter get` writes, what it says when it cannot, what it leaves behind."""
 
 import hashlib
+import json
 import os
 import pty
 import re
@@ -336,3 +337,39 @@ class GetFromPeers(GetTest):
         self.assertEqual(self.get("--disable-back-to-source"), (0, ""))
         self.expect_file()
         self.assertEqual(self.origin.sent(ip=self.node.ip), 0)
+
+
+class Ctl(GetTest):
+    """`darter ctl` with a real daemon and a real scheduler."""
+
+    nodes = ("seed", "node1")
+
+    def ctl(self, *words, status=0):
+        got, out, errors = self.node.try_to(self.daemon.darter, "ctl", *words, seconds=30)
+        self.assertEqual(got, status, errors)
+        return out if status == 0 else errors
+
+    @deadline(60)
+    def test_ctl_lists_shows_and_deletes_tasks(self):
+        self.assertEqual(json.loads(self.ctl("tasks", "--json")), [])
+        self.assertEqual(self.get(), (0, ""))
+        (task,) = json.loads(self.ctl("tasks", "--json"))
+        self.assertEqual((task["contentLength"], task["state"]), (SIZE, "whole"))
+        self.assertRegex(self.ctl("task", "ls"), rf"(?m)^{task['id']} +20\.0 MiB  whole +\d+s +\d+s$")
+        self.assertIn("size:          20.0 MiB", self.ctl("task", task["id"]))
+        self.assertEqual(json.loads(self.ctl("task", task["id"], "--json"))["id"], task["id"])
+        self.assertEqual(self.ctl("task", "rm", task["id"]), "")
+        self.assertEqual(json.loads(self.ctl("tasks", "--json")), [])
+        for words in (("rm", task["id"]), ("task", task["id"])):
+            self.assertIn(f"has no task {task['id']}", self.ctl(*words, status=1))
+
+    @deadline(60)
+    def test_ctl_lists_the_hosts_of_the_scheduler(self):
+        hosts = {host["ip"]: host for host in json.loads(self.ctl("hosts", "--json"))}
+        self.assertEqual(set(hosts), {daemon.node.ip for daemon in self.daemons.values()})
+        self.assertEqual(hosts[self.node.ip]["type"], "node")
+        self.assertEqual(hosts[self.daemons["seed"].node.ip]["type"], "seed")
+        table = self.ctl("hosts", "--scheduler", f"{self.scheduler.node.ip}:8002")
+        self.assertIn(f"{self.node.ip}:4000", table)
+        self.scheduler.stop()
+        self.assertIn("the scheduler does not answer", self.ctl("hosts", status=1))

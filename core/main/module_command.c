@@ -1,14 +1,7 @@
-/* darter module, darter config: what is there and what it says. */
+/* darter module: what is there and what it says. */
 #include "core/main/chosen.h"
 #include "core/main/command.h"
-#include "core/main/judge.h"
 #include <string.h>
-
-static int usage(const char *command)
-{
-    (void)fprintf(stderr, "darter: \"darter %s --help\" says how\n", command);
-    return 2;
-}
 
 static int look_at_modules(const char *folder, const char *described, struct dtr_error *err)
 {
@@ -34,26 +27,6 @@ int module_command(int argc, char **argv)
     }
     bool list = argc == 2 && strcmp(argv[1], "list") == 0;
     if (!list && !(argc == 3 && strcmp(argv[1], "describe") == 0))
-        return usage("module");
+        return command_usage("module");
     return look_at_modules(folder, list ? NULL : argv[2], &err) == DTR_OK ? 0 : command_fail(&err);
-}
-
-int config_command(int argc, char **argv)
-{
-    enum dtr_conf_role role;
-    if (argc == 3 && strcmp(argv[1], "describe") == 0) {
-        if (!dtr_conf_role_parse(argv[2], &role)) {
-            (void)fprintf(stderr,
-                          "darter: %s is not a role; there are daemon, scheduler, init and dynconfig\n",
-                          argv[2]);
-            return 2;
-        }
-        dtr_conf_describe(role, stdout);
-        return 0;
-    }
-    if (argc == 3 && strcmp(argv[1], "check") == 0)
-        return dtr_conf_check(NULL, argv[2], judge, stdout) == DTR_OK ? 0 : 1;
-    if (argc == 5 && strcmp(argv[1], "check") == 0 && strcmp(argv[2], "--role") == 0)
-        return dtr_conf_check(argv[3], argv[4], judge, stdout) == DTR_OK ? 0 : 1;
-    return usage("config");
 }

@@ -1,0 +1,19 @@
+/* What `darter ctl` prints. Pure: time comes from the caller, as seconds of the epoch. Lists are put into
+ * their order in place. DTR_EIO when it could not be written. */
+#ifndef DTR_TOOLS_CTL_PRINT_H
+#define DTR_TOOLS_CTL_PRINT_H
+
+#include "proto/dfdaemon.pb-c.h"
+#include "proto/scheduler.pb-c.h"
+#include <stdbool.h>
+#include <stdio.h>
+
+int ctl_print_tasks(Dfdaemon__V2__ListLocalTasksResponse *list, int64_t now_s, bool json, FILE *out);
+int ctl_print_task(const Dfdaemon__V2__StatLocalTaskResponse *task, int64_t now_s, bool json, FILE *out);
+int ctl_print_hosts(Scheduler__V2__ListHostsResponse *list, bool json, FILE *out);
+
+/* "45s", "12m", "5h", "3d"; "-" when `then_s` is 0. What lies ahead, by another clock, is "0s". */
+enum { CTL_AGE_TEXT = 24 };
+void ctl_age_text(int64_t then_s, int64_t now_s, char text[CTL_AGE_TEXT]);
+
+#endif
