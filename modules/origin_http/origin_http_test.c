@@ -444,7 +444,7 @@ static void where_a_temporary_redirect_led_is_remembered(void **state)
     assert_int_equal(read_fickle("Bearer a", 60000), 1);
     assert_null(strstr(server.last_request, "Bearer"));
     assert_int_equal(read_fickle("Bearer a", 60000), 1);
-    assert_null(strstr(server.last_request, "Bearer")); /* nor when it goes there straight away */
+    assert_null(strstr(server.last_request, "Bearer"));  /* nor when it goes there straight away */
     assert_int_equal(read_fickle("Bearer b", 60000), 2); /* signed for somebody else */
     assert_int_equal(read_fickle("Bearer a", 0), 3);     /* not wanted */
     server.expired = true;
