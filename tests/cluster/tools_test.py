@@ -371,5 +371,5 @@ class Ctl(GetTest):
         self.assertEqual(hosts[self.daemons["seed"].node.ip]["type"], "seed")
         table = self.ctl("hosts", "--scheduler", f"{self.scheduler.node.ip}:8002")
         self.assertIn(f"{self.node.ip}:4000", table)
-        self.scheduler.stop()
+        self.scheduler.process.stop()
         self.assertIn("the scheduler does not answer", self.ctl("hosts", status=1))
