@@ -35,18 +35,24 @@ static void silent_parent_is_dropped_for_another(void **state)
     scene_end(&s);
 }
 
+/* A has everything; its last bytes come 300 ms after its other transfers began. */
+static void falls_silent(struct scene *s)
+{
+    scene_with_parents(s, 64 * MIB, "A");
+    scene_seen(s, A, 0, 15);
+    (void)scene_drain(s);
+    scene_pass(s, 300);
+    scene_piece(s, 2);
+    (void)scene_drain(s);
+}
+
 /* Its transfers fall silent a little apart: the first is given up by itself, and what is asked of the parent
  * in its place gives it no new patience. */
 static void silence_counts_from_the_last_byte(void **state)
 {
     struct scene s;
     (void)state;
-    scene_with_parents(&s, 64 * MIB, "A");
-    scene_seen(&s, A, 0, 15);
-    (void)scene_drain(&s);
-    scene_pass(&s, 300);
-    scene_piece(&s, 2); /* the last bytes; the other transfers began 300 ms before */
-    (void)scene_drain(&s);
+    falls_silent(&s);
     scene_pass(&s, 4900);
     assert_int_equal(scene_count(&s, "parent_close"), 0);
     scene_pass(&s, 400);
@@ -59,12 +65,7 @@ static void bytes_told_late_are_no_sign_of_life(void **state)
 {
     struct scene s;
     (void)state;
-    scene_with_parents(&s, 64 * MIB, "A");
-    scene_seen(&s, A, 0, 15);
-    (void)scene_drain(&s);
-    scene_pass(&s, 300);
-    scene_piece(&s, 2);
-    (void)scene_drain(&s);
+    falls_silent(&s);
     scene_pass(&s, 4800);
     assert_true(scene_count(&s, "cancel") > 0);
     dtr_planner_progress(s.planner, s.now, 1, 0, 100000);

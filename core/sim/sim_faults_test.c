@@ -16,8 +16,8 @@ static struct dtr_sim_totals judge(const char *what, struct dtr_sim *sim, const 
     return totals;
 }
 
-/* What had come from the seed only comes from the origin once more, and in 1.3 times the time of a calm
- * crowd. */
+/* What only the seed had comes from the origin once more, and the last one is done not much later than in a
+ * calm crowd, which takes 1.8 times the bound. */
 static void seed_dies(const char *what, const struct dtr_swarm_policy *policy, bool comes_back)
 {
     struct dtr_sim_config config = config_of(1, CROWD);

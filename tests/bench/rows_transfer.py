@@ -1,4 +1,4 @@
-"""Whole files, one at a time: from the origin, from the store, from a peer. The first run of the table's rows."""
+"""Whole files, one at a time: from the origin, from the store, from a peer."""
 
 from figures import Figure
 from row import row
