@@ -235,7 +235,7 @@ static void tell_failure(const struct running *running, const struct dtr_report 
 void pull_log_report(const struct running *running, const struct dtr_report *report)
 {
     struct pull_log *log = running->task->log;
-    if (report->kind == DTR_REPORT_PROGRESS && running->origin)
+    if (running->origin)
         count_origin(log, report->length);
     if (report->kind == DTR_REPORT_PIECE && !running->origin)
         count_peer(log, running->from, report->piece.length);

@@ -83,24 +83,31 @@ static int tell(struct dtr_transfer *transfer, const struct dtr_report *report, 
     return DTR_OK;
 }
 
-static int tell_progress(struct dtr_transfer *transfer)
+/* What has come since the last report goes along. */
+static int tell_arrived(struct dtr_transfer *transfer, struct dtr_report *report)
 {
     uint64_t at = dtr_writer_at(transfer->writer);
-    if (at == transfer->told_end)
-        return DTR_OK;
-    struct dtr_report report = {
-        .kind = DTR_REPORT_PROGRESS, .offset = transfer->told_end, .length = at - transfer->told_end};
+    report->offset = transfer->told_end;
+    report->length = at - transfer->told_end;
     transfer->told_end = at;
     transfer->told_ms = dtr_now_ms();
     transfer->told_any = true;
-    return tell(transfer, &report, NULL, NULL);
+    return tell(transfer, report, NULL, NULL);
+}
+
+static int tell_progress(struct dtr_transfer *transfer)
+{
+    struct dtr_report report = {.kind = DTR_REPORT_PROGRESS};
+    if (dtr_writer_at(transfer->writer) == transfer->told_end)
+        return DTR_OK;
+    return tell_arrived(transfer, &report);
 }
 
 static void on_piece(void *context, const struct dtr_piece *piece)
 {
     struct dtr_transfer *transfer = context;
     struct dtr_report report = {.kind = DTR_REPORT_PIECE, .piece = *piece};
-    if (tell_progress(transfer) != DTR_OK || tell(transfer, &report, NULL, NULL) != DTR_OK)
+    if (tell_arrived(transfer, &report) != DTR_OK)
         transfer->result.code = DTR_ENOMEM; /* on_bytes() looks */
 }
 

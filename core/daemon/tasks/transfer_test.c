@@ -40,6 +40,8 @@ static void on_report(void *context, const struct dtr_report *report)
     (void)context;
     assert_true(dtr_loop_here(control));
     assert_false(seen.done);
+    seen.arrived += report->length;
+    seen.most = report->length > seen.most ? report->length : seen.most;
     switch (report->kind) {
     case DTR_REPORT_HEAD:
         word(" head");
@@ -47,8 +49,6 @@ static void on_report(void *context, const struct dtr_report *report)
         break;
     case DTR_REPORT_PROGRESS:
         word(" progress");
-        seen.arrived += report->length;
-        seen.most = report->length > seen.most ? report->length : seen.most;
         break;
     case DTR_REPORT_PIECE:
         (void)snprintf(piece, sizeof(piece), " piece%u", report->piece.number);
