@@ -419,7 +419,7 @@ static int on_head(void *context, const struct dtr_origin_head *head)
     rc = tell(transfer, &report, headers, version);
     if (rc == DTR_OK && transfer->request.length_only) {
         transfer->enough = true;
-        return DTR_ECANCELLED;
+        return head->status == 206 ? DTR_OK : DTR_ECANCELLED; /* one byte to come, or all of them */
     }
     if (rc == DTR_OK)
         rc = dtr_writer_origin(transfer->request.copy, head->offset, &writer_events, transfer,
@@ -432,6 +432,11 @@ static int on_body(void *context, const uint8_t *bytes, size_t length, bool *ret
 {
     struct dtr_transfer *transfer = context;
     const struct dtr_transfer_request *request = &transfer->request;
+    if (request->length_only) {
+        bool fits = transfer->told_end + length <= 1;
+        transfer->told_end += length;
+        return fits ? DTR_OK : DTR_ECANCELLED;
+    }
     if (atomic_load(&transfer->held) || must_wait(transfer, length)) {
         transfer->paused = *ret_pause = true;
         return DTR_OK;
