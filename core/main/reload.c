@@ -57,50 +57,53 @@ static void log_refusal(const struct configuration *made, const struct dtr_error
             told ? "what was read has errors" : err->text);
 }
 
-/* Lines that collect keys of one kind. */
+/* What a role's new configuration changes, noted down before it is taken and said afterwards. */
 struct changes {
-    const char *file;
-    struct dtr_str keys[3]; /* by enum dtr_conf_change */
-    size_t count;
+    struct {
+        struct dtr_str text; /* "KEY OLD -> NEW, KEY OLD -> NEW\nKEY OLD -> NEW": a line of the log each */
+        size_t line;         /* where the last one begins */
+    } of[3];                 /* by enum dtr_conf_change */
 };
 
-static void log_keys(struct changes *changes, enum dtr_conf_change kind)
+static void add_change(void *context, enum dtr_conf_change kind, const char *text)
+{
+    struct dtr_str *all = &((struct changes *)context)->of[kind].text;
+    size_t *line = &((struct changes *)context)->of[kind].line;
+    bool full = all->length - *line + strlen(text) > LINE_FULL;
+    dtr_str_printf(all, "%s%s", all->length == 0 ? "" : full ? "\n" : ", ", text);
+    if (full)
+        *line = all->length - strlen(text);
+}
+
+static void log_lines(const char *file, enum dtr_conf_change kind, const char *text)
 {
     static const struct {
         enum dtr_log_level level;
         const char *words;
-    } lines[] = {
+    } of[] = {
         [DTR_CHANGE_NOW] = {DTR_LOG_INFO, "counts from now on"},
         [DTR_CHANGE_RESTART] = {DTR_LOG_WARN, "takes effect at the next start"},
         [DTR_CHANGE_NEVER] = {DTR_LOG_INFO, "changed, without effect"},
     };
-    struct dtr_str *keys = &changes->keys[kind];
-    if (keys->length > 0)
-        dtr_log(lines[kind].level, NULL, "%s is read again, %s: %s", changes->file, lines[kind].words,
-                dtr_str_text(keys));
-    dtr_str_free(keys);
+    while (*text) {
+        int length = (int)strcspn(text, "\n");
+        dtr_log(of[kind].level, NULL, "%s is read again, %s: %.*s", file, of[kind].words, length, text);
+        text += length + (text[length] == '\n');
+    }
 }
 
-static void add_change(void *context, enum dtr_conf_change kind, const char *text)
+static void log_changes(const struct configured *made, struct changes *changes)
 {
-    struct changes *changes = context;
-    struct dtr_str *keys = &changes->keys[kind];
-    if (keys->length > 0 && keys->length + strlen(text) > LINE_FULL)
-        log_keys(changes, kind);
-    dtr_str_printf(keys, "%s%s", keys->length ? ", " : "", text);
-    changes->count++;
-}
-
-static void log_changes(const struct dtr_conf *charge, const struct configured *made)
-{
-    struct changes changes = {.file = made->report.file};
+    bool any = false;
     log_findings(&made->report);
-    dtr_conf_compare(charge, made->conf, add_change, &changes);
-    log_keys(&changes, DTR_CHANGE_NOW);
-    log_keys(&changes, DTR_CHANGE_RESTART);
-    log_keys(&changes, DTR_CHANGE_NEVER);
-    if (changes.count == 0)
-        dtr_log(DTR_LOG_INFO, NULL, "%s is read again, nothing has changed", changes.file);
+    for (int kind = DTR_CHANGE_NOW; kind <= DTR_CHANGE_NEVER; kind++) {
+        struct dtr_str *text = &changes->of[kind].text;
+        any = any || text->length > 0;
+        log_lines(made->report.file, (enum dtr_conf_change)kind, dtr_str_text(text));
+        dtr_str_free(text);
+    }
+    if (!any)
+        dtr_log(DTR_LOG_INFO, NULL, "%s is read again, nothing has changed", made->report.file);
 }
 
 /* --- one attempt --------------------------------------------------------------------------------------- */
@@ -159,10 +162,13 @@ static void take_daemon(struct attempt *attempt)
 {
     struct reload *reload = attempt->reload;
     struct dtr_conf *charge = reload->charge->daemon.conf;
-    log_changes(charge, &attempt->made.daemon);
-    dtr_conf_take(charge, hand_over(&attempt->made.daemon));
+    struct configured *made = &attempt->made.daemon;
+    struct changes changes = {0};
+    dtr_conf_compare(charge, made->conf, add_change, &changes);
+    dtr_conf_take(charge, hand_over(made));
     daemon_role_take(reload->daemon, attempt->settings);
     attempt->settings = NULL;
+    log_changes(made, &changes);
 }
 
 /* On the scheduler's loop. */
@@ -170,11 +176,14 @@ static void take_scheduler(struct attempt *attempt)
 {
     struct reload *reload = attempt->reload;
     struct dtr_conf *charge = reload->charge->scheduler.conf;
-    log_changes(charge, &attempt->made.scheduler);
-    dtr_conf_take(charge, hand_over(&attempt->made.scheduler));
+    struct configured *made = &attempt->made.scheduler;
+    struct changes changes = {0};
+    dtr_conf_compare(charge, made->conf, add_change, &changes);
+    dtr_conf_take(charge, hand_over(made));
     dtr_log_set_level(options_level(&attempt->options, dtr_conf_scheduler(charge)->server.log_level));
     scheduler_role_take(reload->scheduler, attempt->policy);
     attempt->policy = NULL;
+    log_changes(made, &changes);
 }
 
 static void over(struct attempt *attempt)

@@ -128,8 +128,12 @@ void serve_signals_start(struct serve_signals *signals, struct dtr_loop *loop, v
     mask_signals(SIG_UNBLOCK);
 }
 
+/* Whoever asks for a reload that comes too late did not mean to end the process. */
 void serve_signals_end(struct serve_signals *signals)
 {
+    mask_signals(SIG_BLOCK);
     for (size_t i = 0; i < SERVE_SIGNALS; i++)
         uv_close((uv_handle_t *)&signals->handles[i], NULL);
+    (void)signal(SIGHUP, SIG_IGN);
+    mask_signals(SIG_UNBLOCK);
 }
