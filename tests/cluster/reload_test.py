@@ -74,14 +74,14 @@ class Reload(ClusterTest):
         self.wait_announced(2)
         file = self.origin.add(1, SIZE)
         self.pull("node1", file)
-        text = self.reload(first, {"upload": {"bandwidthLimit": "2MB"}})
-        self.assertRegex(text, r" INFO /\S+ is read again, counts from now on: upload.bandwidthLimit 50GB -> 2MB\n")
+        text = self.reload(first, {"upload": {"bandwidthLimit": "1MB"}})
+        self.assertRegex(text, r" INFO /\S+ is read again, counts from now on: upload.bandwidthLimit 50GB -> 1MB\n")
         begun = time.monotonic()
         download = self.start_download("node2", file)
         until(30, "the first pieces come", lambda: self.from_peers("node2") >= 4 * MIB)
-        self.assertGreater(time.monotonic() - begun, 1.5, "the limit was not taken over")
+        self.assertGreater(time.monotonic() - begun, 3, "the limit was not taken over")
         self.reload(first, {"upload": {"bandwidthLimit": "1GB"}})
-        self.expect_right(download, file, 5)  # else it takes 10
+        self.expect_right(download, file, 12)  # else it takes 20
         self.assertEqual(self.from_peers("node2"), SIZE)
         self.expect_idle()
 
