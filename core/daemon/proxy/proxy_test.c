@@ -284,9 +284,7 @@ static struct dtr_storage_ops store;
 
 static void begin(void)
 {
-    static const struct dtr_mirror_rule rule = {.regex = "blobs/"};
-    static const struct dtr_mirror_config mirror = {
-        .registry = "http://registry.test", .rules = &rule, .rule_count = 1};
+    static struct dtr_conf_proxy_rule rule = {.regex = "blobs/"};
     struct dtr_error err = {0};
     struct dtr_tasks_options options = {.control = control,
                                         .data = &data,
@@ -307,11 +305,13 @@ static void begin(void)
         (struct rig_script){.status = 200, .close_at = DTR_LENGTH_UNKNOWN, .silent_at = DTR_LENGTH_UNKNOWN};
     config.proxy.server.listen.ip = "127.0.0.1";
     config.proxy.server.listen.port = port;
+    config.proxy.rules = (struct dtr_conf_proxy_rules){&rule, 1};
+    config.proxy.registry_mirror.addr = "http://registry.test";
     node = (struct dtr_daemon){.parts = {.control = control, .data = &data, .data_count = 1},
                                .config = &config,
                                .ip = "10.0.0.7",
                                .origin = {.feature = &echo_feature}};
-    assert_int_equal(dtr_mirror_new(&mirror, &node.mirror, &err), DTR_OK);
+    assert_int_equal(settings_new(&config, &node.settings, &err), DTR_OK);
     assert_int_equal(dtr_tasks_new(&options, &node.tasks, &err), DTR_OK);
     if (proxy_new(&node, &node.proxy, &err) != DTR_OK)
         fail_msg("%s", err.text);
@@ -324,7 +324,7 @@ static void finish(void)
     turn_until(&closed);
     dtr_tasks_close(node.tasks, set_flag, &gone);
     turn_until(&gone);
-    dtr_mirror_free(node.mirror);
+    settings_swap(&node, NULL);
     assert_int_equal(leases, 0);
 }
 
@@ -506,10 +506,11 @@ static void a_full_disk_is_not_the_clients_trouble(void **state)
 static void the_rest_is_asked_for_like_the_beginning(void **state)
 {
     (void)state;
-    static char headers[] = "X-Token: secret\n";
+    static struct dtr_conf_pair header = {.name = "X-Token", .value = "secret"};
     struct client client;
+    config.backend.request_header = (struct dtr_conf_pairs){&header, 1};
     begin_with_room(1 << 20);
-    node.origin_headers = headers;
+    config.backend.request_header.count = 0;
     ask(&client, "GET " BLOB "\r\n");
     assert_part(&client, "HTTP/1.1 200 ", 0, RIG_SIZE);
     assert_non_null(strstr(rig_origin_headers, "X-Token: secret\n"));
@@ -586,11 +587,11 @@ static void what_may_not_come_from_the_origin_does_not(void **state)
 {
     (void)state;
     struct client client;
-    begin();
-    store.open = open_nothing;
     config.proxy.disable_back_to_source = true;
-    ask(&client, "GET " BLOB "\r\n");
+    begin();
     config.proxy.disable_back_to_source = false;
+    store.open = open_nothing;
+    ask(&client, "GET " BLOB "\r\n");
     assert_says(&client, "HTTP/1.1 500 ");
     dtr_str_free(&client.answer);
     finish();
