@@ -6,6 +6,7 @@
 #include "core/base/list.h"
 #include "core/base/str.h"
 #include "core/daemon/tasks/rig.h"
+#include "core/loop/turn_until.h"
 #include "core/net/guard.h"
 #include "core/net/lookup.h"
 #include "core/net/resolver_rig.h"
@@ -26,23 +27,6 @@ static int honest;
 static uint16_t port;
 
 /* --- waiting ------------------------------------------------------------------------------------------ */
-
-static void too_late(void *context)
-{
-    (void)context;
-    fprintf(stderr, "the awaited event did not come within 20 s\n");
-    abort();
-}
-
-static void turn_until(const bool *flag)
-{
-    struct dtr_timer *late = NULL;
-    assert_int_equal(dtr_timer_open(control, too_late, NULL, &late, NULL), DTR_OK);
-    dtr_timer_set(late, 20000);
-    while (!*flag)
-        dtr_loop_turn(control, true);
-    dtr_timer_close(late);
-}
 
 static void set_flag(void *context)
 {
@@ -219,7 +203,7 @@ static void client_begin(struct client *client)
 
 static void client_wait(struct client *client)
 {
-    turn_until(&client->done);
+    TURN_UNTIL(control, client->done);
     assert_int_equal(pthread_join(client->thread, NULL), 0);
 }
 
@@ -321,9 +305,9 @@ static void finish(void)
 {
     bool closed = false, gone = false;
     proxy_close(node.proxy, 100, set_flag, &closed);
-    turn_until(&closed);
+    TURN_UNTIL(control, closed);
     dtr_tasks_close(node.tasks, set_flag, &gone);
-    turn_until(&gone);
+    TURN_UNTIL(control, gone);
     settings_swap(&node, NULL);
     assert_int_equal(leases, 0);
 }
@@ -395,7 +379,7 @@ static void an_unknown_length_is_chunked(void **state)
     script.length_unknown = true;
     script.silent_at = 1 << 20;
     client_begin(&client);
-    turn_until(&client.begun);
+    TURN_UNTIL(control, client.begun);
     dtr_loop_post(data, &go_on);
     client_wait(&client);
     assert_says(&client, "HTTP/1.1 200 ");
@@ -439,7 +423,7 @@ static void closing_ends_a_task_that_waits(void **state)
     begin();
     script.silent_at = 1 << 20;
     client_begin(&client);
-    turn_until(&client.begun);
+    TURN_UNTIL(control, client.begun);
     finish();
     client_wait(&client);
     assert_true(body_size(&client) < RIG_SIZE);
@@ -708,7 +692,7 @@ static void await_names(unsigned count)
     struct silence silence = {.count = count};
     pthread_t thread;
     assert_int_equal(pthread_create(&thread, NULL, silence_run, &silence), 0);
-    turn_until(&silence.heard);
+    TURN_UNTIL(control, silence.heard);
     assert_int_equal(pthread_join(thread, NULL), 0);
 }
 
