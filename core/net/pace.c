@@ -25,17 +25,29 @@ static uint64_t cost_ns(uint64_t rate, uint64_t count)
     return ns < 1e18 ? (uint64_t)ns : (uint64_t)1e18;
 }
 
-uint64_t dtr_pace_take(struct dtr_pace *pace, uint64_t now_ns, uint64_t count)
+bool dtr_pace_try(struct dtr_pace *pace, uint64_t now_ns, uint64_t count, uint64_t most_ns,
+                  uint64_t *ret_wait_ns)
 {
     uint64_t rate = pace ? atomic_load(&pace->rate) : 0;
+    *ret_wait_ns = 0;
     if (rate == 0)
-        return 0;
+        return true;
     uint64_t cost = cost_ns(rate, count), next = atomic_load(&pace->next_ns), start;
-    uint64_t earliest = now_ns > pace->burst_ns ? now_ns - pace->burst_ns : 0;
     do {
-        start = next > earliest ? next : earliest;
+        start = next > now_ns ? next : now_ns;
+        uint64_t ahead = start - now_ns;
+        *ret_wait_ns = ahead > pace->burst_ns ? ahead - pace->burst_ns : 0;
+        if (*ret_wait_ns > most_ns)
+            return false;
     } while (!atomic_compare_exchange_weak(&pace->next_ns, &next, start + cost));
-    return start > now_ns ? start - now_ns : 0;
+    return true;
+}
+
+uint64_t dtr_pace_take(struct dtr_pace *pace, uint64_t now_ns, uint64_t count)
+{
+    uint64_t wait_ns;
+    (void)dtr_pace_try(pace, now_ns, count, UINT64_MAX, &wait_ns);
+    return wait_ns;
 }
 
 void dtr_pace_give_back(struct dtr_pace *pace, uint64_t count)

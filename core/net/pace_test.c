@@ -111,6 +111,55 @@ static void limits_come_change_and_go(void **state)
     assert_true(dtr_pace_take(&pace, start_ns, 1) >= second * 1000);
 }
 
+static uint32_t take_all(struct dtr_pace *pace, uint64_t now_ns, uint64_t most_ns)
+{
+    uint64_t wait_ns;
+    uint32_t taken = 0;
+    while (taken < 1000000 && dtr_pace_try(pace, now_ns, 1, most_ns, &wait_ns)) {
+        assert_true(wait_ns <= most_ns);
+        taken++;
+    }
+    return taken;
+}
+
+/* Of calls: the clock may have begun just now. */
+static void who_does_not_wait_gets_the_burst_and_then_the_rate(void **state)
+{
+    (void)state;
+    const uint64_t ms = 1000000;
+    struct dtr_pace pace;
+    dtr_pace_init(&pace, 400, 29 * second / 400);
+    assert_int_equal(take_all(&pace, 5 * ms, 0), 30);
+    assert_int_equal(take_all(&pace, 7 * ms, 0), 0);
+    assert_int_equal(take_all(&pace, 8 * ms, 0), 1); /* 2.5 ms each */
+    assert_int_equal(take_all(&pace, 10 * ms, 0), 1);
+    uint32_t taken = 0;
+    for (uint64_t i = 11; i <= 10010; i++)
+        taken += take_all(&pace, i * ms, 0);
+    assert_int_equal(taken, 4000);
+    assert_int_equal(take_all(&pace, 20000 * ms, 0), 30);
+    assert_int_equal(take_all(&pace, 19000 * ms, 0), 0); /* time that goes back gives nothing */
+    dtr_pace_set(&pace, 0);
+    assert_int_equal(take_all(&pace, 0, 0), 1000000);
+}
+
+static void who_may_wait_so_long_is_told_when(void **state)
+{
+    (void)state;
+    const uint64_t turn = 10000000;
+    struct dtr_pace pace;
+    uint64_t wait_ns;
+    dtr_pace_init(&pace, 100, 0);
+    for (uint64_t i = 0; i < 4; i++) {
+        assert_true(dtr_pace_try(&pace, 0, 1, 3 * turn, &wait_ns));
+        assert_int_equal(wait_ns, turn * i);
+    }
+    assert_false(dtr_pace_try(&pace, turn - 1, 1, 3 * turn, &wait_ns));
+    assert_true(dtr_pace_try(&pace, turn, 1, 3 * turn, &wait_ns)); /* one has had its turn */
+    assert_int_equal(wait_ns, 3 * turn);
+    assert_false(dtr_pace_try(&pace, turn, 1, 3 * turn, &wait_ns));
+}
+
 static void turns_are_some_milliseconds(void **state)
 {
     (void)state;
@@ -130,6 +179,8 @@ int main(void)
         cmocka_unit_test(a_lull_is_worth_a_burst_and_no_more),
         cmocka_unit_test(what_is_given_back_is_the_next_ones),
         cmocka_unit_test(limits_come_change_and_go),
+        cmocka_unit_test(who_does_not_wait_gets_the_burst_and_then_the_rate),
+        cmocka_unit_test(who_may_wait_so_long_is_told_when),
         cmocka_unit_test(turns_are_some_milliseconds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

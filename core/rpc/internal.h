@@ -237,7 +237,7 @@ struct dtr_rpc_route {
     void *service;
 };
 
-/* Another call of this table's; as dtr_rpc_bucket_take(). */
+/* Another call of this table's: *ret_turn_ms is when it may begin, `now_ms` or later. False: refused. */
 bool dtr_rpc_table_admit(struct dtr_rpc_table *table, uint64_t now_ms, uint64_t *ret_turn_ms);
 const struct dtr_rpc_route *dtr_rpc_table_find(const struct dtr_rpc_table *table, const void *path,
                                                size_t length);

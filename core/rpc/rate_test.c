@@ -1,4 +1,4 @@
-/* The rate of calls: the bucket alone, then at the door of a server. */
+/* The rate of calls at the door of a server; the arithmetic is tested in core/net/pace_test.c. */
 #include "core/rpc/echo.h"
 #include "core/rpc/pair.h"
 
@@ -7,68 +7,6 @@
 // clang-format off
 #include <cmocka.h>
 // clang-format on
-
-/* --- the bucket ------------------------------------------------------------------------------------- */
-
-static uint32_t take_all(struct dtr_rpc_bucket *bucket, uint64_t now_ms)
-{
-    uint64_t turn_ms;
-    uint32_t taken = 0;
-    while (taken < 1000000 && dtr_rpc_bucket_take(bucket, now_ms, &turn_ms)) {
-        assert_true(turn_ms >= now_ms);
-        taken++;
-    }
-    return taken;
-}
-
-static void a_bucket_gives_its_burst_and_then_its_rate(void **state)
-{
-    (void)state;
-    const struct dtr_rpc_rate rate = {.per_s = 400, .burst = 30};
-    struct dtr_rpc_bucket bucket;
-    dtr_rpc_bucket_init(&bucket, &rate, 5000);
-    assert_int_equal(take_all(&bucket, 5000), 30);
-    assert_int_equal(take_all(&bucket, 5002), 0);
-    assert_int_equal(take_all(&bucket, 5003), 1); /* 2.5 ms each */
-    assert_int_equal(take_all(&bucket, 5005), 1);
-    uint32_t taken = 0;
-    for (uint64_t ms = 5006; ms <= 15005; ms++)
-        taken += take_all(&bucket, ms);
-    assert_int_equal(taken, 4000);
-    assert_int_equal(take_all(&bucket, 20000), 30);
-    assert_int_equal(take_all(&bucket, 19000), 0); /* time that goes back gives nothing */
-    assert_int_equal(take_all(&bucket, UINT64_MAX), 30);
-}
-
-static void a_bucket_without_a_rate_gives_all(void **state)
-{
-    (void)state;
-    const struct dtr_rpc_rate none = {0}, whole = {.per_s = 50}, most = {UINT32_MAX, UINT32_MAX, UINT32_MAX};
-    struct dtr_rpc_bucket bucket;
-    dtr_rpc_bucket_init(&bucket, &none, 0);
-    assert_int_equal(take_all(&bucket, 0), 1000000);
-    dtr_rpc_bucket_init(&bucket, &whole, 0);
-    assert_int_equal(take_all(&bucket, 0), 50);
-    dtr_rpc_bucket_init(&bucket, &most, 0);
-    assert_int_equal(take_all(&bucket, UINT64_MAX), 1000000);
-}
-
-static void a_bucket_tells_who_waits_when_it_is_their_turn(void **state)
-{
-    (void)state;
-    const struct dtr_rpc_rate rate = {.per_s = 100, .burst = 1, .waiting = 3};
-    struct dtr_rpc_bucket bucket;
-    uint64_t turn_ms;
-    dtr_rpc_bucket_init(&bucket, &rate, 0);
-    for (uint64_t i = 0; i < 4; i++) {
-        assert_true(dtr_rpc_bucket_take(&bucket, 0, &turn_ms));
-        assert_int_equal(turn_ms, 10 * i);
-    }
-    assert_false(dtr_rpc_bucket_take(&bucket, 9, &turn_ms));
-    assert_true(dtr_rpc_bucket_take(&bucket, 10, &turn_ms)); /* one has had its turn */
-    assert_int_equal(turn_ms, 40);
-    assert_false(dtr_rpc_bucket_take(&bucket, 10, &turn_ms));
-}
 
 /* --- a server --------------------------------------------------------------------------------------- */
 
@@ -213,9 +151,6 @@ static void who_waits_may_run_out_of_time(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_bucket_gives_its_burst_and_then_its_rate),
-        cmocka_unit_test(a_bucket_without_a_rate_gives_all),
-        cmocka_unit_test(a_bucket_tells_who_waits_when_it_is_their_turn),
         cmocka_unit_test(calls_over_the_rate_are_exhausted),
         cmocka_unit_test(unknown_methods_cost_nothing),
         cmocka_unit_test(calls_wait_for_their_turn_with_their_requests),

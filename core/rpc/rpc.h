@@ -14,7 +14,6 @@
 #define DTR_RPC_RPC_H
 
 #include "core/net/addr.h"
-#include "core/rpc/rate.h"
 #include "core/rpc/status.h"
 #include <darter/host.h>
 #include <protobuf-c/protobuf-c.h>
@@ -145,6 +144,13 @@ void dtr_rpc_call_finish_details(struct dtr_rpc_call *call, enum dtr_rpc_code co
 void dtr_rpc_call_reply(struct dtr_rpc_call *call, const ProtobufCMessage *message);
 /* Ends with the code that fits the error. */
 void dtr_rpc_call_fail(struct dtr_rpc_call *call, const struct dtr_error *err);
+
+/* How many calls a table takes. */
+struct dtr_rpc_rate {
+    uint32_t per_s;   /* calls; 0: no limit */
+    uint32_t burst;   /* calls taken at once after a silence; 0: as many as per_s */
+    uint32_t waiting; /* calls that may wait for their turn; those beyond it are refused */
+};
 
 /* Which paths a listener serves. Made before it is used, its methods unchanged afterwards; outlives the
  * servers, which are all on one loop. */

@@ -1,4 +1,5 @@
 /* Which path is served by which handler; see rpc.h. */
+#include "core/net/pace.h"
 #include "core/rpc/internal.h"
 
 #include <assert.h>
@@ -7,8 +8,7 @@
 struct dtr_rpc_table {
     struct dtr_map routes; /* struct dtr_rpc_route.node by path */
     struct dtr_rpc_rate rate;
-    struct dtr_rpc_bucket bucket;
-    bool metered; /* the bucket is of this rate */
+    struct dtr_pace pace; /* of `rate` */
 };
 
 int dtr_rpc_table_new(struct dtr_rpc_table **ret_table, struct dtr_error *err)
@@ -63,20 +63,28 @@ const struct dtr_rpc_route *dtr_rpc_table_find(const struct dtr_rpc_table *table
     return node ? dtr_container(node, struct dtr_rpc_route, node) : NULL;
 }
 
+/* How long so many calls take at this rate. */
+static uint64_t turns_ns(const struct dtr_rpc_rate *rate, uint32_t calls)
+{
+    return rate->per_s ? (uint64_t)calls * 1000000000 / rate->per_s : 0;
+}
+
 void dtr_rpc_table_limit(struct dtr_rpc_table *table, const struct dtr_rpc_rate *rate)
 {
     const struct dtr_rpc_rate *now = &table->rate;
-    if (table->metered && now->per_s == rate->per_s && now->burst == rate->burst &&
-        now->waiting == rate->waiting)
+    if (now->per_s == rate->per_s && now->burst == rate->burst && now->waiting == rate->waiting)
         return;
+    uint32_t burst = rate->burst ? rate->burst : rate->per_s; /* one of them needs no past */
     table->rate = *rate;
-    table->metered = false;
+    dtr_pace_init(&table->pace, rate->per_s, burst ? turns_ns(rate, burst - 1) : 0);
 }
 
 bool dtr_rpc_table_admit(struct dtr_rpc_table *table, uint64_t now_ms, uint64_t *ret_turn_ms)
 {
-    if (!table->metered)
-        dtr_rpc_bucket_init(&table->bucket, &table->rate, now_ms);
-    table->metered = true;
-    return dtr_rpc_bucket_take(&table->bucket, now_ms, ret_turn_ms);
+    const uint64_t ms = 1000000;
+    uint64_t wait_ns;
+    bool taken =
+        dtr_pace_try(&table->pace, now_ms * ms, 1, turns_ns(&table->rate, table->rate.waiting), &wait_ns);
+    *ret_turn_ms = now_ms + (wait_ns + ms - 1) / ms;
+    return taken;
 }

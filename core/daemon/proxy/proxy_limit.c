@@ -70,12 +70,9 @@ bool proxy_put_off(struct proxy_site *site, struct dtr_http_exchange *exchange,
                    const struct dtr_http_request *request)
 {
     struct dtr_pace *limit = &site->proxy->daemon->limits.proxy_requests;
-    uint64_t wait_ms = (dtr_pace_take(limit, dtr_now_ns(), 1) + 999999) / 1000000;
-    if (wait_ms == 0)
-        return false;
-    if (wait_ms <= WAIT_MS)
-        return wait_for_turn(site, exchange, request, wait_ms);
-    dtr_pace_give_back(limit, 1);
+    uint64_t wait_ns;
+    if (dtr_pace_try(limit, dtr_now_ns(), 1, (uint64_t)WAIT_MS * 1000000, &wait_ns))
+        return wait_ns > 0 && wait_for_turn(site, exchange, request, (wait_ns + 999999) / 1000000);
     refuse(exchange);
     return true;
 }
