@@ -10,6 +10,7 @@ void dtr_plan_config_default(struct dtr_plan_config *config)
     *config = (struct dtr_plan_config){
         .p2p_threshold = 4 << 20,
         .concurrent_pieces = 8,
+        .origin_streams = 4,
         .reader_window = 2,
         .stall_timeout_ms = 5000,
         .stat_timeout_ms = 1000,
@@ -118,6 +119,7 @@ int dtr_planner_new(const struct dtr_plan_config *config, const struct dtr_plan_
     p->content_length = DTR_LENGTH_UNKNOWN;
     p->wake = DTR_PLAN_NEVER;
     dtr_list_init(&p->transfers);
+    dtr_plan_streams_begin(p);
     if (p->config.detached || p->config.need_back_to_source)
         p->base = (struct dtr_range){start->offset, range_end(start->offset, start->length)};
     if (start->whole)

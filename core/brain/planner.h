@@ -36,6 +36,7 @@ struct dtr_planner;
 struct dtr_plan_config {
     uint64_t p2p_threshold;     /* bytes; objects and ranges up to it come from the origin (4 MiB) */
     uint32_t concurrent_pieces; /* transfers in flight at most (8) */
+    uint32_t origin_streams;    /* streams from the origin at once, at most; 1: never several (4) */
     uint32_t reader_window;     /* pieces right behind a reader that go before all others (2) */
     /* No byte for so long: the transfer is given up. No verified piece either: planned anew, then the origin;
      * from parents that show that they live, the next piece may take 4 times as long (5000). */
@@ -107,7 +108,10 @@ struct dtr_plan_parent {
       "replaces a stream that is open")                                                                      \
     X(PARENT_CLOSE, "parent_close", "parent: end both streams")                                              \
     X(FETCH, "fetch", "id, parent, piece, offset, length")                                                   \
-    X(ORIGIN, "origin", "id, offset, length (DTR_LENGTH_UNKNOWN: rest), length_only")                        \
+    X(ORIGIN, "origin",                                                                                      \
+      "id, offset, length (DTR_LENGTH_UNKNOWN: rest), "                                                      \
+      "length_only, rest_too, further")                                                                      \
+    X(CUT, "cut", "id, offset: end before that byte, and take no more; may come again with another")         \
     X(HOLD, "hold", "id: stop reading")                                                                      \
     X(RESUME, "resume", "id: read on")                                                                       \
     X(CANCEL, "cancel", "id: end it; transfer_done() follows")                                               \
@@ -138,6 +142,8 @@ struct dtr_plan_action {
     struct dtr_piece facts;                /* of a finished piece; created_at is the role's */
     bool temporary;
     bool metadata_only;      /* everything is in the store, only announce it */
+    bool rest_too;           /* of ORIGIN: when the answer is the whole, all of it is welcome */
+    bool further;            /* of ORIGIN: others run; no answer but the range itself is of use */
     bool length_only;        /* one byte is asked for, for its head; the byte is not wanted */
     const char *description; /* never empty */
     const struct dtr_error *error;
@@ -207,6 +213,8 @@ uint32_t dtr_planner_piece_count(const struct dtr_planner *planner);
 struct dtr_plan_head {
     uint64_t total_length; /* of the object; DTR_LENGTH_UNKNOWN */
     uint64_t body_offset;  /* where the body starts in the object: 0 when the range was ignored */
+    bool whole;            /* it is all of the object, whatever was asked for */
+    bool takes_ranges;     /* it says so, and other versions can be told from this one */
 };
 void dtr_planner_origin_head(struct dtr_planner *planner, uint64_t now_ms, uint32_t id,
                              const struct dtr_plan_head *head);

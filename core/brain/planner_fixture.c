@@ -114,7 +114,7 @@ void talk_check_action(struct talk_check *check, const struct dtr_plan_action *a
 
 void talk_check_answer(struct talk_check *check, enum dtr_plan_answer_kind kind)
 {
-    if (check->state != TALK_WAITS)
+    if (check->state != TALK_WAITS || check->lost)
         return;
     check->answer = kind;
     check->answers++;
@@ -127,6 +127,7 @@ void scene_set(struct scene *s, uint64_t content_length)
     dtr_plan_config_default(&s->config);
     s->config.have_scheduler = true;
     s->config.seed = 1;
+    s->config.origin_streams = 1; /* planner_streams_test.c is about more */
     s->now = 1000;
     s->content_length = content_length;
     s->piece_length = 4 * MIB;
@@ -183,6 +184,9 @@ static int render_numbers(const struct scene *s, const struct dtr_plan_action *a
         (void)mib(first, sizeof(first), a->offset);
         (void)mib(second, sizeof(second), a->length);
         return snprintf(text, size, " %u: %s %s%s", a->id, first, second, a->length_only ? " length" : "");
+    case DTR_PLAN_CUT:
+        (void)mib(first, sizeof(first), a->offset);
+        return snprintf(text, size, " %u at %s", a->id, first);
     case DTR_PLAN_HOLD:
     case DTR_PLAN_RESUME:
     case DTR_PLAN_CANCEL:
@@ -202,8 +206,12 @@ static void carry_out(struct scene *s, const struct dtr_plan_action *a)
 {
     if (a->kind == DTR_PLAN_FETCH || a->kind == DTR_PLAN_ORIGIN) {
         assert_true(a->id == s->transfer_count + 1 && a->id < 600);
-        s->transfers[a->id] = (struct scene_transfer){*a, true};
+        bool rest = a->length == DTR_LENGTH_UNKNOWN;
+        s->transfers[a->id] =
+            (struct scene_transfer){*a, rest ? s->content_length : a->offset + a->length, true};
         s->transfer_count = a->id;
+    } else if (a->kind == DTR_PLAN_CUT) {
+        s->transfers[a->id].end = a->offset;
     } else if (a->kind == DTR_PLAN_CANCEL) {
         assert_true(s->transfers[a->id].open);
         s->transfers[a->id].open = false;
@@ -346,7 +354,8 @@ void scene_seen(struct scene *s, uint32_t parent, uint32_t first, uint32_t last)
 void scene_head(struct scene *s, uint32_t id)
 {
     drain_more(s);
-    struct dtr_plan_head head = {s->content_length, s->transfers[id].action.offset};
+    struct dtr_plan_head head = {s->content_length, s->transfers[id].action.offset, s->no_ranges,
+                                 !s->no_ranges};
     dtr_planner_origin_head(s->planner, s->now, id, &head);
 }
 

@@ -24,12 +24,14 @@ void talk_check_answer(struct talk_check *check, enum dtr_plan_answer_kind kind)
 
 struct scene_transfer {
     struct dtr_plan_action action; /* FETCH or ORIGIN */
+    uint64_t end;                  /* of its bytes in the object, as CUT leaves it */
     bool open;
 };
 
 struct scene {
     struct dtr_plan_config config;
-    bool whole; /* of the start */
+    bool whole;     /* of the start */
+    bool no_ranges; /* the origin does not say that it takes ranges */
     struct dtr_planner *planner;
     uint64_t now, content_length, piece_length;
     struct scene_transfer transfers[600];

@@ -6,6 +6,7 @@
  * planner_parents.c who the parents are, how fast, and when one is given up
  * planner_pick.c    which piece next, from whom, and hedges
  * planner_origin.c  transfers from the origin
+ * planner_streams.c several of them at once
  * planner_pieces.c  geometry, what is wanted, what is missing */
 #ifndef DTR_BRAIN_PLANNER_INTERNAL_H
 #define DTR_BRAIN_PLANNER_INTERNAL_H
@@ -62,8 +63,13 @@ struct plan_transfer {
     struct plan_parent *parent; /* NULL: the origin */
     uint64_t start, at, end;    /* bytes of the object; end UINT64_MAX: the rest of unknown length */
     uint64_t started_at, moved_at;
-    uint64_t fresh; /* origin: bytes that were not there before */
+    uint64_t asked_end; /* origin: of the request; `end` may be nearer */
+    uint64_t fresh;     /* origin: bytes that were not there before */
     bool cancelled, held, headed, probe, hedged;
+    bool open_end; /* origin: it brings the rest, wherever `end` is now */
+    bool lead;     /* origin: a large span, which may be cut short */
+    bool rest_too; /* origin: see struct dtr_plan_action */
+    bool further;  /* origin: not the first of those that run together */
 };
 
 struct plan_reader {
@@ -83,6 +89,22 @@ enum plan_talk {
     TALK_PARENTS, /* STARTED was said last */
     TALK_SOURCE,  /* BACK_TO_SOURCE_STARTED was said */
     TALK_CLOSED,  /* ended by us or by the scheduler */
+};
+
+enum plan_trial { TRIAL_NONE, TRIAL_MORE, TRIAL_FEWER };
+
+/* Several streams from the origin, see planner_streams.c. */
+struct plan_streams {
+    uint32_t limit;  /* the configuration's, or less when the origin minds */
+    uint32_t target; /* so many there are to be; while one more is tried, it counts */
+    enum plan_trial trial;
+    bool seen;              /* the one that is tried has been answered */
+    bool again;             /* it was measured once, without a gain */
+    bool proven;            /* several brought more than one, once */
+    uint64_t since, bytes;  /* of the measurement under way */
+    double rate;            /* bytes/s of all together at the last one, before the trial; 0: none yet */
+    uint64_t refused_until; /* no more are tried before */
+    uint64_t next_trial_at; /* nor fewer */
 };
 
 struct dtr_planner {
@@ -108,12 +130,15 @@ struct dtr_planner {
     struct dtr_list transfers;
     uint32_t active; /* transfers neither cancelled nor held */
     uint32_t next_id;
-    struct plan_transfer *origin;
+    struct plan_transfer *origin; /* the oldest stream; NULL: none runs */
+    struct plan_streams streams;
+    bool takes_ranges; /* the origin showed that it answers a range with that range, of the same version */
     enum plan_source source;
     bool asked_length; /* of the origin, by one byte */
     bool source_small; /* opened because so little was wanted */
     bool source_dead;  /* failed for good, with `origin_why` */
     bool no_ranges;    /* it ignored a range */
+    bool plain;        /* it minded a range: it is asked without */
     uint32_t tries;
     uint64_t retry_at;
 
@@ -202,6 +227,9 @@ void dtr_plan_fill(struct dtr_planner *p);
 /* planner_origin.c */
 void dtr_plan_origin(struct dtr_planner *p);
 void dtr_plan_origin_range(struct dtr_planner *p, uint64_t start, uint64_t end, bool probe);
+/* A further stream, beside those that run. */
+void dtr_plan_origin_span(struct dtr_planner *p, const struct dtr_range *span, bool lead);
+void dtr_plan_origin_cancel(struct dtr_planner *p);
 void dtr_plan_origin_hold(struct dtr_planner *p);
 void dtr_plan_origin_resume(struct dtr_planner *p);
 void dtr_plan_origin_headed(struct dtr_planner *p, struct plan_transfer *t, const struct dtr_plan_head *head);
@@ -209,6 +237,18 @@ void dtr_plan_origin_moved(struct dtr_planner *p, struct plan_transfer *t, uint6
 void dtr_plan_origin_ended(struct dtr_planner *p, struct plan_transfer *t, const struct dtr_error *err);
 void dtr_plan_origin_stalled(struct dtr_planner *p);
 uint64_t dtr_plan_origin_patience(const struct dtr_planner *p, const struct plan_transfer *t);
+
+/* planner_streams.c */
+void dtr_plan_streams_begin(struct dtr_planner *p);
+/* Where a stream that runs alone is to end, of bytes that nobody brings. */
+uint64_t dtr_plan_streams_lead(const struct dtr_planner *p, const struct dtr_range *gap);
+/* A stream was answered well. */
+void dtr_plan_streams_headed(struct dtr_planner *p);
+void dtr_plan_streams_moved(struct dtr_planner *p, uint64_t bytes);
+/* Starts further streams where they are worth it. */
+void dtr_plan_streams_more(struct dtr_planner *p);
+/* A further one failed, and is not counted any more. */
+void dtr_plan_stream_failed(struct dtr_planner *p);
 
 /* planner_pieces.c */
 uint64_t dtr_plan_piece_start(const struct dtr_planner *p, uint32_t n);

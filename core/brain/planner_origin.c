@@ -1,5 +1,5 @@
-/* Transfers from the origin: one stream at a time, in order over what is missing, taken up again where it
- * broke off a bounded number of times. */
+/* Transfers from the origin: a stream in order over what is missing, taken up again where it broke off a
+ * bounded number of times. When further ones run beside it is decided in planner_streams.c. */
 #include "core/brain/planner_internal.h"
 
 #include "core/brain/geometry.h"
@@ -10,32 +10,78 @@
 #define NEAR_PIECES 2                     /* a stream that is so near to a reader's bytes goes on */
 #define HEAD_STALLS 2                     /* patience for the head, in stall times */
 
-void dtr_plan_origin_range(struct dtr_planner *p, uint64_t start, uint64_t end, bool probe)
+static struct plan_transfer *ask(struct dtr_planner *p, uint64_t start, uint64_t end, uint64_t length)
 {
     struct plan_transfer *t = dtr_plan_transfer_new(p, NULL, start, end);
+    if (!t)
+        return NULL;
+    t->open_end = length == DTR_LENGTH_UNKNOWN;
+    t->further = p->origin != NULL;
+    t->asked_end = end;
+    if (!p->origin)
+        p->origin = t;
+    return t;
+}
+
+static void say_ask(struct dtr_planner *p, const struct plan_transfer *t, uint64_t length)
+{
+    dtr_plan_push(p, &(struct dtr_plan_action){.kind = DTR_PLAN_ORIGIN,
+                                               .id = t->id,
+                                               .offset = t->start,
+                                               .length = length,
+                                               .length_only = t->probe,
+                                               .rest_too = t->rest_too,
+                                               .further = t->further});
+}
+
+void dtr_plan_origin_range(struct dtr_planner *p, uint64_t start, uint64_t end, bool probe)
+{
     bool rest = end == p->content_length || end == UINT64_MAX;
+    uint64_t length = probe ? 1 : rest ? DTR_LENGTH_UNKNOWN : end - start;
+    struct plan_transfer *t = ask(p, start, end, length);
     if (!t)
         return;
     t->probe = probe;
-    p->origin = t;
-    dtr_plan_push(p, &(struct dtr_plan_action){.kind = DTR_PLAN_ORIGIN,
-                                               .id = t->id,
-                                               .offset = start,
-                                               .length = probe  ? 1
-                                                         : rest ? DTR_LENGTH_UNKNOWN
-                                                                : end - start,
-                                               .length_only = probe});
+    t->lead = !probe;
+    t->rest_too = !rest && !probe && p->source != SOURCE_CLOSED && !dtr_plan_parents_usable(p);
+    say_ask(p, t, length);
+}
+
+void dtr_plan_origin_span(struct dtr_planner *p, const struct dtr_range *span, bool lead)
+{
+    uint64_t length = span->end - span->start;
+    struct plan_transfer *t = ask(p, span->start, span->end, length);
+    if (!t)
+        return;
+    t->lead = lead;
+    say_ask(p, t, length);
 }
 
 /* Ends a stream that brings nothing needed any more, or nothing for a long stretch. */
-static void leave_useless(struct dtr_planner *p)
+static void leave_useless(struct dtr_planner *p, struct plan_transfer *t)
 {
-    struct plan_transfer *t = p->origin;
-    if (!t || t->held || !t->headed || p->content_length == DTR_LENGTH_UNKNOWN || t->at >= t->end)
+    if (t->held || !t->headed || p->content_length == DTR_LENGTH_UNKNOWN || t->at >= t->end)
         return;
     uint64_t next = dtr_plan_next_needed(p, t->at, t->end);
     if (next >= t->end || (next - t->at >= p->piece_length && !p->no_ranges))
         dtr_plan_cancel(p, t);
+}
+
+/* A stream is about to bring this byte. */
+static bool is_near(const struct dtr_planner *p, const struct plan_transfer *t, uint64_t at)
+{
+    return at >= t->at && at < t->end && at - t->at < NEAR_PIECES * p->piece_length;
+}
+
+/* Another stream than `t` brings this byte, sooner or later. */
+static bool another_brings(const struct dtr_planner *p, const struct plan_transfer *t, uint64_t at)
+{
+    dtr_list_each (node, &p->transfers) {
+        const struct plan_transfer *other = dtr_container(node, struct plan_transfer, link);
+        if (other != t && !other->parent && !other->cancelled && at >= other->at && at < other->end)
+            return true;
+    }
+    return false;
 }
 
 /* A reader waits for bytes that are not on their way, and `t` is about to bring none of those that readers
@@ -47,20 +93,18 @@ static bool passes_readers_by(const struct dtr_planner *p, const struct plan_tra
         uint64_t at = dtr_plan_next_needed(p, p->readers[i].at, p->readers[i].end);
         if (at >= p->readers[i].end || p->pieces[dtr_plan_piece_at(p, at)].in_flight)
             continue;
-        if (at >= t->at && at < t->end && at - t->at < NEAR_PIECES * p->piece_length)
+        if (is_near(p, t, at))
             return false;
-        waits = true;
+        waits = waits || !another_brings(p, t, at);
     }
     return waits;
 }
 
 /* What is wanted by nobody in particular makes way for what readers wait for. */
-static void make_way(struct dtr_planner *p)
+static bool makes_way(const struct dtr_planner *p, const struct plan_transfer *t)
 {
-    struct plan_transfer *t = p->origin;
-    if (t && !t->held && t->headed && p->base.end && !p->no_ranges &&
-        p->content_length != DTR_LENGTH_UNKNOWN && passes_readers_by(p, t))
-        dtr_plan_cancel(p, t);
+    return !t->cancelled && !t->held && t->headed && p->base.end && !p->no_ranges &&
+           p->content_length != DTR_LENGTH_UNKNOWN && passes_readers_by(p, t);
 }
 
 /* Once: an origin that does not say the length is then asked for the bytes. */
@@ -73,16 +117,44 @@ static bool asks_length(struct dtr_planner *p)
     return ask;
 }
 
+/* Ends streams that bring nothing that counts. */
+static void review(struct dtr_planner *p)
+{
+    bool made_way = false;
+    if (!p->origin)
+        return;
+    dtr_list_each (node, &p->transfers) {
+        struct plan_transfer *t = dtr_container(node, struct plan_transfer, link);
+        if (t->parent || t->cancelled)
+            continue;
+        leave_useless(p, t);
+        if (made_way || !makes_way(p, t))
+            continue;
+        made_way = true; /* one is enough */
+        dtr_plan_cancel(p, t);
+    }
+}
+
 void dtr_plan_origin(struct dtr_planner *p)
 {
     struct dtr_range gap;
-    leave_useless(p);
-    make_way(p);
-    if (p->source == SOURCE_CLOSED || p->source_dead || p->origin || p->retry_at > p->now_ms ||
+    review(p);
+    if (p->origin) {
+        dtr_plan_streams_more(p);
+        return;
+    }
+    if (p->source == SOURCE_CLOSED || p->source_dead || p->retry_at > p->now_ms ||
         p->active >= p->config.concurrent_pieces)
         return;
     if (dtr_plan_gap(p, dtr_plan_parents_usable(p) ? SHARED_SPAN : UINT32_MAX, &gap))
-        dtr_plan_origin_range(p, gap.start, gap.end, p->config.disable_back_to_source || asks_length(p));
+        dtr_plan_origin_range(p, gap.start, dtr_plan_streams_lead(p, &gap),
+                              p->config.disable_back_to_source || asks_length(p));
+}
+
+void dtr_plan_origin_cancel(struct dtr_planner *p)
+{
+    while (p->origin)
+        dtr_plan_cancel(p, p->origin);
 }
 
 void dtr_plan_origin_hold(struct dtr_planner *p)
@@ -112,8 +184,13 @@ static void failed(struct dtr_planner *p, const struct plan_transfer *t, const s
         [DTR_RETRY_SAME] = 4,
         [DTR_RETRY_ELSEWHERE] = 2,
     };
+    bool ours = err->code == DTR_ENO_SPACE || err->code == DTR_ENOMEM;
+    if (t->further && !ours)
+        dtr_plan_stream_failed(p);
+    if (t->further && !ours && p->origin)
+        return; /* the others bring it */
     p->origin_why = p->why = *err;
-    if (err->code == DTR_ENO_SPACE || err->code == DTR_ENOMEM) {
+    if (ours) {
         dtr_plan_fail(p, err);
         return;
     }
@@ -158,8 +235,7 @@ static bool take_length(struct dtr_planner *p, struct plan_transfer *t, uint64_t
                   "the origin has another version of the object: %llu bytes, not %llu",
                   (unsigned long long)total, (unsigned long long)p->content_length);
     dtr_plan_cancel(p, t);
-    p->source_dead = true;
-    p->origin_why = p->why = err;
+    failed(p, t, &err);
     return false;
 }
 
@@ -169,7 +245,7 @@ void dtr_plan_origin_headed(struct dtr_planner *p, struct plan_transfer *t, cons
     t->headed = true;
     t->moved_at = p->quiet_since = p->now_ms;
     if (head->body_offset != t->start && !t->probe) {
-        if (head->body_offset) {
+        if (head->body_offset || t->further) {
             unusable(p, t, "the origin answered with another range than asked for");
             return;
         }
@@ -178,13 +254,19 @@ void dtr_plan_origin_headed(struct dtr_planner *p, struct plan_transfer *t, cons
     }
     if (known && !take_length(p, t, head->total_length))
         return;
+    p->takes_ranges = p->takes_ranges || head->takes_ranges;
+    if (head->whole && t->rest_too) {
+        t->open_end = true;
+        t->end = t->asked_end = UINT64_MAX;
+    }
     if (known && t->end > head->total_length)
         t->end = head->total_length;
     if (p->content_length == DTR_LENGTH_UNKNOWN)
         unknown_length(p);
     if (t->probe)
-        dtr_plan_uncount(p,
-                         t); /* it ends by itself with its byte, and leaves a connection for what comes now */
+        dtr_plan_uncount(p, t); /* its byte ends it, and leaves a connection for what comes now */
+    else
+        dtr_plan_streams_headed(p);
     if (p->over || p->source != SOURCE_PROBE)
         return;
     if (known)
@@ -195,15 +277,15 @@ void dtr_plan_origin_headed(struct dtr_planner *p, struct plan_transfer *t, cons
 
 void dtr_plan_origin_moved(struct dtr_planner *p, struct plan_transfer *t, uint64_t start, uint64_t end)
 {
-    if (end > t->end) {
-        /* More than was asked for: the range was ignored, and the rest follows. */
-        p->no_ranges = true;
-        t->end = p->content_length;
-        end = end < t->end ? end : t->end;
-    }
+    /* CUT may have crossed with some bytes. */
+    if (end > t->asked_end)
+        end = t->asked_end;
+    if (end > p->content_length)
+        end = p->content_length;
     uint64_t had = dtr_ranges_run(&p->arrived, start);
     if (had < end)
         t->fresh += end - had;
+    dtr_plan_streams_moved(p, end - t->at);
     if (!dtr_ranges_add(&p->arrived, start, end))
         p->broken = true;
     if (end > t->at)
@@ -231,7 +313,9 @@ void dtr_plan_origin_ended(struct dtr_planner *p, struct plan_transfer *t, const
         err = &broken_off;
     }
     /* An empty object has no first byte to ask for: its whole answer says so. */
-    bool empty = t->probe && err->status == 416 && t->start == 0 && !p->config.disable_back_to_source;
+    bool empty = (t->probe || (t->rest_too && !p->plain)) && err->status == 416 && t->start == 0 &&
+                 !p->config.disable_back_to_source;
+    p->plain = p->plain || empty;
     if (err->code && !empty)
         failed(p, t, err);
 }
@@ -243,11 +327,13 @@ uint64_t dtr_plan_origin_patience(const struct dtr_planner *p, const struct plan
 
 void dtr_plan_origin_stalled(struct dtr_planner *p)
 {
-    struct plan_transfer *t = p->origin;
-    if (!t || t->held || p->now_ms < t->moved_at + dtr_plan_origin_patience(p, t))
-        return;
-    struct dtr_error err;
-    dtr_error_set(&err, DTR_ETIMEOUT, DTR_RETRY_SAME, "the origin sends nothing");
-    dtr_plan_cancel(p, t);
-    failed(p, t, &err);
+    dtr_list_each (node, &p->transfers) {
+        struct plan_transfer *t = dtr_container(node, struct plan_transfer, link);
+        if (t->parent || t->cancelled || t->held || p->now_ms < t->moved_at + dtr_plan_origin_patience(p, t))
+            continue;
+        struct dtr_error err;
+        dtr_error_set(&err, DTR_ETIMEOUT, DTR_RETRY_SAME, "the origin sends nothing");
+        dtr_plan_cancel(p, t);
+        failed(p, t, &err);
+    }
 }

@@ -190,7 +190,7 @@ static void ignored_range_is_taken_from_the_start(void **state)
 
 static void length_that_is_never_said(void **state)
 {
-    const struct dtr_plan_head head = {DTR_LENGTH_UNKNOWN, 0};
+    const struct dtr_plan_head head = {.total_length = DTR_LENGTH_UNKNOWN};
     struct scene s;
     (void)state;
     scene_set(&s, 6 * MIB);
@@ -208,7 +208,7 @@ static void length_that_is_never_said(void **state)
 
 static void another_version_is_not_mixed_in(void **state)
 {
-    const struct dtr_plan_head other = {13 * MIB, 0};
+    const struct dtr_plan_head other = {.total_length = 13 * MIB};
     struct scene s;
     (void)state;
     scene_set(&s, 12 * MIB);

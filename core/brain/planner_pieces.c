@@ -122,13 +122,24 @@ bool dtr_plan_missing(const struct dtr_planner *p, uint32_t n)
     return wanted_bytes(p, start, end, dtr_ranges_has(&p->arrived, start, end)) > 0;
 }
 
+static bool claimed_by_stream(const struct dtr_planner *p, uint64_t start, uint64_t end)
+{
+    if (!p->origin)
+        return false;
+    dtr_list_each (node, &p->transfers) {
+        const struct plan_transfer *t = dtr_container(node, struct plan_transfer, link);
+        if (!t->parent && !t->cancelled && !t->held && end > t->at && start < t->end)
+            return true;
+    }
+    return false;
+}
+
 bool dtr_plan_unclaimed(const struct dtr_planner *p, uint32_t n)
 {
     uint64_t start = dtr_plan_piece_start(p, n), end = dtr_plan_piece_end(p, n);
     if (p->pieces[n].in_flight || !dtr_plan_missing(p, n) || dtr_ranges_has(&p->arrived, start, end))
         return false; /* what arrived whole only waits for its verification */
-    const struct plan_transfer *t = p->origin;
-    return !t || t->held || end <= t->at || start >= t->end;
+    return !claimed_by_stream(p, start, end);
 }
 
 bool dtr_plan_complete(struct dtr_planner *p)
@@ -181,14 +192,22 @@ static bool gap_anywhere(const struct dtr_planner *p, struct dtr_range *ret_gap)
     return false;
 }
 
-/* The first byte that a reader waits for; when none does, where the first one is: it will read on. */
+/* The first byte that a reader waits for and nobody brings, else that one waits for; when none does, where
+ * the first one is: it will read on. */
 static uint64_t waited_for(const struct dtr_planner *p)
 {
+    uint64_t first = UINT64_MAX;
     for (uint32_t i = 0; i < p->reader_count; i++) {
         uint64_t at = dtr_plan_next_needed(p, p->readers[i].at, p->readers[i].end);
-        if (at < p->readers[i].end)
+        if (at >= p->readers[i].end)
+            continue;
+        if (dtr_plan_unclaimed(p, dtr_plan_piece_at(p, at)))
             return at;
+        if (first == UINT64_MAX)
+            first = at;
     }
+    if (first != UINT64_MAX)
+        return first;
     return p->reader_count ? p->readers[0].at : 0;
 }
 
@@ -221,6 +240,18 @@ uint64_t dtr_plan_next_needed(const struct dtr_planner *p, uint64_t at, uint64_t
     return limit;
 }
 
+static bool stream_was_at(const struct dtr_planner *p, uint64_t from, uint64_t to)
+{
+    if (!p->origin)
+        return false;
+    dtr_list_each (node, &p->transfers) {
+        const struct plan_transfer *t = dtr_container(node, struct plan_transfer, link);
+        if (!t->parent && !t->cancelled && t->at >= from && t->start < to)
+            return true;
+    }
+    return false;
+}
+
 uint32_t dtr_plan_unverify(struct dtr_planner *p, uint64_t start, uint64_t end)
 {
     uint32_t count = 0;
@@ -230,7 +261,7 @@ uint32_t dtr_plan_unverify(struct dtr_planner *p, uint64_t start, uint64_t end)
             break;
         if (p->pieces[n].done || !dtr_ranges_has(&p->arrived, from, to))
             continue;
-        if (p->origin && p->origin->at >= from && p->origin->start < to)
+        if (stream_was_at(p, from, to))
             continue; /* its last bytes came just now, by another transfer */
         if (!dtr_ranges_remove(&p->arrived, from, to))
             p->broken = true;

@@ -40,6 +40,16 @@ struct plan_transfer *dtr_plan_transfer_new(struct dtr_planner *p, struct plan_p
     return t;
 }
 
+static struct plan_transfer *oldest_stream(const struct dtr_planner *p)
+{
+    dtr_list_each (node, &p->transfers) {
+        struct plan_transfer *t = dtr_container(node, struct plan_transfer, link);
+        if (!t->parent && !t->cancelled)
+            return t;
+    }
+    return NULL;
+}
+
 void dtr_plan_uncount(struct dtr_planner *p, struct plan_transfer *t)
 {
     if (t->cancelled)
@@ -48,7 +58,7 @@ void dtr_plan_uncount(struct dtr_planner *p, struct plan_transfer *t)
     if (!t->held)
         p->active--;
     if (p->origin == t)
-        p->origin = NULL;
+        p->origin = oldest_stream(p);
     if (!t->parent)
         return;
     p->pieces[t->piece].in_flight--;

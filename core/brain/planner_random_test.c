@@ -62,9 +62,20 @@ static void check_origin(struct world *w, const struct dtr_plan_action *a)
     world_check(w, !w->config.disable_back_to_source || w->config.need_back_to_source || a->length_only,
                 "goes to a forbidden origin");
     world_check(w, !w->length || !have(w, a->offset), "asks the origin for what is there");
-    for (uint32_t i = 0; i < TRANSFERS; i++)
-        world_check(w, !is_active(&w->transfers[i]) || w->transfers[i].action.kind != DTR_PLAN_ORIGIN,
-                    "asks the origin twice");
+    uint32_t others = 0;
+    for (uint32_t i = 0; i < TRANSFERS; i++) {
+        const struct toy_transfer *t = &w->transfers[i];
+        if (!is_active(t) || t->action.kind != DTR_PLAN_ORIGIN || !unfinished(t))
+            continue;
+        others++;
+        world_check(w, a->further, "asks the origin twice");
+        world_check(w, a->offset + a->length <= t->at || a->offset >= t->end,
+                    "asks the origin for what a stream is about to bring");
+    }
+    world_check(w, !a->further || !a->rest_too, "a further stream is to bring all");
+    world_check(w, !a->further || a->length != DTR_LENGTH_UNKNOWN, "a further stream names no end");
+    world_check(w, others < w->config.origin_streams, "more streams than allowed");
+    w->further += a->further;
 }
 
 static void begin(struct world *w, const struct dtr_plan_action *a)
@@ -108,6 +119,19 @@ static void cancel(struct world *w, uint32_t id)
     for (uint32_t i = 0; i < TRANSFERS; i++)
         if (w->transfers[i].used && w->transfers[i].action.id == id)
             w->transfers[i].cancelled = true;
+}
+
+/* It comes from an origin that was asked for the rest; it may have ended meanwhile. */
+static void cut(struct world *w, uint32_t id, uint64_t end)
+{
+    for (uint32_t i = 0; i < TRANSFERS; i++) {
+        struct toy_transfer *t = &w->transfers[i];
+        if (!t->used || t->action.id != id)
+            continue;
+        world_check(w, t->action.kind == DTR_PLAN_ORIGIN, "cuts a piece of a parent short");
+        world_check(w, end % w->piece_length == 0 || end == w->length, "cuts a piece in two");
+        t->end = end;
+    }
 }
 
 static bool whole(const struct world *w)
@@ -177,6 +201,9 @@ static void carry_out(struct world *w, const struct dtr_plan_action *a)
     case DTR_PLAN_ORIGIN:
         begin(w, a);
         break;
+    case DTR_PLAN_CUT:
+        cut(w, a->id, a->offset);
+        break;
     case DTR_PLAN_HOLD:
     case DTR_PLAN_RESUME:
         transfer(w, a->id)->held = a->kind == DTR_PLAN_HOLD;
@@ -213,12 +240,14 @@ static void make_world(struct world *w, uint64_t seed)
                                       : world_draw(w, 100 * MIB);
     w->whim = world_chance(w, 40) ? FINE : (enum whim)world_draw(w, WHIMS);
     w->origin_speed = CHUNK / (1 + world_draw(w, 20));
+    w->shared = world_chance(w, 30) ? w->origin_speed : 0;
     dtr_plan_config_default(&w->config);
     w->config.have_scheduler = world_chance(w, 85);
     w->config.disable_back_to_source = world_chance(w, 15);
     w->config.need_back_to_source = world_chance(w, 15);
     w->config.detached = world_chance(w, 20);
     w->config.concurrent_pieces = 1 + (uint32_t)world_draw(w, 8);
+    w->config.origin_streams = 1 + (uint32_t)world_draw(w, 6);
     w->config.check = world_chance(w, 50);
     w->spoilt = w->config.check && world_chance(w, 20);
     w->config.seed = seed;
@@ -273,14 +302,16 @@ static void judge(struct world *w)
                     "fails although the origin is well");
     if (w->code == DTR_ECANCELLED)
         world_check(w, !w->present && !w->base.end, "cancels what is still wanted");
+    if (w->whim == FINE || w->whim == REFUSES_MORE || w->whim == OTHER_FOR_MORE)
+        world_check(w, w->twice == 0 || w->late, "takes bytes from the origin twice");
     for (uint32_t n = 0; n < 26; n++)
         told += world_bit(w->talk.reported, n);
     if (w->finished_well && !w->talk.lost)
         world_check(w, told == w->brought, "pieces were not all reported");
     if (getenv("DTR_TRACE"))
-        print_message("world %llu: %s %d after %llu ms, %u of %u pieces told, origin %u\n",
+        print_message("world %llu: %s %d after %llu ms, %u of %u pieces told, origin %u, further %u\n",
                       (unsigned long long)w->seed, dtr_plan_kind_text(w->outcome), w->code,
-                      (unsigned long long)w->now, told, w->brought, w->origin_requests);
+                      (unsigned long long)w->now, told, w->brought, w->origin_requests, w->further);
 }
 
 static void run_world(uint64_t seed)

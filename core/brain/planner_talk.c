@@ -98,8 +98,7 @@ static void answered_normal(struct dtr_planner *p, const struct dtr_plan_answer 
         dtr_plan_talk_source(p, "the origin has almost brought it");
         return;
     }
-    if (p->origin)
-        dtr_plan_cancel(p, p->origin);
+    dtr_plan_origin_cancel(p);
     p->source = SOURCE_CLOSED;
     dtr_plan_parents_add(p, answer);
 }

@@ -31,6 +31,8 @@ enum whim {
     FAILS,
     FAILS_ALWAYS,
     OTHER,
+    REFUSES_MORE,   /* than one stream */
+    OTHER_FOR_MORE, /* has another version by then */
     WHIMS
 };
 
@@ -57,7 +59,10 @@ struct world {
     struct toy_transfer transfers[TRANSFERS];
     enum whim whim;
     uint64_t origin_speed;
-    uint32_t origin_requests;
+    uint32_t origin_requests, further;
+    uint64_t shared; /* bytes per step of all streams together; 0: each has origin_speed */
+    uint64_t twice;  /* bytes that the origin sent again */
+    bool late;       /* it sent some that it was told to keep */
     struct dtr_ranges arrived;
     uint8_t verified[64], stored[64];
     struct dtr_range readers[READERS], base;
@@ -162,16 +167,23 @@ static void act_fetch(struct world *w, struct toy_transfer *t)
 
 static void origin_head(struct world *w, struct toy_transfer *t)
 {
-    struct dtr_plan_head head = {w->length, t->action.offset};
-    if (t->action.offset && t->action.offset >= w->length)
+    struct dtr_plan_head head = {w->length, t->action.offset, false, true};
+    if (t->action.further && (w->whim == REFUSES_MORE || w->whim == OTHER_FOR_MORE))
+        return end_transfer(w, t, w->whim == REFUSES_MORE ? DTR_EORIGIN : DTR_ECORRUPT,
+                            w->whim == REFUSES_MORE ? DTR_RETRY_SAME : DTR_RETRY_NEVER);
+    if ((t->action.offset || t->action.rest_too) && t->action.offset >= w->length)
         return end_transfer(w, t, DTR_EORIGIN, DTR_RETRY_NEVER);
     if (w->whim == REFUSES)
         return end_transfer(w, t, DTR_EORIGIN, DTR_RETRY_NEVER);
     if (w->whim == FAILS_ALWAYS || (w->whim == FAILS && w->origin_requests < 3))
         return end_transfer(w, t, DTR_EORIGIN, DTR_RETRY_SAME);
-    if (w->whim == IGNORES_RANGE) {
+    if (w->whim == IGNORES_RANGE && t->action.further)
+        return end_transfer(w, t, DTR_EPROTOCOL, DTR_RETRY_NEVER);
+    if (w->whim == IGNORES_RANGE) { /* the role cuts off what lies behind what it asked for */
         head.body_offset = t->at = 0;
-        if (world_chance(w, 50)) /* else the role cuts off what it did not ask for */
+        head.takes_ranges = world_chance(w, 50); /* so it says */
+        head.whole = true;
+        if (t->action.rest_too)
             t->end = w->length;
     }
     if (w->whim == SAYS_NO_LENGTH)
@@ -184,15 +196,26 @@ static void origin_head(struct world *w, struct toy_transfer *t)
 
 static void origin_bytes(struct world *w, struct toy_transfer *t, uint64_t to)
 {
-    uint64_t from = t->at;
+    uint64_t from = t->at, had = dtr_ranges_total(&w->arrived);
     t->at = to;
     (void)dtr_ranges_add(&w->arrived, from, to);
+    w->late = w->late || t->cancelled;
+    w->twice += to - from - (dtr_ranges_total(&w->arrived) - had);
     dtr_planner_progress(w->planner, w->now, t->action.id, from, to - from);
     for (uint64_t n = w->piece_length ? from / w->piece_length : 0; n * w->piece_length < to; n++) {
         uint64_t start = n * w->piece_length, end = world_smaller(start + w->piece_length, w->length);
         if (!world_bit(w->verified, n) && dtr_ranges_has(&w->arrived, start, end))
             verify(w, t->action.id, n);
     }
+}
+
+static uint32_t origin_streams(const struct world *w)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < TRANSFERS; i++)
+        count +=
+            w->transfers[i].used && w->transfers[i].headed && w->transfers[i].action.kind == DTR_PLAN_ORIGIN;
+    return count;
 }
 
 static void act_origin(struct world *w, struct toy_transfer *t)
@@ -203,8 +226,10 @@ static void act_origin(struct world *w, struct toy_transfer *t)
         return end_transfer(w, t, DTR_OK, DTR_RETRY_NEVER);
     if (!t->headed || t->held)
         return;
-    uint64_t to =
-        world_smaller(world_smaller(t->at + world_smaller(w->origin_speed, CHUNK), t->end), t->broken_at);
+    uint64_t speed = world_smaller(w->origin_speed, CHUNK);
+    if (w->shared)
+        speed = world_smaller(speed, w->shared / origin_streams(w) + 1);
+    uint64_t to = world_smaller(world_smaller(t->at + speed, t->end), t->broken_at);
     if (to > t->at)
         origin_bytes(w, t, to);
     if (t->used && t->at >= t->broken_at && w->whim == BREAKS_OFF)

@@ -125,7 +125,7 @@ struct dtr_daemon_config {
     } tracing;
     struct {
         struct dtr_conf_pairs request_header;
-        int64_t max_retries, put_concurrent_chunk_count;
+        int64_t max_retries, concurrent_stream_count, put_concurrent_chunk_count;
         bool enable_cache_temporary_redirect, enable_hickory_dns;
         uint64_t cache_temporary_redirect_ttl_ms, put_chunk_size, put_timeout_ms;
     } backend;

@@ -257,6 +257,11 @@ static const struct dtr_conf_row rows[] = {
      DTR_PARTLY("it counts tries that an origin asks for; about others the download decides"),
      .reloadable = true,
      .help = "Other tries of a request that an origin puts off by Retry-After, for up to 30 s"},
+    {DTR_INT("backend.concurrentStreamCount", backend.concurrent_stream_count), .initial = "4",
+     .unit = "streams", DTR_RANGE(1, 16), .reloadable = true, .ours = true,
+     .help =
+         "Ranges of one object read from its origin at once, at most; more than one where that is faster; "
+         "1: never"},
     {DTR_BOOL("backend.enableCacheTemporaryRedirect", backend.enable_cache_temporary_redirect),
      .initial = "true", .reloadable = true, .help = "Remember where a 307 led, over the requests of a task"},
     {DTR_DURATION("backend.cacheTemporaryRedirectTTL", backend.cache_temporary_redirect_ttl_ms),

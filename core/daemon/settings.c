@@ -143,6 +143,7 @@ void settings_of_tasks(const struct dtr_daemon *daemon, struct dtr_tasks_options
     const struct dtr_daemon_config *config = daemon->config;
     dtr_plan_config_default(&options->plan);
     options->plan.p2p_threshold = config->download.p2p_threshold;
+    options->plan.origin_streams = (uint32_t)config->backend.concurrent_stream_count;
     options->plan.concurrent_pieces = (uint32_t)config->download.concurrent_piece_count;
     options->plan.stall_timeout_ms = config->download.stall_timeout_ms;
     options->plan.piece_timeout_ms = config->download.piece_timeout_ms;

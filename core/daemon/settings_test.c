@@ -142,6 +142,7 @@ static bool has_rule(const struct dtr_mirror *mirror, const char *url)
     X("download.backToSourceBandwidthLimit", "2MB", d->limits.back_to_source.rate == 2000000)                \
     X("download.pieceTimeout", "7s", plan->piece_timeout_ms == 7000)                                         \
     X("download.collectedPieceTimeout", "8s", d->config->download.collected_piece_timeout_ms == 8000)        \
+    X("backend.concurrentStreamCount", "3", plan->origin_streams == 3)                                       \
     X("download.concurrentPieceCount", "3",                                                                  \
       plan->concurrent_pieces == 3 && d->config->download.concurrent_piece_count == 3)                       \
     X("download.stallTimeout", "9s", plan->stall_timeout_ms == 9000)                                         \

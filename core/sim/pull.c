@@ -16,6 +16,11 @@ static void set_error(struct dtr_error *err, const struct dtr_error *from, const
     err->status = from->status;
 }
 
+static uint64_t larger(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
 /* --- the store -------------------------------------------------------------------------------------------
  */
 
@@ -102,7 +107,11 @@ static void on_bytes(struct sim_end *end, uint64_t total, bool all)
     struct sim_transfer *t = end->context;
     struct sim_copy *copy = t->copy;
     uint64_t from = t->at;
-    t->at = t->offset + total;
+    if (total >= t->length) { /* also when it was cut short, with all that is on its way */
+        total = t->length;
+        all = true;
+    }
+    t->at = larger(t->offset + total, from);
     bool origin = t->from == DTR_SIM_NOBODY;
     if (origin && !t->length_only)
         (void)dtr_ranges_add(&copy->arrived, from, t->at);
@@ -207,6 +216,13 @@ static void cancel(struct sim_copy *copy, uint32_t id)
 /* --- what the planner wants ------------------------------------------------------------------------------
  */
 
+static void cut(const struct sim_copy *copy, const struct dtr_plan_action *action)
+{
+    struct sim_transfer *t = find(copy, action->id);
+    if (t && !t->cancelled)
+        t->length = larger(action->offset, t->at) - t->offset;
+}
+
 static void hold(const struct sim_copy *copy, const struct dtr_plan_action *action)
 {
     const struct sim_transfer *t = find(copy, action->id);
@@ -269,6 +285,9 @@ static void carry_out(struct sim_copy *copy, const struct dtr_plan_action *actio
         break;
     case DTR_PLAN_CANCEL:
         cancel(copy, action->id);
+        break;
+    case DTR_PLAN_CUT:
+        cut(copy, action);
         break;
     case DTR_PLAN_LENGTH:
         copy->known = true;

@@ -209,7 +209,7 @@ static void on_thought(struct sim_timer *timer)
     if (refuse(end))
         return;
     struct dtr_plan_head *head = sim_alloc(1, sizeof(*head));
-    *head = (struct dtr_plan_head){sim->config.size, request.offset};
+    *head = (struct dtr_plan_head){sim->config.size, request.offset, false, true};
     sim_send(end, head);
     end->stream->given = on_origin_given;
     sim->totals.origin_requests += !request.length_only;

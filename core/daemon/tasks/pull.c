@@ -47,9 +47,13 @@ static void take_head(struct dtr_task *task, const struct dtr_report *report)
 
 static void feed(struct running *running, const struct dtr_report *report)
 {
-    struct dtr_planner *planner = running->task->planner;
+    const struct dtr_task *task = running->task;
+    struct dtr_planner *planner = task->planner;
     const struct dtr_plan_head head = {.total_length = report->total_length,
-                                       .body_offset = report->body_offset};
+                                       .body_offset = report->body_offset,
+                                       .whole = report->whole,
+                                       .takes_ranges =
+                                           report->takes_ranges && (task->checkable || task->version[0])};
     uint64_t now = dtr_now_ms();
     switch (report->kind) {
     case DTR_REPORT_HEAD:
@@ -158,7 +162,9 @@ static int start_transfer(struct dtr_task *task, const struct dtr_plan_action *a
         request.trusted = task->trusted;
         request.length_only = action->length_only;
         request.redirect_ttl_ms = options->redirect_ttl_ms;
-        request.max_repeats = options->origin_repeats;
+        request.further = action->further;
+        request.rest_too = action->rest_too;
+        request.max_repeats = action->further ? 0 : options->origin_repeats;
     }
     struct running *running = calloc(1, sizeof(*running));
     if (!running)
@@ -285,6 +291,13 @@ static void carry_out(struct dtr_task *task, const struct dtr_plan_action *actio
             dtr_transfer_cancel(running->transfer);
         else if (running)
             dtr_transfer_hold(running->transfer, action->kind == DTR_PLAN_HOLD);
+        break;
+    case DTR_PLAN_CUT:
+        running = find_running(task, action->id);
+        if (running) {
+            running->end = action->offset;
+            dtr_transfer_cut(running->transfer, action->offset);
+        }
         break;
     case DTR_PLAN_LENGTH:
         on_length(task, action);

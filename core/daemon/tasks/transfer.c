@@ -28,7 +28,8 @@ struct dtr_transfer {
     void *context;
     struct dtr_msg order; /* to the data thread */
     _Atomic bool ordered, held, cancelled;
-    struct dtr_msg end; /* DONE to control, then the transfer back to data */
+    _Atomic uint64_t until; /* byte of the object before which it ends; DTR_LENGTH_UNKNOWN: with it */
+    struct dtr_msg end;     /* DONE to control, then the transfer back to data */
 
     /* From here on: data thread. */
     struct dtr_writer *writer;
@@ -39,6 +40,8 @@ struct dtr_transfer {
     bool begun, ended, paused, cancel_sent;
     bool ours;         /* `result` is our store's */
     bool enough;       /* what was asked for is there, the rest is not wanted */
+    bool rest;         /* the end of the object is wanted, and comes with this answer */
+    bool runs_on;      /* the answer does not end by itself where it is to end */
     bool told_any;     /* the first bytes were told at once */
     uint64_t told_end; /* progress is told up to here */
     uint64_t told_ms;
@@ -217,7 +220,7 @@ static void end(struct dtr_transfer *transfer, const struct dtr_error *err)
         transfer->result = *err;
     /* A whole answer, or a whole piece: the writer checks it. */
     if (transfer->result.code == DTR_OK && transfer->writer && !transfer->enough) {
-        bool rest = transfer->request.length == DTR_LENGTH_UNKNOWN;
+        bool rest = transfer->rest;
         if (from_copy(transfer, dtr_writer_end(transfer->writer, rest, &tail)) != DTR_OK)
             transfer->result = tail;
     }
@@ -235,12 +238,11 @@ static void end(struct dtr_transfer *transfer, const struct dtr_error *err)
 static int on_bytes(struct dtr_transfer *transfer, const uint8_t *bytes, size_t length)
 {
     struct dtr_error err;
-    uint64_t wanted_end = transfer->request.length == DTR_LENGTH_UNKNOWN
-                              ? DTR_LENGTH_UNKNOWN
-                              : transfer->request.offset + transfer->request.length;
-    uint64_t at = dtr_writer_at(transfer->writer);
-    if (wanted_end - at < length)
-        length = (size_t)(wanted_end - at);
+    uint64_t until = atomic_load(&transfer->until), at = dtr_writer_at(transfer->writer);
+    if (until <= at)
+        return DTR_OK; /* CUT came late, or the answer is longer than it said: see has_enough() */
+    if (until - at < length)
+        length = (size_t)(until - at);
     int rc = from_copy(transfer, dtr_writer_bytes(transfer->writer, bytes, length, &err));
     if (rc != DTR_OK)
         transfer->result = err;
@@ -389,12 +391,47 @@ static void note_headers(struct dtr_copy *copy, const char *headers)
         (void)dtr_copy_note(copy, headers, 0, 0, NULL);
 }
 
+static bool takes_ranges(const struct dtr_origin_head *head)
+{
+    const char *unit = dtr_header_find(head->headers, head->header_count, "Accept-Ranges");
+    return head->status == 206 || (unit && dtr_casecmp(unit, "bytes") == 0);
+}
+
+/* Where the answer ends and what is wanted of it. */
+static void take_bounds(struct dtr_transfer *transfer, const struct dtr_origin_head *head)
+{
+    const struct dtr_transfer_request *request = &transfer->request;
+    bool open = request->length == DTR_LENGTH_UNKNOWN;
+    transfer->rest = open || (request->rest_too && head->status == 200);
+    transfer->runs_on = open || head->status == 200;
+    if (transfer->rest && !open)
+        atomic_store(&transfer->until, DTR_LENGTH_UNKNOWN);
+}
+
+static uint64_t asked_end(const struct dtr_transfer *transfer)
+{
+    const struct dtr_transfer_request *request = &transfer->request;
+    return request->length == DTR_LENGTH_UNKNOWN ? DTR_LENGTH_UNKNOWN : request->offset + request->length;
+}
+
+/* The origin ignores the range, or only a part of what it was asked for is wanted now. */
+static bool has_enough(const struct dtr_transfer *transfer, bool came_more)
+{
+    uint64_t until = atomic_load(&transfer->until), at = dtr_writer_at(transfer->writer);
+    return at >= until && at < dtr_copy_facts(transfer->request.copy)->content_length &&
+           (transfer->runs_on || came_more || until < asked_end(transfer));
+}
+
 static int on_head(void *context, const struct dtr_origin_head *head)
 {
     struct dtr_transfer *transfer = context;
     origin_answered(&transfer->count, head->status);
     if (head->status != 200 && head->status != 206)
         return refused(transfer, head);
+    if (transfer->request.further && (head->status != 206 || head->offset != transfer->request.offset))
+        return dtr_error_set(&transfer->result, DTR_EPROTOCOL, DTR_RETRY_NEVER,
+                             "the origin answered %d to a further range", head->status);
+    take_bounds(transfer, head);
     if (head->offset > transfer->request.offset)
         return dtr_error_set(&transfer->result, DTR_EPROTOCOL, DTR_RETRY_NEVER,
                              "the origin answered with a range that starts too late");
@@ -407,7 +444,9 @@ static int on_head(void *context, const struct dtr_origin_head *head)
         return rc;
     struct dtr_report report = {.kind = DTR_REPORT_HEAD,
                                 .total_length = dtr_copy_facts(transfer->request.copy)->content_length,
-                                .body_offset = head->offset};
+                                .body_offset = head->offset,
+                                .takes_ranges = takes_ranges(head),
+                                .whole = head->status == 200};
     char *headers = header_lines(head), *version = strdup(head->version ? head->version : "");
     if (!headers || !version) {
         free(headers);
@@ -431,8 +470,7 @@ static int on_head(void *context, const struct dtr_origin_head *head)
 static int on_body(void *context, const uint8_t *bytes, size_t length, bool *ret_pause)
 {
     struct dtr_transfer *transfer = context;
-    const struct dtr_transfer_request *request = &transfer->request;
-    if (request->length_only) {
+    if (transfer->request.length_only) {
         bool fits = transfer->told_end + length <= 1;
         transfer->told_end += length;
         return fits ? DTR_OK : DTR_ECANCELLED;
@@ -441,11 +479,10 @@ static int on_body(void *context, const uint8_t *bytes, size_t length, bool *ret
         transfer->paused = *ret_pause = true;
         return DTR_OK;
     }
+    uint64_t at = dtr_writer_at(transfer->writer);
     int rc = on_bytes(transfer, bytes, length);
-    if (rc == DTR_OK && request->length != DTR_LENGTH_UNKNOWN &&
-        dtr_writer_at(transfer->writer) == request->offset + request->length &&
-        dtr_writer_at(transfer->writer) < dtr_copy_facts(request->copy)->content_length) {
-        transfer->enough = true; /* the origin ignored the range: the rest is not wanted */
+    if (rc == DTR_OK && has_enough(transfer, dtr_writer_at(transfer->writer) - at < length)) {
+        transfer->enough = true;
         rc = DTR_ECANCELLED;
     }
     return rc;
@@ -612,6 +649,8 @@ int dtr_transfer_start(const struct dtr_transfer_request *request,
         transfer->report = report;
         transfer->context = context;
         transfer->order.run = on_order;
+        transfer->until =
+            request->length == DTR_LENGTH_UNKNOWN ? DTR_LENGTH_UNKNOWN : request->offset + request->length;
         transfer->url = copy_text(request->url, &ok);
         transfer->header_text = copy_text(request->headers, &ok);
         transfer->default_text = copy_text(request->default_headers, &ok);
@@ -632,6 +671,11 @@ void dtr_transfer_hold(struct dtr_transfer *transfer, bool hold)
 {
     atomic_store(&transfer->held, hold);
     order(transfer);
+}
+
+void dtr_transfer_cut(struct dtr_transfer *transfer, uint64_t end)
+{
+    atomic_store(&transfer->until, end);
 }
 
 void dtr_transfer_hurry(struct dtr_transfer *transfer)

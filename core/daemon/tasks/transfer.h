@@ -30,6 +30,8 @@ enum dtr_report_kind {
 struct dtr_report {
     enum dtr_report_kind kind;
     uint64_t total_length, body_offset;
+    bool takes_ranges;   /* the origin says so */
+    bool whole;          /* the answer is the whole object */
     const char *headers; /* "Name: value\n" lines: what answers repeat */
     const char *version; /* for If-Range, "" when there is none */
     uint64_t offset, length;
@@ -72,6 +74,8 @@ struct dtr_transfer_request {
     const char *version;         /* of what the copy holds: any other is DTR_ECORRUPT; NULL: any will do */
     const char *ca_file;         /* or NULL */
     bool trusted, insecure;
+    bool rest_too;            /* when the answer is the whole object, all of it is wanted */
+    bool further;             /* an answer that is not just the range is an error, and is not read */
     bool length_only;         /* one byte is asked for, for its head */
     uint64_t redirect_ttl_ms; /* see struct dtr_origin_request */
 
@@ -87,6 +91,8 @@ int dtr_transfer_start(const struct dtr_transfer_request *request,
                        struct dtr_transfer **ret_transfer, struct dtr_error *err);
 /* Stops reading, reads on. */
 void dtr_transfer_hold(struct dtr_transfer *transfer, bool hold);
+/* A stream from the origin ends before byte `end` of the object, and its connection with it. */
+void dtr_transfer_cut(struct dtr_transfer *transfer, uint64_t end);
 /* Somebody waits for these bytes from now on. */
 void dtr_transfer_hurry(struct dtr_transfer *transfer);
 /* DTR_REPORT_DONE follows with DTR_ECANCELLED, unless it is on its way already. */

@@ -102,14 +102,18 @@ static struct dtr_copy *new_copy(uint64_t length)
     return copy;
 }
 
-static struct dtr_transfer *start(struct dtr_copy *copy, const struct rig_script *script, uint64_t offset,
-                                  uint64_t length)
+enum asks { PLAINLY, FURTHER, REST_TOO };
+
+static struct dtr_transfer *start_as(enum asks asks, struct dtr_copy *copy, const struct rig_script *script,
+                                     uint64_t offset, uint64_t length)
 {
     struct dtr_transfer_request request = {.data = data,
                                            .control = control,
                                            .copy = copy,
                                            .offset = offset,
                                            .length = length,
+                                           .further = asks == FURTHER,
+                                           .rest_too = asks == REST_TOO,
                                            .origin = &rig_origin,
                                            .url = "http://o/x",
                                            .origin_instance = (void *)(uintptr_t)script,
@@ -120,6 +124,12 @@ static struct dtr_transfer *start(struct dtr_copy *copy, const struct rig_script
     struct dtr_error err;
     assert_int_equal(dtr_transfer_start(&request, on_report, NULL, &transfer, &err), DTR_OK);
     return transfer;
+}
+
+static struct dtr_transfer *start(struct dtr_copy *copy, const struct rig_script *script, uint64_t offset,
+                                  uint64_t length)
+{
+    return start_as(PLAINLY, copy, script, offset, length);
 }
 
 static struct dtr_transfer *fetch(struct dtr_copy *copy, uint32_t number, const int *lie)
@@ -176,18 +186,61 @@ static void a_length_can_stay_unknown_to_the_end(void **state)
     dtr_copy_close(copy);
 }
 
+static const struct rig_script ignores_ranges = {
+    .status = 200, .ignore_range = true, .close_at = DTR_LENGTH_UNKNOWN, .silent_at = DTR_LENGTH_UNKNOWN};
+
 static void a_range_that_is_ignored_still_serves(void **state)
 {
     (void)state;
-    const struct rig_script script = {
-        .status = 200, .ignore_range = true, .close_at = DTR_LENGTH_UNKNOWN, .silent_at = DTR_LENGTH_UNKNOWN};
     struct dtr_copy *copy = new_copy(DTR_LENGTH_UNKNOWN);
-    (void)start(copy, &script, 100, PIECE);
+    (void)start(copy, &ignores_ranges, 100, PIECE);
     turn_until(is_done);
     assert_int_equal(seen.result.code, DTR_OK);
     assert_int_equal(rig_disk.marks, 1);
     assert_true(dtr_copy_readable(copy, 100) >= PIECE);
     assert_int_equal(seen.arrived, PIECE + 100); /* and not the rest */
+    dtr_copy_close(copy);
+}
+
+static void a_further_range_that_is_ignored_brings_nothing(void **state)
+{
+    (void)state;
+    struct dtr_copy *copy = new_copy(SIZE);
+    (void)start_as(FURTHER, copy, &ignores_ranges, PIECE, SIZE - PIECE);
+    turn_until(is_done);
+    assert_int_equal(seen.result.code, DTR_EPROTOCOL);
+    assert_string_equal(dtr_str_text(&seen.words), " done");
+    assert_int_equal(seen.arrived, 0);
+    dtr_copy_close(copy);
+    copy = new_copy(SIZE);
+    (void)start_as(FURTHER, copy, &good, PIECE, SIZE - PIECE);
+    turn_until(is_done);
+    assert_int_equal(seen.result.code, DTR_OK);
+    assert_int_equal(seen.arrived, SIZE - PIECE);
+    dtr_copy_close(copy);
+}
+
+static void the_rest_is_taken_too_where_it_comes(void **state)
+{
+    (void)state;
+    struct dtr_copy *copy = new_copy(DTR_LENGTH_UNKNOWN);
+    (void)start_as(REST_TOO, copy, &ignores_ranges, 0, PIECE);
+    turn_until(is_done);
+    assert_int_equal(seen.result.code, DTR_OK);
+    assert_int_equal(seen.arrived, SIZE);
+    assert_true(dtr_copy_complete(copy));
+    dtr_copy_close(copy);
+}
+
+static void one_that_is_cut_short_ends_to_the_byte(void **state)
+{
+    (void)state;
+    struct dtr_copy *copy = new_copy(SIZE);
+    dtr_transfer_cut(start(copy, &good, 0, DTR_LENGTH_UNKNOWN), PIECE);
+    turn_until(is_done);
+    assert_int_equal(seen.result.code, DTR_OK);
+    assert_string_equal(dtr_str_text(&seen.words), " head progress piece0 done");
+    assert_int_equal(seen.arrived, PIECE);
     dtr_copy_close(copy);
 }
 
@@ -379,6 +432,9 @@ int main(void)
         cmocka_unit_test(an_object_comes_whole),
         cmocka_unit_test(a_length_can_stay_unknown_to_the_end),
         cmocka_unit_test(a_range_that_is_ignored_still_serves),
+        cmocka_unit_test(a_further_range_that_is_ignored_brings_nothing),
+        cmocka_unit_test(the_rest_is_taken_too_where_it_comes),
+        cmocka_unit_test(one_that_is_cut_short_ends_to_the_byte),
         cmocka_unit_test(a_trickle_is_told_before_it_is_much),
         cmocka_unit_test(refusals_carry_their_status),
         cmocka_unit_test(an_origin_that_closes_early_is_continued),

@@ -10,6 +10,7 @@ import re
 import socket
 import ssl
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 PORT, TLS_PORT = 80, 443
@@ -37,10 +38,21 @@ class Fault:
     stall    stop sending after this many bytes until release() is called
     flip     send this byte of the file wrong
     ignore_range   answer 200 with everything whatever range was asked for
+    further  only while the same client is being sent another answer
     """
 
     def __init__(
-        self, status=None, location=None, retry_after=None, late=False, close=None, stall=None, flip=None, ignore_range=False, times=None
+        self,
+        status=None,
+        location=None,
+        retry_after=None,
+        late=False,
+        close=None,
+        stall=None,
+        flip=None,
+        ignore_range=False,
+        further=False,
+        times=None,
     ):
         self.status = status
         self.location = location
@@ -50,6 +62,7 @@ class Fault:
         self.stall = stall
         self.flip = flip
         self.ignore_range = ignore_range
+        self.further = further
         self.times = times
         self.met = threading.Event()
         self.released = threading.Event()
@@ -70,10 +83,14 @@ class Origin:
         self.url = f"https://{name}" if tls else f"http://{name}"
         self.files = {}
         self.requests = []
+        self.most_at_once = 0  # answers to one client
+        self.pace = None  # bytes a second that each connection gets
+        self.says_ranges = True  # by Accept-Ranges
         self.token = None  # what Authorization must be; without it: 401 with this challenge
         self.challenge = ""
         self._fault = None
         self._faults = []
+        self._sending = []  # addresses of the clients that are being sent a body
         self._lock = threading.Lock()
         lab.name(name, node)
         origin = self
@@ -106,17 +123,28 @@ class Origin:
                 self._faults.append(fault)
         return fault
 
-    def take_fault(self, asks_length):
+    def take_fault(self, asks_length, ip):
         """What goes wrong with the next answer; one of a single byte cannot be cut."""
         with self._lock:
             fault = self._fault
             if fault and fault.cut() is not None and asks_length:
+                return None
+            if fault and fault.further and ip not in self._sending:
                 return None
             if fault and fault.times is not None:
                 fault.times -= 1
                 if fault.times <= 0:
                     self._fault = None
             return fault
+
+    def begins(self, ip):
+        with self._lock:
+            self._sending.append(ip)
+            self.most_at_once = max(self.most_at_once, self._sending.count(ip))
+
+    def ends(self, ip):
+        with self._lock:
+            self._sending.remove(ip)
 
     def sent(self, file=None, ip=None):
         """Body bytes sent so far, of one file and to one client only when given. A node asks for a length that it
@@ -160,10 +188,13 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(None, body=False)
 
     def do_GET(self):
-        self._answer(self.server_origin.take_fault(self.headers.get("Range") == "bytes=0-0"), body=True)
+        self._answer(self.server_origin.take_fault(self.headers.get("Range") == "bytes=0-0", self._ip()), body=True)
+
+    def _ip(self):
+        return self.client_address[0].removeprefix("::ffff:")
 
     def _answer(self, fault, body):
-        record = {"ip": self.client_address[0].removeprefix("::ffff:"), "path": self.path, "range": self.headers.get("Range"), "bytes": 0}
+        record = {"ip": self._ip(), "path": self.path, "range": self.headers.get("Range"), "bytes": 0}
         record["headers"] = self.headers
         record["authorization"] = self.headers.get("Authorization")
         self.server_origin.requests.append(record)
@@ -191,12 +222,17 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", "application/octet-stream")
         self.send_header("Docker-Content-Digest", "sha256:" + file.sha256)
         self.send_header("ETag", f'"{file.sha256[:16]}"')
-        self.send_header("Accept-Ranges", "bytes")
+        if self.server_origin.says_ranges:
+            self.send_header("Accept-Ranges", "bytes")
         if partial:
             self.send_header("Content-Range", f"bytes {first}-{last}/{len(file.data)}")
         self.end_headers()
         if body:
-            self._send(self._bytes(file, first, last, fault), fault, record)
+            self.server_origin.begins(record["ip"])
+            try:
+                self._send(self._bytes(file, first, last, fault), fault, record)
+            finally:
+                self.server_origin.ends(record["ip"])
 
     @staticmethod
     def _bytes(file, first, last, fault):
@@ -226,7 +262,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _range(self, file, fault):
         match = RANGE.match(self.headers.get("Range") or "")
         end = len(file.data) - 1
-        if not match or (fault and fault.ignore_range):
+        other = self.headers.get("If-Range") not in (None, f'"{file.sha256[:16]}"')
+        if not match or other or (fault and fault.ignore_range):
             if fault and fault.ignore_range:
                 fault.met.set()
             return 0, end
@@ -234,8 +271,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _send(self, data, fault, record):
         cut = fault.cut() if fault else None
-        at = 0
+        at, begun = 0, time.monotonic()
         while at < len(data):
+            if self.server_origin.pace:
+                time.sleep(max(0, begun + at / self.server_origin.pace - time.monotonic()))
             if cut is not None and at >= cut:
                 fault.met.set()
                 if fault.close is not None:
