@@ -24,7 +24,8 @@ void dtr_plan_origin_range(struct dtr_planner *p, uint64_t start, uint64_t end, 
                                                .length = probe  ? 1
                                                          : rest ? DTR_LENGTH_UNKNOWN
                                                                 : end - start,
-                                               .length_only = probe});
+                                               .length_only = probe,
+                                               .description = p->tries ? p->origin_why.text : p->source_why});
 }
 
 /* Ends a stream that brings nothing needed any more, or nothing for a long stretch. */

@@ -101,6 +101,7 @@ static void answered_normal(struct dtr_planner *p, const struct dtr_plan_answer 
     if (p->origin)
         dtr_plan_cancel(p, p->origin);
     p->source = SOURCE_CLOSED;
+    p->source_why = NULL;
     dtr_plan_parents_add(p, answer);
 }
 
