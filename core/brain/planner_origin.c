@@ -183,8 +183,9 @@ void dtr_plan_origin_headed(struct dtr_planner *p, struct plan_transfer *t, cons
         t->end = head->total_length;
     if (p->content_length == DTR_LENGTH_UNKNOWN)
         unknown_length(p);
-    if (t->probe && !t->cancelled)
-        dtr_plan_cancel(p, t);
+    if (t->probe)
+        dtr_plan_uncount(p,
+                         t); /* it ends by itself with its byte, and leaves a connection for what comes now */
     if (p->over || p->source != SOURCE_PROBE)
         return;
     if (known)

@@ -51,15 +51,19 @@ static void check_fetch(struct world *w, const struct dtr_plan_action *a)
     world_check(w, w->parents[w->known[a->parent]].open, "asks a parent that is closed");
 }
 
+/* An answer to a question for the length has nothing more to bring. */
+static bool is_active(const struct toy_transfer *t)
+{
+    return t->used && !t->cancelled && !t->held && !(t->action.length_only && t->headed);
+}
+
 static void check_origin(struct world *w, const struct dtr_plan_action *a)
 {
     world_check(w, !w->config.disable_back_to_source || w->config.need_back_to_source || a->length_only,
                 "goes to a forbidden origin");
     world_check(w, !w->length || !have(w, a->offset), "asks the origin for what is there");
     for (uint32_t i = 0; i < TRANSFERS; i++)
-        world_check(w,
-                    !w->transfers[i].used || w->transfers[i].cancelled || w->transfers[i].held ||
-                        w->transfers[i].action.kind != DTR_PLAN_ORIGIN,
+        world_check(w, !is_active(&w->transfers[i]) || w->transfers[i].action.kind != DTR_PLAN_ORIGIN,
                     "asks the origin twice");
 }
 
@@ -67,7 +71,7 @@ static void begin(struct world *w, const struct dtr_plan_action *a)
 {
     uint32_t slot = 0, active = 0;
     for (uint32_t i = 0; i < TRANSFERS; i++)
-        active += w->transfers[i].used && !w->transfers[i].cancelled && !w->transfers[i].held;
+        active += is_active(&w->transfers[i]);
     world_check(w, active < w->config.concurrent_pieces, "more in flight than allowed");
     while (slot < TRANSFERS && w->transfers[slot].used)
         slot++;

@@ -199,7 +199,9 @@ static void act_origin(struct world *w, struct toy_transfer *t)
 {
     if (!t->headed && !t->cancelled && world_chance(w, 20))
         return origin_head(w, t);
-    if (!t->headed || t->held || t->action.length_only)
+    if (t->headed && t->action.length_only)
+        return end_transfer(w, t, DTR_OK, DTR_RETRY_NEVER);
+    if (!t->headed || t->held)
         return;
     uint64_t to =
         world_smaller(world_smaller(t->at + world_smaller(w->origin_speed, CHUNK), t->end), t->broken_at);

@@ -77,6 +77,7 @@ void dtr_conf_free(struct dtr_conf *conf)
 {
     if (!conf)
         return;
+    dtr_conf_free(conf->taken);
     dtr_arena_free(&conf->arena);
     free(conf);
 }

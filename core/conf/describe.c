@@ -48,6 +48,8 @@ static void put_row(const struct dtr_conf_row *row, const char *prefix, FILE *ou
     (void)fprintf(out, "%s\n    %s\n", row->ours ? "; not in Dragonfly" : "", row->help);
     if (row->aliases)
         (void)fprintf(out, "    Older spellings: %s\n", row->aliases);
+    if (row->reloadable)
+        (void)fprintf(out, "    SIGHUP makes a change count while the program runs\n");
     if (row->effect != DTR_EFFECT_YES)
         (void)fprintf(out, "    It %s: %s\n", dtr_conf_effect_words(row->effect), row->why);
 }

@@ -192,6 +192,15 @@ int dtr_follow_open(struct dtr_loop *loop, enum dtr_conf_role role, const char *
     return DTR_OK;
 }
 
+void dtr_follow_interval(struct dtr_follow *follow, uint64_t interval_ms)
+{
+    if (!follow || follow->interval_ms == interval_ms)
+        return;
+    follow->interval_ms = interval_ms;
+    if (!follow->look)
+        dtr_timer_set(follow->timer, pause_ms(follow, false));
+}
+
 void dtr_follow_close(struct dtr_follow *follow)
 {
     if (!follow)

@@ -30,6 +30,8 @@ struct dtr_follow_events {
 int dtr_follow_open(struct dtr_loop *loop, enum dtr_conf_role role, const char *path, uint64_t interval_ms,
                     const struct dtr_follow_events *events, void *context, struct dtr_follow **ret_follow,
                     struct dtr_error *err);
+/* Looks that often from now on. NULL is fine. On the loop's thread. */
+void dtr_follow_interval(struct dtr_follow *follow, uint64_t interval_ms);
 /* No event follows; a look under way ends by itself. NULL is fine. */
 void dtr_follow_close(struct dtr_follow *follow);
 

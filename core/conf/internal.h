@@ -15,6 +15,7 @@ struct dtr_conf {
     const char *file;               /* as messages name it */
     struct dtr_conf_report *report; /* while loading, setting or judging */
     bool filling;                   /* from a file, or judging it: lines mean something */
+    struct dtr_conf *taken;         /* whose values of reloadable keys are in `config` (change.h), or NULL */
 };
 
 /* One struct being filled: the role's, or one element of a list in it. */
@@ -50,6 +51,10 @@ size_t dtr_conf_field_size(enum dtr_conf_type type);
 /* walk.c. Matches a map's keys with the scope's rows. */
 int dtr_walk_map(struct dtr_scope *scope, const struct dtr_node *map, const char *prefix);
 const struct dtr_conf_row *dtr_conf_find_row(const struct dtr_conf_schema *schema, const char *path);
+
+/* show.c. A value as a file would write it, secrets masked. */
+struct dtr_str;
+void dtr_conf_put_value(struct dtr_str *text, const struct dtr_conf_row *row, const void *config);
 
 /* read.c. Reads a small file into *ret_text (free()). */
 int dtr_conf_read_file(const char *path, char **ret_text, size_t *ret_length, struct dtr_error *err);

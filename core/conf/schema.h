@@ -69,7 +69,7 @@ struct dtr_conf_row {
     int (*check)(const char *text, struct dtr_error *err); /* of a string, or of each in a list; or NULL */
     enum dtr_conf_effect effect;
     const char *why; /* of an effect that is not YES */
-    bool reloadable; /* may change while the program runs, once something reads the file again */
+    bool reloadable; /* SIGHUP changes it while the program runs (change.h) */
     bool secret, required;
     bool ours;                             /* Dragonfly has no such key */
     const struct dtr_conf_schema *element; /* of LIST */

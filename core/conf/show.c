@@ -141,6 +141,7 @@ static json_t *key_object(const struct dtr_conf *conf, size_t i)
     if (source == DTR_FROM_FILE)
         (void)json_object_set_new(object, "line", json_integer(conf->lines[i]));
     (void)json_object_set_new(object, "effect", json_string(dtr_conf_effect_word(row->effect)));
+    (void)json_object_set_new(object, "reloadable", json_boolean(row->reloadable));
     return object;
 }
 
@@ -197,7 +198,7 @@ static void put_json(struct dtr_str *text, const json_t *value)
     free(written);
 }
 
-static void put_value(struct dtr_str *text, const struct dtr_conf_row *row, const void *config)
+void dtr_conf_put_value(struct dtr_str *text, const struct dtr_conf_row *row, const void *config)
 {
     json_t *value = row_value(row, config);
     bool nothing = json_is_null(value) || (json_is_integer(value) && json_integer_value(value) == 0);
@@ -226,7 +227,7 @@ static int show_table(const struct dtr_conf *conf, const char *file_by, FILE *ou
     for (size_t i = 0; i < conf->schema->count; i++) {
         const struct dtr_conf_row *row = &conf->schema->rows[i];
         struct dtr_str value = {0};
-        put_value(&value, row, conf->config);
+        dtr_conf_put_value(&value, row, conf->config);
         (void)fprintf(out, "%-44s %-32s ", row->key, dtr_str_text(&value));
         if (conf->sources[i] == DTR_FROM_FILE)
             (void)fprintf(out, "%s:%u", conf->file, conf->lines[i]);

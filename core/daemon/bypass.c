@@ -3,6 +3,7 @@
 
 #include "core/base/str.h"
 #include "core/daemon/header_lines.h"
+#include "core/daemon/settings.h"
 #include "core/daemon/tasks/counts.h"
 #include "core/obs/log.h"
 #include <stdlib.h>
@@ -109,12 +110,13 @@ static void on_done(void *context, const struct dtr_error *err)
 static const struct dtr_origin_sink origin_sink = {
     .head = on_head, .body = on_body, .want_body = no_body, .done = on_done};
 
-static int ask(struct bypass *bypass, const struct dtr_daemon *daemon, struct dtr_loop *loop,
+static int ask(struct bypass *bypass, struct dtr_daemon *daemon, struct dtr_loop *loop,
                const struct bypass_request *request, struct dtr_error *err)
 {
     struct dtr_header headers[HEADER_LINES];
+    struct dtr_daemon_settings *settings = settings_hold(daemon);
     char *lines = strdup(request->headers);
-    char *defaults = request->named && daemon->origin_headers ? strdup(daemon->origin_headers) : NULL;
+    char *defaults = request->named ? strdup(settings->origin_headers) : NULL;
     size_t given = header_lines_split(lines, headers, 0);
     size_t count = header_lines_split(defaults, headers, given);
     uint64_t length =
@@ -127,7 +129,7 @@ static int ask(struct bypass *bypass, const struct dtr_daemon *daemon, struct dt
                                              .offset = request->offset,
                                              .length = length,
                                              .if_range = bypass->version,
-                                             .ca_file = daemon->config->proxy.registry_mirror.cert,
+                                             .ca_file = settings->origin_ca_file,
                                              .connect_ms = CONNECT_MS,
                                              .stall_ms = STALL_MS};
     origin_asked(&bypass->count, request->url, "GET");
@@ -135,12 +137,13 @@ static int ask(struct bypass *bypass, const struct dtr_daemon *daemon, struct dt
         bypass->ops->read(daemon->origin.instance, loop, &asked, &origin_sink, bypass, &bypass->call, err);
     if (rc != DTR_OK)
         origin_ended(&bypass->count, err);
+    settings_drop(settings);
     free(lines);
     free(defaults);
     return rc;
 }
 
-int bypass_start(const struct dtr_daemon *daemon, struct dtr_loop *loop, const struct bypass_request *request,
+int bypass_start(struct dtr_daemon *daemon, struct dtr_loop *loop, const struct bypass_request *request,
                  const struct bypass_events *events, void *context, struct bypass **ret_bypass,
                  struct dtr_error *err)
 {

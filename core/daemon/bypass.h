@@ -33,7 +33,7 @@ struct bypass_events {
 struct bypass;
 
 /* Events come later, never from inside; after an error none do. */
-int bypass_start(const struct dtr_daemon *daemon, struct dtr_loop *loop, const struct bypass_request *request,
+int bypass_start(struct dtr_daemon *daemon, struct dtr_loop *loop, const struct bypass_request *request,
                  const struct bypass_events *events, void *context, struct bypass **ret_bypass,
                  struct dtr_error *err);
 void bypass_resume(struct bypass *bypass);

@@ -5,6 +5,7 @@
 #include "core/daemon/dynconfig.h"
 #include "core/daemon/gc.h"
 #include "core/daemon/proxy/proxy.h"
+#include "core/daemon/settings.h"
 #include "core/daemon/talk/talk.h"
 #include "core/daemon/tasks/counts.h"
 #include "core/daemon/upload/upload.h"
@@ -56,35 +57,6 @@ static int name_host(struct dtr_daemon *daemon, struct dtr_error *err)
     return dtr_host_id(daemon->host_id, daemon->ip, daemon->hostname, config->seed_peer.enable, err);
 }
 
-static int make_mirror(const struct dtr_daemon_config *config, struct dtr_mirror **ret_mirror,
-                       struct dtr_error *err)
-{
-    size_t count = config->proxy.rules.count;
-    struct dtr_mirror_rule *rules = calloc(count + 1, sizeof(*rules));
-    if (!rules)
-        return dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for proxy rules");
-    for (size_t i = 0; i < count; i++) {
-        const struct dtr_conf_proxy_rule *rule = &config->proxy.rules.items[i];
-        rules[i] = (struct dtr_mirror_rule){.regex = rule->regex,
-                                            .use_tls = rule->use_tls,
-                                            .redirect = rule->redirect,
-                                            .filtered_query_params = rule->filtered_query_params.items,
-                                            .filtered_query_param_count = rule->filtered_query_params.count};
-    }
-    const struct dtr_mirror_config mirror = {
-        .registry = config->proxy.registry_mirror.addr,
-        .rules = rules,
-        .rule_count = count,
-        .plain_hosts = config->proxy.registry_mirror.plain_hosts.items,
-        .plain_host_count = config->proxy.registry_mirror.plain_hosts.count,
-        .prefetch = config->proxy.prefetch,
-        .blob_digest_id = config->proxy.registry_mirror.enable_task_id_based_blob_digest,
-    };
-    int rc = dtr_mirror_new(&mirror, ret_mirror, err);
-    free(rules);
-    return rc;
-}
-
 /* dtr_tasks_options.piece */
 static void on_piece(void *context, struct dtr_task *task, const struct dtr_piece *piece)
 {
@@ -99,44 +71,8 @@ static void on_withdrawn(void *context, const char *task_id)
     talk_withdraw(context, task_id);
 }
 
-static int check_authorities(const char *file, struct dtr_error *err)
-{
-    if (!file || access(file, R_OK) == 0)
-        return DTR_OK;
-    return dtr_error_set(err, DTR_ENOT_FOUND, DTR_RETRY_NEVER, "proxy.registryMirror.cert: %.150s: %s", file,
-                         strerror(errno));
-}
-
-/* What every request to an origin is sent with. */
-static int prepare_origins(struct dtr_daemon *daemon, struct dtr_error *err)
-{
-    const struct dtr_conf_pairs *headers = &daemon->config->backend.request_header;
-    struct dtr_str lines = {0};
-    for (size_t i = 0; i < headers->count; i++)
-        dtr_str_printf(&lines, "%s: %s\n", headers->items[i].name, headers->items[i].value);
-    daemon->origin_headers = dtr_str_take(&lines);
-    return daemon->origin_headers
-               ? DTR_OK
-               : dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for backend.requestHeader");
-}
-
-/* Bytes may come in bursts of some 100 ms, requests in those of a second. */
-static void set_limits(struct dtr_daemon *daemon)
-{
-    const struct dtr_daemon_config *config = daemon->config;
-    struct dtr_limits *limits = &daemon->limits;
-    dtr_pace_init(&limits->download, config->download.bandwidth_limit, DTR_PACE_BURST_NS);
-    dtr_pace_init(&limits->back_to_source, config->download.back_to_source_bandwidth_limit,
-                  DTR_PACE_BURST_NS);
-    dtr_pace_init(&limits->prefetch, config->proxy.prefetch_bandwidth_limit, DTR_PACE_BURST_NS);
-    dtr_pace_init(&limits->upload, config->upload.bandwidth_limit, DTR_PACE_BURST_NS);
-    dtr_pace_init(&limits->proxy_requests, (uint64_t)config->proxy.server.request_rate_limit, 1000000000);
-    dtr_host_pace(&limits->download);
-}
-
 static int make_tasks(struct dtr_daemon *daemon, struct dtr_error *err)
 {
-    const struct dtr_daemon_config *config = daemon->config;
     struct dtr_tasks_options options = {
         .control = daemon->parts.control,
         .data = daemon->parts.data,
@@ -153,27 +89,12 @@ static int make_tasks(struct dtr_daemon *daemon, struct dtr_error *err)
         .withdrawn_context = daemon,
         .piece = on_piece,
         .piece_context = daemon,
-        .origin_headers = daemon->origin_headers,
-        .origin_ca_file = config->proxy.registry_mirror.cert,
         .pool = daemon->parts.pool,
-        .renew_after_ms = config->storage.revalidate_after_ms,
-        .origin_repeats = (uint32_t)config->backend.max_retries,
-        .redirect_ttl_ms = config->backend.enable_cache_temporary_redirect
-                               ? config->backend.cache_temporary_redirect_ttl_ms
-                               : 0,
         .limits = {.download = &daemon->limits.download,
                    .back_to_source = &daemon->limits.back_to_source,
                    .prefetch = &daemon->limits.prefetch},
     };
-    dtr_plan_config_default(&options.plan);
-    options.plan.p2p_threshold = config->download.p2p_threshold;
-    options.plan.concurrent_pieces = (uint32_t)config->download.concurrent_piece_count;
-    options.plan.stall_timeout_ms = config->download.stall_timeout_ms;
-    options.plan.piece_timeout_ms = config->download.piece_timeout_ms;
-    options.plan.schedule_timeout_ms = config->scheduler.schedule_timeout_ms;
-    options.plan.max_schedule_count = (uint32_t)config->scheduler.max_schedule_count;
-    options.plan.disable_back_to_source = config->proxy.disable_back_to_source;
-    options.plan.ask_length = true;
+    settings_of_tasks(daemon, &options);
     return dtr_tasks_new(&options, &daemon->tasks, err);
 }
 
@@ -228,23 +149,6 @@ static int open_tls(struct dtr_daemon *daemon, struct dtr_error *err)
     return rc;
 }
 
-static struct dtr_rpc_rate rate_of(int64_t per_s, int64_t waiting)
-{
-    return (struct dtr_rpc_rate){.per_s = per_s < UINT32_MAX ? (uint32_t)per_s : UINT32_MAX,
-                                 .waiting = waiting < UINT32_MAX ? (uint32_t)waiting : UINT32_MAX};
-}
-
-static void limit_calls(struct dtr_daemon *daemon)
-{
-    const struct dtr_daemon_config *config = daemon->config;
-    const struct dtr_rpc_rate peers =
-        rate_of(config->upload.server.request_rate_limit, config->upload.server.request_buffer_size);
-    const struct dtr_rpc_rate local =
-        rate_of(config->download.server.request_rate_limit, config->download.server.request_buffer_size);
-    dtr_rpc_table_limit(daemon->peers, &peers);
-    dtr_rpc_table_limit(daemon->local, &local);
-}
-
 static int open_rpc(struct dtr_daemon *daemon, struct dtr_error *err)
 {
     const struct dtr_daemon_config *config = daemon->config;
@@ -262,7 +166,7 @@ static int open_rpc(struct dtr_daemon *daemon, struct dtr_error *err)
     if (rc == DTR_OK)
         rc = dtr_rpc_table_new(&daemon->local, err);
     if (rc == DTR_OK)
-        limit_calls(daemon);
+        settings_limit_calls(daemon);
     if (rc == DTR_OK)
         rc = upload_serve(daemon, daemon->peers, daemon->local, err);
     if (rc == DTR_OK)
@@ -295,20 +199,31 @@ static int check_hostname(const char *name, struct dtr_error *err)
                          "host.hostname has %zu bytes; allowed are at most %zu", length, most);
 }
 
-static int prepare(const struct dtr_daemon_config *config, struct dtr_mirror **ret_mirror,
-                   struct dtr_error *err)
+int dtr_daemon_prepare(const struct dtr_daemon_config *config, struct dtr_daemon_settings **ret_settings,
+                       struct dtr_error *err)
 {
     int rc = check_hostname(config->host.hostname, err);
-    if (rc == DTR_OK)
-        rc = make_mirror(config, ret_mirror, err);
-    return rc == DTR_OK ? check_authorities(config->proxy.registry_mirror.cert, err) : rc;
+    return rc == DTR_OK ? settings_new(config, ret_settings, err) : rc;
+}
+
+void dtr_daemon_take(struct dtr_daemon *daemon, struct dtr_daemon_settings *settings)
+{
+    struct dtr_daemon_settings *old = settings_hold(daemon);
+    settings_swap(daemon, settings);
+    settings_apply(daemon);
+    settings_drop(old); /* the tasks have let go of its texts */
+}
+
+void dtr_daemon_forget(struct dtr_daemon_settings *settings)
+{
+    settings_drop(settings);
 }
 
 int dtr_daemon_check(const struct dtr_daemon_config *config, struct dtr_error *err)
 {
-    struct dtr_mirror *mirror = NULL;
-    int rc = prepare(config, &mirror, err);
-    dtr_mirror_free(mirror);
+    struct dtr_daemon_settings *settings = NULL;
+    int rc = dtr_daemon_prepare(config, &settings, err);
+    settings_drop(settings);
     return rc;
 }
 
@@ -320,15 +235,15 @@ int dtr_daemon_new(const struct dtr_daemon_parts *parts, struct dtr_daemon **ret
         return dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for the daemon");
     daemon->parts = *parts;
     daemon->config = parts->config;
-    set_limits(daemon);
+    (void)pthread_mutex_init(&daemon->settings_lock, NULL);
+    settings_pace(daemon);
+    dtr_host_pace(&daemon->limits.download);
     dtr_host_serve(upload_ask, upload_cancel);
     int rc = take_offers(daemon, err);
     if (rc == DTR_OK)
-        rc = prepare(daemon->config, &daemon->mirror, err);
+        rc = dtr_daemon_prepare(daemon->config, &daemon->settings, err);
     if (rc == DTR_OK)
         rc = name_host(daemon, err);
-    if (rc == DTR_OK)
-        rc = prepare_origins(daemon, err);
     if (rc == DTR_OK)
         rc = make_tasks(daemon, err);
     if (rc == DTR_OK)
@@ -430,9 +345,9 @@ void dtr_daemon_free(struct dtr_daemon *daemon)
     if (!daemon)
         return;
     dtr_host_pace(NULL);
-    dtr_mirror_free(daemon->mirror);
     upload_free(daemon->upload);
-    free(daemon->origin_headers);
+    settings_swap(daemon, NULL);
+    (void)pthread_mutex_destroy(&daemon->settings_lock);
     free(daemon);
 }
 

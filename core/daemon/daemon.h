@@ -11,6 +11,7 @@
 #include "core/module/module.h"
 
 struct dtr_daemon;
+struct dtr_daemon_settings;
 
 /* What the daemon is made of; everything outlives it. */
 struct dtr_daemon_parts {
@@ -20,16 +21,26 @@ struct dtr_daemon_parts {
     struct dtr_pool *pool; /* hashes */
     struct dtr_pool
         *files; /* writes the files of local callers, and waits as long as their file systems do */
-    const struct dtr_daemon_config *config;
-    const char *const *schedulers; /* "ip:port" of each, as long as it runs */
-    size_t scheduler_count;        /* 0: those that dynconfig.yaml names */
-    const char *dynconfig;         /* its path; NULL: there is none, everything comes from the origin */
-    struct dtr_modules *modules;   /* storage, transport and origin are started */
+    const struct dtr_daemon_config *config; /* its owner changes it before dtr_daemon_take() only */
+    const char *const *schedulers;          /* "ip:port" of each, as long as it runs */
+    size_t scheduler_count;                 /* 0: those that dynconfig.yaml names */
+    const char *dynconfig;       /* its path; NULL: there is none, everything comes from the origin */
+    struct dtr_modules *modules; /* storage, transport and origin are started */
 };
 
 /* Whether a configuration can be carried out, as far as dtr_daemon_new() looks at it before it touches
  * anything: the host's name, rules, registry, authorities. The error begins with the key. Any thread. */
 int dtr_daemon_check(const struct dtr_daemon_config *config, struct dtr_error *err);
+/* The same, and keeps what is made of it for dtr_daemon_take() or dtr_daemon_forget(). Nothing points into
+ * `config`. Any thread. */
+int dtr_daemon_prepare(const struct dtr_daemon_config *config, struct dtr_daemon_settings **ret_settings,
+                       struct dtr_error *err);
+/* NULL is fine. Any thread. */
+void dtr_daemon_forget(struct dtr_daemon_settings *settings);
+/* On the control loop, not after dtr_daemon_stop(): goes by the configuration that the settings were made of.
+ * parts.config has its values already, those of reloadable keys only. Pulls and requests under way end as
+ * they began; rates count for them too. Cannot fail. */
+void dtr_daemon_take(struct dtr_daemon *daemon, struct dtr_daemon_settings *settings);
 /* Before the loops run, on the main thread: scans the store, binds the ports. */
 int dtr_daemon_new(const struct dtr_daemon_parts *parts, struct dtr_daemon **ret_daemon,
                    struct dtr_error *err);

@@ -111,6 +111,12 @@ int dynconfig_new(struct dtr_daemon *daemon, const char *path, struct dynconfig 
     return rc;
 }
 
+void dynconfig_interval(struct dynconfig *dynconfig, uint64_t interval_ms)
+{
+    if (dynconfig)
+        dtr_follow_interval(dynconfig->follow, interval_ms);
+}
+
 void dynconfig_close(struct dynconfig *dynconfig)
 {
     if (!dynconfig)

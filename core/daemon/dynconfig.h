@@ -13,6 +13,8 @@ struct dynconfig;
 /* Tells daemon->talk of them; the first look begins at once. */
 int dynconfig_new(struct dtr_daemon *daemon, const char *path, struct dynconfig **ret_dynconfig,
                   struct dtr_error *err);
+/* dynconfig.refreshInterval is this now. NULL is fine. */
+void dynconfig_interval(struct dynconfig *dynconfig, uint64_t interval_ms);
 /* Before the talk is closed. NULL is fine. */
 void dynconfig_close(struct dynconfig *dynconfig);
 

@@ -39,6 +39,11 @@ int gc_new(struct dtr_daemon *daemon, struct gc **ret_gc, struct dtr_error *err)
     return DTR_OK;
 }
 
+void gc_soon(struct gc *gc)
+{
+    dtr_timer_set(gc->timer, 0);
+}
+
 void gc_close(struct gc *gc)
 {
     if (!gc)

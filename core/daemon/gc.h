@@ -7,6 +7,8 @@
 
 /* Begins with a first cleaning as soon as the loop runs. Main thread, before the loops run. */
 int gc_new(struct dtr_daemon *daemon, struct gc **ret_gc, struct dtr_error *err);
+/* Cleans now, by the policy that the configuration has now. */
+void gc_soon(struct gc *gc);
 /* NULL is fine. */
 void gc_close(struct gc *gc);
 

@@ -17,8 +17,8 @@ struct output {
     struct dtr_job job;
     struct dtr_msg msg; /* to the data thread */
     struct output_request request;
-    char *path;
-    char digest[160]; /* "" for none */
+    char *path, *below; /* below NULL: anywhere */
+    char digest[160];   /* "" for none */
     void (*done)(void *context, const struct dtr_error *err);
     void *context;
     struct dtr_error result;
@@ -34,6 +34,7 @@ struct output {
 static void free_output(struct output *output)
 {
     free(output->path);
+    free(output->below);
     free(output);
 }
 
@@ -140,9 +141,9 @@ static void run_open(struct dtr_job *job)
     struct acting acting;
     if (act_as(&output->request.cred, &acting, &output->result) != DTR_OK)
         return;
-    if (output->request.below)
-        (void)dtr_newfile_open_below(output->request.below, output->path, output->request.overwrite,
-                                     &output->file, &output->result);
+    if (output->below)
+        (void)dtr_newfile_open_below(output->below, output->path, output->request.overwrite, &output->file,
+                                     &output->result);
     else
         (void)dtr_newfile_open(output->path, output->request.overwrite, &output->file, &output->result);
     act_as_self(&acting);
@@ -275,8 +276,9 @@ int output_open(const struct output_request *request,
         return rc;
     *output = (struct output){.request = *request, .done = done, .context = context, .extent.fd = -1};
     output->path = strdup(request->path);
+    output->below = request->below ? strdup(request->below) : NULL;
     output->job = (struct dtr_job){.loop = request->control, .run = run_open, .done = on_done};
-    if (output->path)
+    if (output->path && (output->below || !request->below))
         rc = dtr_pool_submit(request->pool, &output->job, err);
     if (rc != DTR_OK) {
         free_output(output);

@@ -19,7 +19,7 @@ struct output_request {
     struct dtr_loop *control, *data;
     struct dtr_cred cred;
     const char *path;  /* copied */
-    const char *below; /* a folder that it must lie in, NULL: anywhere; stays */
+    const char *below; /* a folder that it must lie in, NULL: anywhere; copied */
     bool overwrite;
     bool force_hard_link; /* nothing but a hard link to the store's file will do */
 };

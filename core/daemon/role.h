@@ -12,6 +12,7 @@
 #include "core/net/pace.h"
 #include "core/net/tls.h"
 #include "core/rpc/rpc.h"
+#include <pthread.h>
 
 struct gauges;    /* counts.h */
 struct gc;        /* gc.h */
@@ -31,10 +32,11 @@ struct dtr_limits {
 
 struct dtr_daemon {
     struct dtr_daemon_parts parts;
-    const struct dtr_daemon_config *config;
+    const struct dtr_daemon_config *config; /* its reloadable keys: control loop; see settings.h */
+    struct dtr_daemon_settings *settings;   /* control loop; others by settings_hold() */
+    pthread_mutex_t settings_lock;          /* of the pointer */
     struct dtr_offer storage, transport, origin;
     struct dtr_tasks *tasks; /* control loop */
-    struct dtr_mirror *mirror;
     struct proxy *proxy;
     struct upload *upload;
     struct talk *talk;
@@ -48,7 +50,6 @@ struct dtr_daemon {
     struct dtr_rpc_health *health;
     struct dtr_daemon_ports ports;
     struct dtr_limits limits;
-    char *origin_headers; /* backend.requestHeader as "Name: value\n" lines */
     char ip[DTR_ADDR_TEXT], hostname[256];
     char host_id[DTR_HOST_ID_SIZE];
     _Atomic bool serving;

@@ -2,14 +2,17 @@
 #include "core/loop/loop.h"
 
 #include "core/base/clock.h"
-#include <assert.h>
+#include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 struct dtr_loop {
     uv_loop_t uv;
-    uv_async_t wake;
+    int bell; /* an eventfd; uv_async_t has its reader spin while a writer is preempted between two steps */
+    uv_poll_t wake;
     uv_prepare_t prepare;
     _Atomic(struct dtr_msg *) posted; /* by other threads: a stack, newest first; reversed when taken */
     struct dtr_msg *own, **own_tail;  /* by this thread: a queue, run before the loop waits again */
@@ -56,6 +59,11 @@ static bool run_own(struct dtr_loop *loop)
     return run_chain(first);
 }
 
+static void ring(struct dtr_loop *loop)
+{
+    (void)eventfd_write(loop->bell, 1);
+}
+
 /* Before the loop waits: what this thread posted to itself. A chain of messages that post each other
  * gives way to sockets and timers after a few rounds. */
 static void on_prepare(uv_prepare_t *prepare)
@@ -64,17 +72,40 @@ static void on_prepare(uv_prepare_t *prepare)
     for (int round = 0; round < 8 && loop->own; round++)
         (void)run_own(loop);
     if (loop->own)
-        (void)uv_async_send(&loop->wake);
+        ring(loop);
     if (atomic_load(&loop->stopping))
         uv_stop(&loop->uv);
 }
 
-static void on_wake(uv_async_t *wake)
+static void on_wake(uv_poll_t *wake, int status, int events)
 {
     struct dtr_loop *loop = wake->data;
+    eventfd_t rings;
+    (void)status;
+    (void)events;
+    (void)eventfd_read(loop->bell, &rings); /* before looking: who posts after the look rings again */
     (void)run_posted(loop);
     if (atomic_load(&loop->stopping))
         uv_stop(&loop->uv);
+}
+
+/* A libuv error, or 0. */
+static int open_uv(struct dtr_loop *loop)
+{
+    loop->bell = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (loop->bell < 0)
+        return uv_translate_sys_error(errno);
+    int rc = uv_loop_init(&loop->uv);
+    if (rc == 0) {
+        rc = uv_poll_init(&loop->uv, &loop->wake, loop->bell);
+        if (rc != 0)
+            (void)uv_loop_close(&loop->uv);
+    }
+    if (rc == 0)
+        (void)uv_poll_start(&loop->wake, UV_READABLE, on_wake);
+    else
+        (void)close(loop->bell);
+    return rc;
 }
 
 int dtr_loop_new(const char *name, struct dtr_loop **ret_loop, struct dtr_error *err)
@@ -86,12 +117,7 @@ int dtr_loop_new(const char *name, struct dtr_loop **ret_loop, struct dtr_error 
     if (!loop->scratch)
         goto nomem;
     (void)snprintf(loop->name, sizeof(loop->name), "%s", name);
-    int rc = uv_loop_init(&loop->uv);
-    if (rc == 0) {
-        rc = uv_async_init(&loop->uv, &loop->wake, on_wake);
-        if (rc != 0)
-            (void)uv_loop_close(&loop->uv);
-    }
+    int rc = open_uv(loop);
     if (rc != 0) {
         free(loop->scratch);
         free(loop);
@@ -162,7 +188,7 @@ int dtr_loop_start(struct dtr_loop *loop, struct dtr_error *err)
 void dtr_loop_stop(struct dtr_loop *loop)
 {
     atomic_store(&loop->stopping, true);
-    (void)uv_async_send(&loop->wake);
+    ring(loop);
 }
 
 void dtr_loop_join(struct dtr_loop *loop)
@@ -194,6 +220,7 @@ void dtr_loop_free(struct dtr_loop *loop)
     (void)uv_run(&loop->uv, UV_RUN_DEFAULT);
     (void)run_own(loop);
     (void)uv_loop_close(&loop->uv);
+    (void)close(loop->bell);
     free(loop->scratch);
     free(loop);
 }
@@ -212,7 +239,7 @@ void dtr_loop_post(struct dtr_loop *loop, struct dtr_msg *msg)
     } while (!atomic_compare_exchange_weak_explicit(&loop->posted, &head, msg, memory_order_release,
                                                     memory_order_relaxed));
     if (!head)
-        (void)uv_async_send(&loop->wake);
+        ring(loop);
 }
 
 bool dtr_loop_here(const struct dtr_loop *loop)

@@ -104,7 +104,7 @@ static int show_command(int argc, char **argv)
         return status;
     if (!find_file(&show, usual, sizeof(usual)))
         return 2;
-    int rc = options_load(show.role, show.config, usual, &show.sets, &conf, &err);
+    int rc = options_load(show.role, &show.config, usual, &show.sets, &conf, NULL, &err);
     if (rc == DTR_OK)
         rc = dtr_conf_show(conf, show.by, show.json, stdout, &err);
     dtr_conf_free(conf);

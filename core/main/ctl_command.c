@@ -46,7 +46,7 @@ static int find_scheduler(const struct ctl *ctl, struct dtr_conf **ret_conf, con
         return dtr_error_set(err, DTR_ENOT_FOUND, DTR_RETRY_NEVER,
                              "there is no %.100s to name a scheduler; name one with --scheduler IP:PORT",
                              path);
-    int rc = options_load(DTR_ROLE_DYNCONFIG, path, NULL, NULL, ret_conf, err);
+    int rc = options_load(DTR_ROLE_DYNCONFIG, &path, NULL, NULL, ret_conf, NULL, err);
     if (rc != DTR_OK)
         return rc;
     const struct dtr_dynconfig *dynconfig = dtr_conf_dynconfig(*ret_conf);

@@ -1,14 +1,23 @@
 /* darter daemon: the role on the main thread's loop. */
 #include "core/main/command.h"
-#include "core/main/options.h"
-#include "core/main/roles.h"
+#include "core/main/reload.h"
 #include "core/obs/log.h"
 
 struct process {
     struct daemon_role role;
     struct serve_pages pages;
     struct serve_signals signals;
+    struct reload reload;
 };
+
+/* configure_fn */
+static int configure(struct options *options, struct configuration *ret_made, struct dtr_error *err)
+{
+    struct configured *made = &ret_made->daemon;
+    int rc = options_load(DTR_ROLE_DAEMON, &options->config, "/etc/dragonfly/dfdaemon.yaml", &options->sets,
+                          &made->conf, &made->report, err);
+    return rc == DTR_OK ? options_judge(made->conf, &made->report, err) : rc;
+}
 
 static void after_daemon(void *context)
 {
@@ -21,12 +30,14 @@ static void on_stop(void *context)
 {
     struct process *process = context;
     dtr_log(DTR_LOG_INFO, NULL, "stopping");
+    reload_end(&process->reload);
     daemon_role_stop(&process->role, after_daemon, process);
 }
 
-static int run(const struct options *options, const struct dtr_daemon_config *config, struct dtr_error *err)
+static int run(struct options *options, struct configuration *made, struct dtr_error *err)
 {
     static struct process process; /* after an error it goes with the program */
+    const struct dtr_daemon_config *config = dtr_conf_daemon(made->daemon.conf);
     char log[256];
     const struct serve_process settings = {.level = options_level(options, NULL),
                                            .log_format = config->log.format,
@@ -38,14 +49,21 @@ static int run(const struct options *options, const struct dtr_daemon_config *co
                                                  .dynconfig = options_dynconfig(options)};
     int rc = serve_begin(&settings, err);
     if (rc == DTR_OK)
-        rc = serve_allow(&config->security.outbound_allow, err);
+        rc = serve_allow(&config->security.outbound_allow, NULL, err);
     if (rc == DTR_OK)
         rc = daemon_role_open(&process.role, config, &schedulers, &process.pages, err);
     if (rc == DTR_OK)
         rc = serve_pages_open(&process.pages, process.role.control, err);
     if (rc != DTR_OK)
         return rc;
-    process.signals.hangup = SERVE_HANGUP_REOPENS;
+    process.reload = (struct reload){.configure = configure,
+                                     .options = options,
+                                     .charge = made,
+                                     .daemon = &process.role,
+                                     .loop = process.role.control};
+    process.signals.hangup = SERVE_HANGUP_RELOADS;
+    process.signals.reload = reload_ask;
+    process.signals.reload_context = &process.reload;
     serve_signals_start(&process.signals, process.role.control, on_stop, &process);
     dtr_loop_run(process.role.control);
     serve_signals_end(&process.signals);
@@ -56,19 +74,16 @@ static int run(const struct options *options, const struct dtr_daemon_config *co
 int daemon_command(int argc, char **argv)
 {
     struct options options = {0};
-    struct dtr_conf *conf = NULL;
+    struct configuration made = {0};
     struct dtr_error err;
     if (!options_read(&options, OPTIONS_SCHEDULER, argc, argv) || !options_environment(&options, "DFDAEMON"))
         return 2;
-    int rc = options_load(DTR_ROLE_DAEMON, options.config, "/etc/dragonfly/dfdaemon.yaml", &options.sets,
-                          &conf, &err);
+    int rc = configuration_begin(configure, &options, &made, &err);
     if (rc == DTR_OK && options.schedulers.count == 0)
         rc = options_check_dynconfig(&options, &err);
     if (rc == DTR_OK)
-        rc = options_judge(conf, &err);
-    if (rc == DTR_OK)
-        rc = run(&options, dtr_conf_daemon(conf), &err);
+        rc = run(&options, &made, &err);
     serve_end();
-    dtr_conf_free(conf);
+    configuration_free(&made);
     return rc == DTR_OK ? 0 : command_fail(&err);
 }

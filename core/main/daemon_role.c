@@ -101,6 +101,11 @@ int daemon_role_open(struct daemon_role *role, const struct dtr_daemon_config *c
     return rc;
 }
 
+void daemon_role_take(struct daemon_role *role, struct dtr_daemon_settings *settings)
+{
+    dtr_daemon_take(role->daemon, settings);
+}
+
 void daemon_role_stop(struct daemon_role *role, void (*stopped)(void *context), void *context)
 {
     dtr_daemon_stop(role->daemon, STOP_MS, stopped, context);

@@ -196,11 +196,11 @@ int init_command(int argc, char **argv)
     const char *config = NULL;
     if (!read_options(&init, &config, &runtimes.names, argc, argv))
         return 2;
-    int rc = options_load(DTR_ROLE_INIT, config, "/etc/dragonfly/dfinit.yaml", NULL, &conf, &err);
+    int rc = options_load(DTR_ROLE_INIT, &config, "/etc/dragonfly/dfinit.yaml", NULL, &conf, NULL, &err);
     if (rc == DTR_OK && init.undo)
         rc = dtr_tool_init(&init, stdout, &err);
     else if (rc == DTR_OK)
-        rc = options_judge(conf, &err);
+        rc = options_judge(conf, NULL, &err);
     if (rc == DTR_OK && !init.undo)
         rc = run_with(&init, dtr_conf_init(conf), &runtimes, &err);
     dtr_conf_free(conf);

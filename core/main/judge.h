@@ -8,7 +8,8 @@
 
 #include "core/conf/conf.h"
 
-/* Judges the configuration of any role. Modules and policies are loaded, nothing is started. Main thread. */
+/* Judges the configuration of any role. Modules and policies are loaded, nothing is started. One at a time,
+ * on any thread. */
 dtr_conf_judge_fn judge;
 /* The part of it that judges certificates and keys. */
 dtr_conf_judge_fn judge_tls;

@@ -17,7 +17,11 @@ static command_run version_command;
     "  --log-dir FOLDER         log to FOLDER/" name ".log instead of standard error\n"                      \
     "  --console                log to standard error also when there is a log file\n"
 
-#define HANGUP "\nSIGHUP opens the log file anew, for logrotate.\n"
+#define HANGUP                                                                                               \
+    "\nSIGHUP opens the log file anew, for logrotate, and reads the configuration again. With an error\n"    \
+    "in it nothing changes, and the log says what is wrong. Else keys that \"darter config describe\"\n"     \
+    "marks count from then on; the log names those that changed, also others, which count at the next\n"     \
+    "start.\n"
 
 static const struct command {
     const char *name, *summary;
@@ -37,7 +41,7 @@ static const struct command {
      "  --set KEY=VALUE          one value of the daemon's configuration; may be repeated\n"
      "  --set-scheduler KEY=VALUE\n"
      "                           one value of the scheduler's configuration; may be repeated\n" LOG_OPTIONS(
-         "darter")},
+         "darter") HANGUP "With a terminal it ends instead, unless it was started by nohup.\n"},
     {"daemon", "a node's peer, or a seed peer", daemon_command,
      "Usage: darter daemon [--config FILE] [--dynconfig FILE] [--scheduler IP:PORT]... [OPTION]...\n\n"
      "  --config FILE            dfdaemon.yaml [/etc/dragonfly/dfdaemon.yaml]; defaults when that is not "

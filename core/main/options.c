@@ -179,15 +179,17 @@ static int set_one(struct dtr_conf *conf, const char *text, struct dtr_error *er
     return dtr_conf_set(conf, key, equals + 1, err);
 }
 
-int options_load(enum dtr_conf_role role, const char *named, const char *usual,
-                 const struct option_list *sets, struct dtr_conf **ret_conf, struct dtr_error *err)
+int options_load(enum dtr_conf_role role, const char **file, const char *usual,
+                 const struct option_list *sets, struct dtr_conf **ret_conf, struct dtr_conf_report *report,
+                 struct dtr_error *err)
 {
-    struct dtr_conf_report report = {0};
-    const char *path = named ? named : usual && command_file_there(usual) ? usual : NULL;
-    int rc =
-        path ? dtr_conf_load(role, path, ret_conf, &report, err) : dtr_conf_defaults(role, ret_conf, err);
-    dtr_conf_report_print(&report, stderr);
-    dtr_conf_report_free(&report);
+    struct dtr_conf_report own = {0};
+    if (!*file && usual && command_file_there(usual))
+        *file = usual;
+    int rc = *file ? dtr_conf_load(role, *file, ret_conf, report ? report : &own, err)
+                   : dtr_conf_parse(role, "defaults", "", 0, ret_conf, report ? report : &own, err);
+    dtr_conf_report_print(&own, stderr);
+    dtr_conf_report_free(&own);
     for (size_t i = 0; sets && i < sets->count && rc == DTR_OK; i++)
         rc = set_one(*ret_conf, sets->items[i], err);
     return rc;
@@ -212,11 +214,11 @@ int options_check_dynconfig(const struct options *options, struct dtr_error *err
     return rc;
 }
 
-int options_judge(struct dtr_conf *conf, struct dtr_error *err)
+int options_judge(struct dtr_conf *conf, struct dtr_conf_report *report, struct dtr_error *err)
 {
-    struct dtr_conf_report report = {0};
-    int rc = dtr_conf_judge(conf, judge, &report, err);
-    dtr_conf_report_print(&report, stderr);
-    dtr_conf_report_free(&report);
+    struct dtr_conf_report own = {0};
+    int rc = dtr_conf_judge(conf, judge, report ? report : &own, err);
+    dtr_conf_report_print(&own, stderr);
+    dtr_conf_report_free(&own);
     return rc;
 }

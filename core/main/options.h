@@ -38,13 +38,14 @@ enum dtr_log_level options_level(const struct options *options, const char *conf
  * `path`. NULL: there is no such folder given. The folder is made when it is missing. */
 const char *options_log_file(const struct options *options, const char *configured, const char *name,
                              char *path, size_t size);
-/* Loads a role's configuration: the file that was named, else the usual one (or NULL) if it is there, then
- * `sets` (or NULL). Findings are printed to stderr. */
-int options_load(enum dtr_conf_role role, const char *named, const char *usual,
-                 const struct option_list *sets, struct dtr_conf **ret_conf, struct dtr_error *err);
+/* Loads a role's configuration: the file that was named (*file), else the usual one (or NULL) if it is there,
+ * which is named from then on; then `sets` (or NULL). Without a report findings are printed to stderr. */
+int options_load(enum dtr_conf_role role, const char **file, const char *usual,
+                 const struct option_list *sets, struct dtr_conf **ret_conf, struct dtr_conf_report *report,
+                 struct dtr_error *err);
 
-/* Judges a configuration that is complete now (judge.h). Findings are printed to stderr. */
-int options_judge(struct dtr_conf *conf, struct dtr_error *err);
+/* Judges a configuration that is complete now (judge.h). Without a report findings are printed to stderr. */
+int options_judge(struct dtr_conf *conf, struct dtr_conf_report *report, struct dtr_error *err);
 /* Path of the local dynconfig file, which need not be there. */
 const char *options_dynconfig(const struct options *options);
 /* An error when it is there and bad: a program that begins with it has the user's eye. Findings are printed

@@ -65,6 +65,8 @@ echo "scheduler: {retryLimit: many}" >"$work/bad-scheduler.yaml"
 echo "scheduler: {addrs: many}" >"$work/bad-dynconfig.yaml"
 expect 1 "bad.yaml:1: error: proxy.server.port" "$darter" config check --role daemon "$work/bad.yaml"
 expect 0 "proxy.server.port" "$darter" config describe daemon
+expect 0 "SIGHUP makes a change count" "$darter" config describe scheduler
+expect 0 '"reloadable": true' "$darter" config show daemon --json
 expect 2 "is not a role" "$darter" config describe nonsense
 expect 2 "darter config --help" "$darter" config
 printf 'proxy:\n  server:\n    port: 4011\n' >"$work/good.yaml"

@@ -35,6 +35,9 @@ int daemon_listener(const struct dtr_daemon_config *config, const char *ip, int6
 int daemon_role_open(struct daemon_role *role, const struct dtr_daemon_config *config,
                      const struct daemon_schedulers *schedulers, struct serve_pages *pages,
                      struct dtr_error *err);
+/* On the control loop, not after daemon_role_stop(): the configuration has other values now, and the settings
+ * are what was made of them. */
+void daemon_role_take(struct daemon_role *role, struct dtr_daemon_settings *settings);
 /* On the control loop; so is `stopped`, later. */
 void daemon_role_stop(struct daemon_role *role, void (*stopped)(void *context), void *context);
 /* After the control loop has ended. */
@@ -63,6 +66,8 @@ int scheduler_listeners(const struct dtr_scheduler_config *config, struct dtr_ad
  * dynconfig.yaml, whose limits and applications are taken over whenever they change, or NULL. */
 int scheduler_role_open(struct scheduler_role *role, const struct dtr_scheduler_config *config,
                         const char *dynconfig, struct serve_pages *pages, struct dtr_error *err);
+/* As daemon_role_take(), with the policy that the configuration names now. */
+void scheduler_role_take(struct scheduler_role *role, struct dtr_scheduler_policy *policy);
 void scheduler_role_stop(struct scheduler_role *role, void (*stopped)(void *context), void *context);
 void scheduler_role_free(struct scheduler_role *role);
 

@@ -1,14 +1,23 @@
 /* darter scheduler: the role on the main thread's loop. */
 #include "core/main/command.h"
-#include "core/main/options.h"
-#include "core/main/roles.h"
+#include "core/main/reload.h"
 #include "core/obs/log.h"
 
 struct process {
     struct scheduler_role role;
     struct serve_pages pages;
     struct serve_signals signals;
+    struct reload reload;
 };
+
+/* configure_fn */
+static int configure(struct options *options, struct configuration *ret_made, struct dtr_error *err)
+{
+    struct configured *made = &ret_made->scheduler;
+    int rc = options_load(DTR_ROLE_SCHEDULER, &options->config, "/etc/dragonfly/scheduler.yaml",
+                          &options->sets, &made->conf, &made->report, err);
+    return rc == DTR_OK ? options_judge(made->conf, &made->report, err) : rc;
+}
 
 static void after_scheduler(void *context)
 {
@@ -20,14 +29,15 @@ static void on_stop(void *context)
 {
     struct process *process = context;
     dtr_log(DTR_LOG_INFO, NULL, "stopping");
+    reload_end(&process->reload);
     serve_pages_close(&process->pages);
     scheduler_role_stop(&process->role, after_scheduler, process);
 }
 
-static int run(const struct options *options, const struct dtr_scheduler_config *config,
-               struct dtr_error *err)
+static int run(struct options *options, struct configuration *made, struct dtr_error *err)
 {
     static struct process process; /* after an error it goes with the program */
+    const struct dtr_scheduler_config *config = dtr_conf_scheduler(made->scheduler.conf);
     char log[256];
     const struct serve_process settings = {
         .level = options_level(options, config->server.log_level),
@@ -36,14 +46,21 @@ static int run(const struct options *options, const struct dtr_scheduler_config 
         .console = options->console || config->console};
     int rc = serve_begin(&settings, err);
     if (rc == DTR_OK)
-        rc = serve_allow(&config->security.outbound_allow, err);
+        rc = serve_allow(NULL, &config->security.outbound_allow, err);
     if (rc == DTR_OK)
         rc = scheduler_role_open(&process.role, config, options_dynconfig(options), &process.pages, err);
     if (rc == DTR_OK)
         rc = serve_pages_open(&process.pages, process.role.control, err);
     if (rc != DTR_OK)
         return rc;
-    process.signals.hangup = SERVE_HANGUP_REOPENS;
+    process.reload = (struct reload){.configure = configure,
+                                     .options = options,
+                                     .charge = made,
+                                     .scheduler = &process.role,
+                                     .loop = process.role.control};
+    process.signals.hangup = SERVE_HANGUP_RELOADS;
+    process.signals.reload = reload_ask;
+    process.signals.reload_context = &process.reload;
     serve_signals_start(&process.signals, process.role.control, on_stop, &process);
     dtr_loop_run(process.role.control);
     serve_signals_end(&process.signals);
@@ -54,19 +71,16 @@ static int run(const struct options *options, const struct dtr_scheduler_config 
 int scheduler_command(int argc, char **argv)
 {
     struct options options = {0};
-    struct dtr_conf *conf = NULL;
+    struct configuration made = {0};
     struct dtr_error err;
     if (!options_read(&options, 0, argc, argv) || !options_environment(&options, "SCHEDULER"))
         return 2;
-    int rc = options_load(DTR_ROLE_SCHEDULER, options.config, "/etc/dragonfly/scheduler.yaml", &options.sets,
-                          &conf, &err);
+    int rc = configuration_begin(configure, &options, &made, &err);
     if (rc == DTR_OK)
         rc = options_check_dynconfig(&options, &err);
     if (rc == DTR_OK)
-        rc = options_judge(conf, &err);
-    if (rc == DTR_OK)
-        rc = run(&options, dtr_conf_scheduler(conf), &err);
+        rc = run(&options, &made, &err);
     serve_end();
-    dtr_conf_free(conf);
+    configuration_free(&made);
     return rc == DTR_OK ? 0 : command_fail(&err);
 }

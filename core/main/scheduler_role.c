@@ -102,6 +102,15 @@ static int open_tls(struct scheduler_role *role, const struct dtr_scheduler_conf
     return rc;
 }
 
+static void limit_calls(struct scheduler_role *role)
+{
+    int64_t per_s = role->config->server.request_rate_limit;
+    const uint32_t most = UINT32_MAX / WAIT_S;
+    const uint32_t rate_s = per_s < most ? (uint32_t)per_s : most;
+    const struct dtr_rpc_rate rate = {.per_s = rate_s, .waiting = rate_s * WAIT_S};
+    dtr_rpc_table_limit(role->table, &rate);
+}
+
 static int open_rpc(struct scheduler_role *role, struct dtr_addr *addr, struct dtr_error *err)
 {
     int rc = dtr_rpc_table_new(&role->table, err);
@@ -114,11 +123,7 @@ static int open_rpc(struct scheduler_role *role, struct dtr_addr *addr, struct d
     if (rc == DTR_OK)
         rc = dtr_rpc_health_set(role->health, "", true, err);
     if (rc == DTR_OK) {
-        int64_t per_s = role->config->server.request_rate_limit;
-        const uint32_t most = UINT32_MAX / WAIT_S;
-        const uint32_t rate_s = per_s < most ? (uint32_t)per_s : most;
-        const struct dtr_rpc_rate rate = {.per_s = rate_s, .waiting = rate_s * WAIT_S};
-        dtr_rpc_table_limit(role->table, &rate);
+        limit_calls(role);
         rc = dtr_rpc_server_new(role->control, NULL, &role->server, err);
     }
     if (rc == DTR_OK) {
@@ -161,6 +166,21 @@ int scheduler_role_open(struct scheduler_role *role, const struct dtr_scheduler_
         dtr_log(DTR_LOG_INFO, NULL, "scheduler ready on %s", text);
     }
     return rc;
+}
+
+void scheduler_role_take(struct scheduler_role *role, struct dtr_scheduler_policy *policy)
+{
+    const struct dtr_scheduler_config *config = role->config;
+    const struct dtr_swarm_config swarm = limits(role);
+    const uint64_t look_ms = config->dynconfig.refresh_interval_ms;
+    dtr_scheduler_configure(role->scheduler, &swarm);
+    dtr_scheduler_take(role->scheduler, policy);
+    dtr_scheduler_set(role->scheduler, config->seed_peer.task_download_timeout_ms,
+                      config->metrics.enable_host);
+    limit_calls(role);
+    dtr_follow_interval(role->dynconfig, look_ms);
+    dtr_tls_interval(role->callers_tls, look_ms);
+    dtr_tls_interval(role->seeds_tls, look_ms);
 }
 
 static void after_scheduler(void *context)

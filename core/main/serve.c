@@ -4,7 +4,9 @@
 #include "core/net/guard.h"
 #include "core/obs/log.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -49,11 +51,22 @@ int serve_begin(const struct serve_process *process, struct dtr_error *err)
     return dtr_guard_start(err);
 }
 
-int serve_allow(const struct dtr_conf_strings *networks, struct dtr_error *err)
+int serve_allow(const struct dtr_conf_strings *daemon, const struct dtr_conf_strings *scheduler,
+                struct dtr_error *err)
 {
-    int rc = DTR_OK;
-    for (size_t i = 0; i < networks->count && rc == DTR_OK; i++)
-        rc = dtr_guard_allow(networks->items[i], err);
+    const struct dtr_conf_strings none = {0};
+    daemon = daemon ? daemon : &none;
+    scheduler = scheduler ? scheduler : &none;
+    size_t count = 0;
+    const char **all = calloc(daemon->count + scheduler->count + 1, sizeof(*all));
+    if (!all)
+        return dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for security.outbound.allow");
+    for (size_t i = 0; i < daemon->count; i++)
+        all[count++] = daemon->items[i];
+    for (size_t i = 0; i < scheduler->count; i++)
+        all[count++] = scheduler->items[i];
+    int rc = dtr_guard_allow_only(all, count, err);
+    free(all);
     return rc;
 }
 
@@ -67,8 +80,7 @@ static void reopen_log(void)
 {
     struct dtr_error err;
     if (dtr_log_reopen(&err) == DTR_OK)
-        dtr_log(DTR_LOG_INFO, NULL,
-                "the log begins anew after SIGHUP; the configuration stays as it was read at the start");
+        dtr_log(DTR_LOG_INFO, NULL, "the log begins anew after SIGHUP");
     else
         dtr_log(DTR_LOG_ERROR, NULL, "the log goes on in its old file after SIGHUP: %s", err.text);
 }
@@ -76,14 +88,23 @@ static void reopen_log(void)
 static void on_signal(uv_signal_t *handle, int number)
 {
     struct serve_signals *signals = handle->data;
-    if (number == SIGHUP && signals->hangup == SERVE_HANGUP_REOPENS) {
+    if (number == SIGHUP && signals->hangup == SERVE_HANGUP_RELOADS) {
         reopen_log();
+        signals->reload(signals->reload_context);
         return;
     }
     if (signals->asked)
         _exit(1);
     signals->asked = true;
     signals->stop(signals->context);
+}
+
+enum serve_hangup serve_hangup_usual(void)
+{
+    int terminal = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
+    if (terminal >= 0)
+        (void)close(terminal);
+    return terminal >= 0 ? SERVE_HANGUP_STOPS : SERVE_HANGUP_RELOADS;
 }
 
 static bool is_ignored(int number)
@@ -101,14 +122,18 @@ void serve_signals_start(struct serve_signals *signals, struct dtr_loop *loop, v
     for (size_t i = 0; i < SERVE_SIGNALS; i++) {
         (void)uv_signal_init(dtr_loop_uv(loop), &signals->handles[i]);
         signals->handles[i].data = signals;
-        if (numbers[i] != SIGHUP || signals->hangup == SERVE_HANGUP_REOPENS || !is_ignored(SIGHUP))
+        if (numbers[i] != SIGHUP || signals->hangup == SERVE_HANGUP_RELOADS || !is_ignored(SIGHUP))
             (void)uv_signal_start(&signals->handles[i], on_signal, numbers[i]);
     }
     mask_signals(SIG_UNBLOCK);
 }
 
+/* Whoever asks for a reload that comes too late did not mean to end the process. */
 void serve_signals_end(struct serve_signals *signals)
 {
+    mask_signals(SIG_BLOCK);
     for (size_t i = 0; i < SERVE_SIGNALS; i++)
         uv_close((uv_handle_t *)&signals->handles[i], NULL);
+    (void)signal(SIGHUP, SIG_IGN);
+    mask_signals(SIG_UNBLOCK);
 }

@@ -20,20 +20,27 @@ struct serve_process {
  * anything else of a serving command. The signals below wait
  * from here on until serve_signals_start(): who reads in the log that a role is ready may end it in order. */
 int serve_begin(const struct serve_process *process, struct dtr_error *err);
-/* More that the guard lets through, as configured (security.outbound.allow); before the loops run. */
-int serve_allow(const struct dtr_conf_strings *networks, struct dtr_error *err);
+/* All that the guard lets through besides, as the roles are configured (security.outbound.allow); either may
+ * be NULL. On an error nothing changes. */
+int serve_allow(const struct dtr_conf_strings *daemon, const struct dtr_conf_strings *scheduler,
+                struct dtr_error *err);
 /* After the loops have ended. */
 void serve_end(void);
 
-/* What SIGHUP is for: a service opens its log file anew, as logrotate asks for; what runs on a terminal ends
- * with it, unless the signal was ignored at the start, as by nohup. */
-enum serve_hangup { SERVE_HANGUP_REOPENS, SERVE_HANGUP_STOPS };
+/* What SIGHUP is for: a service opens its log file anew, as logrotate asks for, and then calls `reload`; what
+ * runs on a terminal ends with it, unless the signal was ignored at the start, as by nohup. */
+enum serve_hangup { SERVE_HANGUP_RELOADS, SERVE_HANGUP_STOPS };
+/* SERVE_HANGUP_STOPS when the process has a terminal that may hang up. */
+enum serve_hangup serve_hangup_usual(void);
 
 /* SIGTERM, SIGINT and a SIGHUP that stops call `stop` once, on the loop; a second one ends the process at
  * once with status 1. */
 enum { SERVE_SIGNALS = 3 };
 struct serve_signals {
-    enum serve_hangup hangup; /* set before the start */
+    /* Set before the start; `reload` is called on the loop, each time. */
+    enum serve_hangup hangup;
+    void (*reload)(void *context);
+    void *reload_context;
     uv_signal_t handles[SERVE_SIGNALS];
     void (*stop)(void *context);
     void *context;

@@ -1,9 +1,8 @@
 /* darter up: scheduler, seed and registry mirror in one process, on embedded defaults. */
 #include "core/base/list.h"
 #include "core/main/command.h"
-#include "core/main/options.h"
 #include "core/main/paths.h"
-#include "core/main/roles.h"
+#include "core/main/reload.h"
 #include "core/obs/log.h"
 #include <string.h>
 #include <unistd.h>
@@ -13,11 +12,17 @@ struct process {
     struct daemon_role daemon;       /* this thread */
     struct serve_pages pages;
     struct serve_signals signals;
+    struct reload reload;
     struct dtr_msg stop; /* to the scheduler's loop */
 };
 
 /* --- configuration ---------------------------------------------------------------------------------------
  */
+
+static const char *listen_ip(const struct options *options)
+{
+    return options->listen ? options->listen : "127.0.0.1";
+}
 
 /* What `up` decides, unless a file or the command line did. */
 static int usually(struct dtr_conf *conf, const char *key, const char *value, struct dtr_error *err)
@@ -63,22 +68,52 @@ static int set_scheduler(struct dtr_conf *conf, const char *ip, struct dtr_error
 /* Without root the usual places cannot be written. */
 static int set_places(struct dtr_conf *conf, struct dtr_error *err)
 {
-    char store[256], socket[256], *slash;
+    char store[256], socket[256];
     int rc = paths_store(store, sizeof(store), err);
     if (rc != DTR_OK && dtr_conf_source(conf, "storage.dir", NULL) != DTR_FROM_DEFAULT)
         rc = DTR_OK;
     else if (rc == DTR_OK)
         rc = usually(conf, "storage.dir", store, err);
-    if (rc == DTR_OK)
-        rc = paths_make(dtr_conf_daemon(conf)->storage.dir, err);
-    if (rc != DTR_OK || dtr_conf_source(conf, "download.server.socketPath", NULL) != DTR_FROM_DEFAULT)
-        return rc;
     paths_socket(socket, sizeof(socket));
-    rc = dtr_conf_set(conf, "download.server.socketPath", socket, err);
-    slash = strrchr(socket, '/');
-    *slash = '\0';
+    return rc == DTR_OK ? usually(conf, "download.server.socketPath", socket, err) : rc;
+}
+
+/* configure_fn */
+static int configure(struct options *options, struct configuration *ret_made, struct dtr_error *err)
+{
+    struct configured *daemon = &ret_made->daemon, *scheduler = &ret_made->scheduler;
+    const char *ip = listen_ip(options);
+    struct dtr_addr addr;
+    int rc = dtr_addr_ip(ip, 0, &addr, err);
     if (rc == DTR_OK)
-        rc = paths_make(socket, err);
+        rc = options_load(DTR_ROLE_DAEMON, &options->config, NULL, &options->sets, &daemon->conf,
+                          &daemon->report, err);
+    if (rc == DTR_OK)
+        rc = options_load(DTR_ROLE_SCHEDULER, &options->scheduler_config, NULL, &options->scheduler_sets,
+                          &scheduler->conf, &scheduler->report, err);
+    if (rc == DTR_OK)
+        rc = set_daemon(daemon->conf, ip, err);
+    if (rc == DTR_OK)
+        rc = set_places(daemon->conf, err);
+    if (rc == DTR_OK)
+        rc = set_scheduler(scheduler->conf, ip, err);
+    if (rc == DTR_OK)
+        rc = options_judge(daemon->conf, &daemon->report, err);
+    if (rc == DTR_OK)
+        rc = options_judge(scheduler->conf, &scheduler->report, err);
+    return rc;
+}
+
+/* The folders of the store and, where that is ours to choose, of the socket. */
+static int make_places(const struct dtr_daemon_config *config, struct dtr_error *err)
+{
+    char socket[256];
+    int rc = paths_make(config->storage.dir, err);
+    paths_socket(socket, sizeof(socket));
+    if (rc != DTR_OK || strcmp(config->download.server.socket_path, socket) != 0)
+        return rc;
+    *strrchr(socket, '/') = '\0';
+    rc = paths_make(socket, err);
     return rc == DTR_OK && geteuid() != 0 ? paths_private(socket, err) : rc; /* it may be in /tmp */
 }
 
@@ -112,17 +147,18 @@ static void on_stop(void *context)
 {
     struct process *process = context;
     dtr_log(DTR_LOG_INFO, NULL, "stopping");
+    reload_end(&process->reload);
     daemon_role_stop(&process->daemon, after_daemon, process);
 }
 
-static int open_all(struct process *process, struct dtr_conf *daemon, struct dtr_conf *scheduler,
-                    const char *dynconfig, const char *address, struct dtr_error *err)
+static int open_all(struct process *process, const struct configuration *made, const char *dynconfig,
+                    const char *address, struct dtr_error *err)
 {
-    const struct dtr_daemon_config *config = dtr_conf_daemon(daemon);
+    const struct dtr_daemon_config *config = dtr_conf_daemon(made->daemon.conf);
+    const struct dtr_conf *scheduler = made->scheduler.conf;
     const struct daemon_schedulers schedulers = {.list = &address, .count = 1};
-    int rc = serve_allow(&config->security.outbound_allow, err);
-    if (rc == DTR_OK)
-        rc = serve_allow(&dtr_conf_scheduler(scheduler)->security.outbound_allow, err);
+    int rc = serve_allow(&config->security.outbound_allow,
+                         &dtr_conf_scheduler(scheduler)->security.outbound_allow, err);
     if (rc == DTR_OK)
         rc = scheduler_role_open(&process->scheduler, dtr_conf_scheduler(scheduler), dynconfig,
                                  &process->pages, err);
@@ -149,41 +185,40 @@ static void say_ready(const struct dtr_daemon *daemon, const char *listen, const
     (void)fflush(stdout);
 }
 
-static int run(const struct options *options, struct dtr_conf *daemon, struct dtr_conf *scheduler,
-               struct dtr_error *err)
+static int run(struct options *options, struct configuration *made, struct dtr_error *err)
 {
     static struct process process; /* after an error it goes with the program */
-    const char *ip = options->listen ? options->listen : "127.0.0.1";
+    const struct dtr_daemon_config *config = dtr_conf_daemon(made->daemon.conf);
+    const struct dtr_conf *scheduler = made->scheduler.conf;
     char log[256], address[DTR_ADDR_TEXT];
     struct dtr_addr addr = {0};
     const struct serve_process settings = {
-        .level = options_level(options, NULL),
-        .log_format = dtr_conf_daemon(daemon)->log.format,
+        .level = options_level(options, dtr_conf_scheduler(scheduler)->server.log_level),
+        .log_format = config->log.format,
         .log_file = options_log_file(options, NULL, "darter", log, sizeof(log)),
         .console = options->console,
     };
-    int rc = dtr_addr_ip(ip, 0, &addr, err);
+    int rc =
+        dtr_addr_ip(listen_ip(options), (uint16_t)dtr_conf_scheduler(scheduler)->server.port, &addr, err);
     if (rc == DTR_OK)
-        rc = set_daemon(daemon, ip, err);
-    if (rc == DTR_OK)
-        rc = set_places(daemon, err);
-    if (rc == DTR_OK)
-        rc = set_scheduler(scheduler, ip, err);
-    if (rc == DTR_OK)
-        rc = options_judge(daemon, err);
-    if (rc == DTR_OK)
-        rc = options_judge(scheduler, err);
-    if (rc == DTR_OK)
-        rc = dtr_addr_ip(ip, (uint16_t)dtr_conf_scheduler(scheduler)->server.port, &addr, err);
+        rc = make_places(config, err);
     if (rc == DTR_OK)
         rc = serve_begin(&settings, err);
     dtr_addr_text(&addr, address);
     if (rc == DTR_OK)
-        rc = open_all(&process, daemon, scheduler, options->dynconfig, address, err);
+        rc = open_all(&process, made, options->dynconfig, address, err);
     if (rc != DTR_OK)
         return rc;
     say_ready(process.daemon.daemon, options->listen, address);
-    process.signals.hangup = SERVE_HANGUP_STOPS;
+    process.reload = (struct reload){.configure = configure,
+                                     .options = options,
+                                     .charge = made,
+                                     .daemon = &process.daemon,
+                                     .scheduler = &process.scheduler,
+                                     .loop = process.daemon.control};
+    process.signals.hangup = serve_hangup_usual();
+    process.signals.reload = reload_ask;
+    process.signals.reload_context = &process.reload;
     serve_signals_start(&process.signals, process.daemon.control, on_stop, &process);
     dtr_loop_run(process.daemon.control);
     serve_signals_end(&process.signals);
@@ -196,20 +231,16 @@ static int run(const struct options *options, struct dtr_conf *daemon, struct dt
 int up_command(int argc, char **argv)
 {
     struct options options = {0};
-    struct dtr_conf *daemon = NULL, *scheduler = NULL;
+    struct configuration made = {0};
     struct dtr_error err;
     if (!options_read(&options, OPTIONS_UP, argc, argv))
         return 2;
-    int rc = options_load(DTR_ROLE_DAEMON, options.config, NULL, &options.sets, &daemon, &err);
-    if (rc == DTR_OK)
-        rc = options_load(DTR_ROLE_SCHEDULER, options.scheduler_config, NULL, &options.scheduler_sets,
-                          &scheduler, &err);
+    int rc = configuration_begin(configure, &options, &made, &err);
     if (rc == DTR_OK && options.dynconfig)
         rc = options_check_dynconfig(&options, &err);
     if (rc == DTR_OK)
-        rc = run(&options, daemon, scheduler, &err);
+        rc = run(&options, &made, &err);
     serve_end();
-    dtr_conf_free(daemon);
-    dtr_conf_free(scheduler);
+    configuration_free(&made);
     return rc == DTR_OK ? 0 : command_fail(&err);
 }

@@ -5,7 +5,7 @@
  * installed to, and "modules" beside the program or one folder up (a build tree).
  *
  * Main thread, before any loop runs and after all have ended; lookups may come from any thread in
- * between. */
+ * between, and one thread at a time may make, look through and free others that start nothing. */
 #ifndef DTR_MODULE_MODULE_H
 #define DTR_MODULE_MODULE_H
 

@@ -23,9 +23,8 @@ struct networks {
 };
 
 static struct {
-    struct networks allowed; /* set before the loops start */
-    pthread_mutex_t lock;    /* of what follows */
-    struct networks own;
+    pthread_mutex_t lock; /* of what follows */
+    struct networks allowed, own;
     bool stale; /* there was news that has not been read */
     int news;   /* -1: not started */
 } guard = {.lock = PTHREAD_MUTEX_INITIALIZER, .news = -1};
@@ -159,9 +158,8 @@ int dtr_guard_start(struct dtr_error *err)
 
 /* --- what may be dialled ------------------------------------------------------------------------------- */
 
-int dtr_guard_allow(const char *cidr, struct dtr_error *err)
+static int parse(const char *cidr, struct network *network, struct dtr_error *err)
 {
-    struct network network = {.bits = 128};
     struct dtr_addr addr;
     char ip[64];
     const char *slash = strchr(cidr, '/');
@@ -171,16 +169,53 @@ int dtr_guard_allow(const char *cidr, struct dtr_error *err)
         goto bad;
     memcpy(ip, cidr, length);
     ip[length] = '\0';
-    if (dtr_addr_ip(ip, 0, &addr, NULL) != DTR_OK || !to_bytes(&addr.any, network.bytes))
+    if (dtr_addr_ip(ip, 0, &addr, NULL) != DTR_OK || !to_bytes(&addr.any, network->bytes))
         goto bad;
     unsigned shift = addr.any.sa_family == AF_INET ? 96 : 0;
     if (slash && (!dtr_parse_u64(slash + 1, strlen(slash + 1), &bits) || bits > 128 - shift))
         goto bad;
-    network.bits = slash ? (unsigned)bits + shift : 128;
-    return append(&guard.allowed, &network, err);
+    network->bits = slash ? (unsigned)bits + shift : 128;
+    return DTR_OK;
 bad:
     return dtr_error_set(err, DTR_EINVALID, DTR_RETRY_NEVER,
                          "'%.64s' is not a network: write ADDRESS/BITS, for example 10.0.0.0/8", cidr);
+}
+
+static int add(struct networks *networks, const char *cidr, struct dtr_error *err)
+{
+    struct network network;
+    int rc = parse(cidr, &network, err);
+    return rc == DTR_OK ? append(networks, &network, err) : rc;
+}
+
+int dtr_guard_allow(const char *cidr, struct dtr_error *err)
+{
+    (void)pthread_mutex_lock(&guard.lock);
+    int rc = add(&guard.allowed, cidr, err);
+    (void)pthread_mutex_unlock(&guard.lock);
+    return rc;
+}
+
+/* Takes the list over. */
+static void replace_allowed(struct networks networks)
+{
+    (void)pthread_mutex_lock(&guard.lock);
+    free(guard.allowed.list);
+    guard.allowed = networks;
+    (void)pthread_mutex_unlock(&guard.lock);
+}
+
+int dtr_guard_allow_only(const char *const *cidrs, size_t count, struct dtr_error *err)
+{
+    struct networks fresh = {0};
+    int rc = DTR_OK;
+    for (size_t i = 0; i < count && rc == DTR_OK; i++)
+        rc = add(&fresh, cidrs[i], err);
+    if (rc == DTR_OK)
+        replace_allowed(fresh);
+    else
+        free(fresh.list);
+    return rc;
 }
 
 void dtr_guard_stop(void)
@@ -188,8 +223,7 @@ void dtr_guard_stop(void)
     (void)pthread_mutex_lock(&guard.lock);
     forget_own();
     (void)pthread_mutex_unlock(&guard.lock);
-    free(guard.allowed.list);
-    guard.allowed = (struct networks){0};
+    replace_allowed((struct networks){0});
 }
 
 /* Refused by nature: loopback, link-local, multicast and unspecified, v4-mapped forms included. */
@@ -209,12 +243,18 @@ static bool is_special(const uint8_t bytes[16])
     return listed(bytes, special, sizeof(special) / sizeof(special[0]));
 }
 
+static bool is_allowed(const uint8_t bytes[16])
+{
+    (void)pthread_mutex_lock(&guard.lock);
+    bool allowed = listed(bytes, guard.allowed.list, guard.allowed.count);
+    (void)pthread_mutex_unlock(&guard.lock);
+    return allowed;
+}
+
 bool dtr_guard_allows(const struct sockaddr *address, bool trusted)
 {
     uint8_t bytes[16];
     if (!to_bytes(address, bytes))
         return false;
-    if (trusted || listed(bytes, guard.allowed.list, guard.allowed.count))
-        return true;
-    return !is_special(bytes) && !is_own(bytes);
+    return trusted || is_allowed(bytes) || (!is_special(bytes) && !is_own(bytes));
 }

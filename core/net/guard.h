@@ -3,8 +3,8 @@
  *
  * Refused unless trusted: loopback, link-local, multicast, unspecified, and this machine's own addresses.
  * Trusted means that an operator configured the destination (registry mirror, rule redirect) or listed
- * the address. Its own addresses are those that the machine has when it is asked. Set up before the loops
- * start; asked on any thread. */
+ * the address. Its own addresses are those that the machine has when it is asked. Started before the
+ * loops are; the rest on any thread. */
 #ifndef DTR_NET_GUARD_H
 #define DTR_NET_GUARD_H
 
@@ -14,6 +14,9 @@
 int dtr_guard_start(struct dtr_error *err);
 /* Allows a network in CIDR form ("127.0.0.0/8") or one address. */
 int dtr_guard_allow(const char *cidr, struct dtr_error *err);
+/* Allows these, and nothing that was allowed before; connections that are there stay. On an error nothing
+ * changes. */
+int dtr_guard_allow_only(const char *const *cidrs, size_t count, struct dtr_error *err);
 /* Forgets everything. */
 void dtr_guard_stop(void);
 bool dtr_guard_allows(const struct sockaddr *address, bool trusted);

@@ -82,6 +82,15 @@ static void guard_refuses_what_points_inwards(void **state)
     assert_false(allows("::", false));
     assert_int_equal(dtr_guard_allow("10.0.0.0/33", &err), DTR_EINVALID);
     assert_int_equal(dtr_guard_allow("example/8", &err), DTR_EINVALID);
+    static const char *const bad[] = {"10.0.0.0/8", "example/8"}, *const good[] = {"127.0.0.0/30",
+                                                                                   "10.0.0.0/8"};
+    assert_int_equal(dtr_guard_allow_only(bad, 2, &err), DTR_EINVALID);
+    assert_true(allows("fe80::1", false));
+    assert_int_equal(dtr_guard_allow_only(good, 2, &err), DTR_OK);
+    assert_false(allows("fe80::1", false));
+    assert_true(allows("127.0.0.3", false));
+    assert_int_equal(dtr_guard_allow_only(NULL, 0, &err), DTR_OK);
+    assert_false(allows("127.0.0.3", false));
     dtr_guard_stop();
 }
 

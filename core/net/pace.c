@@ -15,8 +15,8 @@ void dtr_pace_init(struct dtr_pace *pace, uint64_t rate, uint64_t burst_ns)
 
 void dtr_pace_set(struct dtr_pace *pace, uint64_t rate)
 {
-    atomic_store(&pace->rate, rate);
-    atomic_store(&pace->next_ns, 0); /* turns of a very low rate may reach far ahead */
+    if (atomic_exchange(&pace->rate, rate) != rate)
+        atomic_store(&pace->next_ns, 0); /* turns of a very low rate may reach far ahead */
 }
 
 static uint64_t cost_ns(uint64_t rate, uint64_t count)

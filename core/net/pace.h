@@ -21,7 +21,7 @@ struct dtr_pace {
 };
 
 void dtr_pace_init(struct dtr_pace *pace, uint64_t rate, uint64_t burst_ns);
-/* Another rate from the next turn on; what waits is not put off. */
+/* Another rate from the next turn on; who waits goes when it was told. The same rate changes nothing. */
 void dtr_pace_set(struct dtr_pace *pace, uint64_t rate);
 /* Takes a turn for `count`; the result is how long to wait before going, ns. NULL is no limit. */
 uint64_t dtr_pace_take(struct dtr_pace *pace, uint64_t now_ns, uint64_t count);

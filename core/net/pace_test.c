@@ -101,6 +101,8 @@ static void limits_come_change_and_go(void **state)
     dtr_pace_set(&pace, 1000);
     assert_int_equal(dtr_pace_take(&pace, start_ns, 1000), 0);
     assert_int_equal(dtr_pace_take(&pace, start_ns, 1), second);
+    dtr_pace_set(&pace, 1000); /* a reload that leaves it is no new start */
+    assert_int_equal(dtr_pace_take(&pace, start_ns, 999), second + second / 1000);
     dtr_pace_set(&pace, 0);
     assert_int_equal(dtr_pace_take(&pace, start_ns, UINT64_MAX), 0);
     assert_int_equal(dtr_pace_take(NULL, start_ns, UINT64_MAX), 0);

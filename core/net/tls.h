@@ -36,6 +36,9 @@ void dtr_tls_drop(struct dtr_tls *tls);
  * logged, and they are looked at again after 1 s, 2 s and so on. Ends with dtr_tls_drop(). */
 int dtr_tls_follow(struct dtr_tls *tls, struct dtr_loop *loop, uint64_t interval_ms, struct dtr_error *err);
 
+/* Another interval, from now on. NULL is fine. */
+void dtr_tls_interval(struct dtr_tls *tls, uint64_t interval_ms);
+
 /* What a role does with three keys of its configuration, for gRPC: reads the files and follows them. *ret_tls
  * is NULL when none is named. */
 int dtr_tls_open(struct dtr_loop *loop, enum dtr_tls_side side, const char *who,

@@ -149,14 +149,27 @@ later:
     dtr_timer_set(follow->timer, follow->interval_ms);
 }
 
+static uint64_t at_most(uint64_t interval_ms)
+{
+    return interval_ms < INTERVAL_MOST_MS ? interval_ms : INTERVAL_MOST_MS;
+}
+
+void dtr_tls_interval(struct dtr_tls *tls, uint64_t interval_ms)
+{
+    struct tls_follow *follow = tls ? tls->follow : NULL;
+    if (!follow || follow->interval_ms == at_most(interval_ms))
+        return;
+    follow->interval_ms = at_most(interval_ms);
+    if (!follow->look)
+        dtr_timer_set(follow->timer, follow->interval_ms);
+}
+
 int dtr_tls_follow(struct dtr_tls *tls, struct dtr_loop *loop, uint64_t interval_ms, struct dtr_error *err)
 {
     struct tls_follow *follow = calloc(1, sizeof(*follow));
     if (!follow)
         return dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for certificates");
-    *follow = (struct tls_follow){.tls = tls, .loop = loop, .interval_ms = interval_ms};
-    if (interval_ms > INTERVAL_MOST_MS)
-        follow->interval_ms = INTERVAL_MOST_MS;
+    *follow = (struct tls_follow){.tls = tls, .loop = loop, .interval_ms = at_most(interval_ms)};
     int rc = dtr_timer_open(loop, on_timer, follow, &follow->timer, err);
     if (rc != DTR_OK) {
         free(follow);

@@ -154,7 +154,8 @@ int dtr_rpc_table_add(struct dtr_rpc_table *table, const struct dtr_rpc_handler 
                       void *service, struct dtr_error *err);
 /* Bounds the calls of all its methods together, unary ones and new streams, on every connection. A call
  * beyond it waits, its requests with it, or ends with RESOURCE_EXHAUSTED; its deadline counts meanwhile. May
- * be changed while servers run; those that wait keep their time. Not set: no limit. */
+ * be changed while servers run, on their loop; those that wait keep their time, and the same limit again
+ * changes nothing. Not set: no limit. */
 void dtr_rpc_table_limit(struct dtr_rpc_table *table, const struct dtr_rpc_rate *rate);
 void dtr_rpc_table_free(struct dtr_rpc_table *table);
 

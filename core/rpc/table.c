@@ -65,6 +65,10 @@ const struct dtr_rpc_route *dtr_rpc_table_find(const struct dtr_rpc_table *table
 
 void dtr_rpc_table_limit(struct dtr_rpc_table *table, const struct dtr_rpc_rate *rate)
 {
+    const struct dtr_rpc_rate *now = &table->rate;
+    if (table->metered && now->per_s == rate->per_s && now->burst == rate->burst &&
+        now->waiting == rate->waiting)
+        return;
     table->rate = *rate;
     table->metered = false;
 }

@@ -73,6 +73,7 @@ struct policy_load {
     struct dtr_scheduler *scheduler;
     struct dtr_pool *pool; /* of one thread, for this */
     char *path;
+    bool late; /* another algorithm was chosen meanwhile */
     struct dtr_policy_loading loading;
 };
 
@@ -105,7 +106,9 @@ static void take_script(struct dtr_job *job)
     struct policy *policy = &scheduler->policy;
     struct dtr_error err;
     policy->load = NULL;
-    if (dtr_policy_slot_take(&policy->slot, &load->loading, &err) == DTR_OK) {
+    if (load->late) {
+        dtr_policy_free(load->loading.policy);
+    } else if (dtr_policy_slot_take(&policy->slot, &load->loading, &err) == DTR_OK) {
         const struct dtr_swarm_config config = policy_config(scheduler);
         log_swap(policy);
         dtr_swarm_configure(scheduler->swarm, &config);
@@ -164,57 +167,107 @@ static void on_look(void *context)
 
 /* --- begin and end -------------------------------------------------------------------------------------- */
 
-/* An error is one that the scheduler does not start with; `why` also tells what was wrong otherwise. */
-static int load_first(const char *algorithm, struct dtr_policy_slot *slot, struct dtr_error *why,
-                      struct dtr_error *err)
+struct dtr_scheduler_policy {
+    char *algorithm;
+    struct dtr_policy_slot slot;
+    struct dtr_error why; /* there is no script, where that is no reason to refuse */
+};
+
+/* An error is one that the scheduler does not start with. */
+static int load_first(struct dtr_scheduler_policy *fresh, struct dtr_error *err)
 {
     char *path = NULL;
-    int rc = find(algorithm, &path, why);
+    int rc = find(fresh->algorithm, &path, &fresh->why);
     if (rc == DTR_OK)
-        rc = dtr_policy_slot_load(slot, path, why);
+        rc = dtr_policy_slot_load(&fresh->slot, path, &fresh->why);
     free(path);
-    if (rc == DTR_OK || is_usual(algorithm))
+    if (rc == DTR_OK || is_usual(fresh->algorithm))
         return DTR_OK;
-    return dtr_error_set(err, rc, DTR_RETRY_NEVER, "scheduler.algorithm: %.230s", why->text);
+    return dtr_error_set(err, rc, DTR_RETRY_NEVER, "scheduler.algorithm: %.230s", fresh->why.text);
+}
+
+int dtr_scheduler_prepare(const char *algorithm, struct dtr_scheduler_policy **ret_policy,
+                          struct dtr_error *err)
+{
+    struct dtr_scheduler_policy *fresh = calloc(1, sizeof(*fresh));
+    int rc = dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for the policy's name");
+    if (fresh)
+        fresh->algorithm = strdup(algorithm);
+    if (fresh && fresh->algorithm)
+        rc = load_first(fresh, err);
+    if (rc == DTR_OK)
+        *ret_policy = fresh;
+    else
+        dtr_scheduler_forget(fresh);
+    return rc;
+}
+
+void dtr_scheduler_forget(struct dtr_scheduler_policy *policy)
+{
+    if (!policy)
+        return;
+    dtr_policy_slot_clear(&policy->slot);
+    free(policy->algorithm);
+    free(policy);
 }
 
 int dtr_scheduler_check(const char *algorithm, struct dtr_error *err)
 {
-    struct dtr_policy_slot slot = {0};
-    struct dtr_error why;
-    int rc = load_first(algorithm, &slot, &why, err);
-    dtr_policy_slot_clear(&slot);
+    struct dtr_scheduler_policy *fresh = NULL;
+    int rc = dtr_scheduler_prepare(algorithm, &fresh, err);
+    dtr_scheduler_forget(fresh);
     return rc;
 }
 
-static int take_first(struct policy *policy, struct dtr_error *err)
+/* Its generation follows that of the script before. */
+static void put_in_charge(struct policy *policy, struct dtr_scheduler_policy *fresh)
 {
-    struct dtr_error why;
-    int rc = load_first(policy->algorithm, &policy->slot, &why, err);
+    fresh->slot.generation += policy->slot.generation;
+    dtr_policy_slot_clear(&policy->slot);
+    free(policy->algorithm);
+    policy->slot = fresh->slot;
+    policy->algorithm = fresh->algorithm;
+    fresh->slot = (struct dtr_policy_slot){0};
+    fresh->algorithm = NULL;
+    if (is_old(policy->algorithm))
+        dtr_log(DTR_LOG_WARN, NULL, "scheduler.algorithm: there is no %s here, the default is used",
+                policy->algorithm);
     if (policy->slot.current)
         log_swap(policy);
-    else if (rc == DTR_OK)
+    else
         dtr_log(DTR_LOG_WARN, NULL, "the built-in formula ranks parents, as policy %s cannot: %s", usual,
-                why.text);
-    return rc;
+                fresh->why.text);
+    dtr_scheduler_forget(fresh);
+}
+
+void dtr_scheduler_take(struct dtr_scheduler *scheduler, struct dtr_scheduler_policy *fresh)
+{
+    struct policy *policy = &scheduler->policy;
+    if (!policy->algorithm || strcmp(policy->algorithm, fresh->algorithm) == 0) {
+        dtr_scheduler_forget(fresh);
+        return;
+    }
+    if (policy->load)
+        policy->load->late = true;
+    put_in_charge(policy, fresh);
+    const struct dtr_swarm_config config = policy_config(scheduler);
+    dtr_swarm_configure(scheduler->swarm, &config);
+    role_drain(scheduler);
 }
 
 int policy_start(struct dtr_scheduler *scheduler, const struct dtr_scheduler_options *options,
                  struct dtr_error *err)
 {
     struct policy *policy = &scheduler->policy;
+    struct dtr_scheduler_policy *fresh = NULL;
     if (!options->algorithm)
         return DTR_OK;
     policy->look_ms = options->policy_look_ms ? options->policy_look_ms : LOOK_MS;
-    policy->algorithm = strdup(options->algorithm);
-    if (!policy->algorithm)
-        return dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for the policy's name");
-    if (is_old(policy->algorithm))
-        dtr_log(DTR_LOG_WARN, NULL, "scheduler.algorithm: there is no %s here, the default is used",
-                policy->algorithm);
-    int rc = take_first(policy, err);
-    if (rc == DTR_OK)
-        rc = dtr_timer_open(scheduler->loop, on_look, scheduler, &policy->timer, err);
+    int rc = dtr_scheduler_prepare(options->algorithm, &fresh, err);
+    if (rc != DTR_OK)
+        return rc;
+    put_in_charge(policy, fresh);
+    rc = dtr_timer_open(scheduler->loop, on_look, scheduler, &policy->timer, err);
     if (rc == DTR_OK)
         dtr_timer_set(policy->timer, policy->look_ms);
     return rc;

@@ -149,6 +149,19 @@ static void wait_for(struct rig *rig, const uint64_t *counter, uint64_t value)
     assert_int_equal(*counter, value);
 }
 
+/* A script whose tests take many turns of the loop is being read. */
+static void begin_slow_load(struct rig *rig)
+{
+    uint64_t end_ms = dtr_now_ms() + DEADLINE_MS;
+    write_text(rig, "local tests = {}\n"
+                    "for i = 1, 200 do tests[i] = { 't', s = { count = 1 }, scores = { 1 } } end\n"
+                    "return { name = 'slow', needs = {}, tests = tests, rank = function(c, s)\n"
+                    "local x = 0 for i = 1, 40000 do x = x + i end return { 1 } end }");
+    while (!rig->scheduler->policy.load && dtr_now_ms() < end_ms)
+        dtr_loop_turn(rig->loop, true);
+    assert_non_null(rig->scheduler->policy.load);
+}
+
 static void the_script_decides_and_the_next_one_after_it(void **state)
 {
     struct rig *rig = *state;
@@ -188,6 +201,45 @@ static void other_limits_leave_the_script_in_charge(void **state)
     expect_first(rig, "in-b.p", 1);
 }
 
+/* As scheduler.algorithm is changed by a reload: the second path is another name of the same folder. */
+static void another_algorithm_takes_over_between_two_decisions(void **state)
+{
+    struct rig *rig = *state;
+    struct dtr_scheduler_policy *policy = NULL;
+    struct dtr_error err;
+    char second[100];
+    (void)snprintf(second, sizeof(second), "%s/./p.lua", rig->folder);
+    write_script(rig, "a", 1);
+    must_start(rig, rig->path);
+    const struct dtr_policy_slot *slot = &rig->scheduler->policy.slot;
+    add_parents(rig);
+    expect_first(rig, "in-a.p", 1);
+    begin_slow_load(rig);
+    write_script(rig, "a", 2);
+    assert_int_equal(dtr_scheduler_prepare(second, &policy, &err), DTR_OK);
+    write_text(rig, "nonsense");
+    dtr_scheduler_take(rig->scheduler, policy);
+    assert_string_equal(slot->path, second);
+    expect_first(rig, "in-a.p", 2);
+    wait_for(rig, &slot->load_failures, 1); /* the old name's load came too late, the new one is looked at */
+    assert_int_equal(slot->generation, 2);
+    expect_first(rig, "in-a.p", 2);
+    assert_int_not_equal(dtr_scheduler_prepare(second, &policy, &err), DTR_OK);
+    assert_non_null(strstr(err.text, "scheduler.algorithm: "));
+    /* The usual one is not here: the formula decides, until a script is named again. */
+    assert_int_equal(dtr_scheduler_prepare("default", &policy, &err), DTR_OK);
+    dtr_scheduler_take(rig->scheduler, policy);
+    (void)ask(rig);
+    write_script(rig, "b", 1);
+    assert_int_equal(dtr_scheduler_prepare(rig->path, &policy, &err), DTR_OK);
+    dtr_scheduler_take(rig->scheduler, policy);
+    assert_int_equal(slot->generation, 3);
+    expect_first(rig, "in-b.p", 1);
+    assert_int_equal(dtr_scheduler_prepare(rig->path, &policy, &err), DTR_OK);
+    dtr_scheduler_take(rig->scheduler, policy); /* the same again is nothing new */
+    assert_int_equal(slot->generation, 3);
+}
+
 static void expect_refused(struct rig *rig, const char *algorithm, int code, const char *wanted)
 {
     struct dtr_error err;
@@ -220,20 +272,12 @@ static void without_the_usual_script_the_formula_decides(void **state)
     }
 }
 
-/* Its tests take many turns of the loop. */
 static void it_closes_while_a_script_is_read(void **state)
 {
     struct rig *rig = *state;
-    uint64_t end_ms = dtr_now_ms() + DEADLINE_MS;
     write_script(rig, "a", 1);
     must_start(rig, rig->path);
-    write_text(rig, "local tests = {}\n"
-                    "for i = 1, 200 do tests[i] = { 't', s = { count = 1 }, scores = { 1 } } end\n"
-                    "return { name = 'slow', needs = {}, tests = tests, rank = function(c, s)\n"
-                    "local x = 0 for i = 1, 40000 do x = x + i end return { 1 } end }");
-    while (!rig->scheduler->policy.load && dtr_now_ms() < end_ms)
-        dtr_loop_turn(rig->loop, true);
-    assert_non_null(rig->scheduler->policy.load);
+    begin_slow_load(rig);
     close_scheduler(rig);
 }
 
@@ -243,6 +287,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WITH_RIG(the_script_decides_and_the_next_one_after_it),
         WITH_RIG(other_limits_leave_the_script_in_charge),
+        WITH_RIG(another_algorithm_takes_over_between_two_decisions),
         WITH_RIG(a_bad_script_that_was_named_is_an_error),
         WITH_RIG(without_the_usual_script_the_formula_decides),
         WITH_RIG(it_closes_while_a_script_is_read),

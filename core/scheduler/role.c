@@ -144,6 +144,12 @@ void dtr_scheduler_configure(struct dtr_scheduler *scheduler, const struct dtr_s
     role_drain(scheduler);
 }
 
+void dtr_scheduler_set(struct dtr_scheduler *scheduler, uint64_t seed_timeout_ms, bool count_hosts)
+{
+    scheduler->seed_timeout_ms = seed_timeout_ms;
+    scheduler->count_hosts = count_hosts;
+}
+
 int dtr_scheduler_set_applications(struct dtr_scheduler *scheduler, const struct dtr_dynconfig *dynconfig,
                                    struct dtr_error *err)
 {

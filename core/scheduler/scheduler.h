@@ -11,6 +11,8 @@
 #include "core/rpc/rpc.h"
 
 struct dtr_scheduler;
+/* The script that a scheduler.algorithm names, read and tested. */
+struct dtr_scheduler_policy;
 
 struct dtr_scheduler_options {
     struct dtr_swarm_config swarm;
@@ -28,6 +30,11 @@ struct dtr_scheduler_options {
 /* Whether dtr_scheduler_new() would start with this scheduler.algorithm: the script is found, read, compiled
  * and tested. The error begins with the key. Any thread. */
 int dtr_scheduler_check(const char *algorithm, struct dtr_error *err);
+/* The same, and keeps the script for dtr_scheduler_take() or dtr_scheduler_forget(). */
+int dtr_scheduler_prepare(const char *algorithm, struct dtr_scheduler_policy **ret_policy,
+                          struct dtr_error *err);
+/* NULL is fine. Any thread. */
+void dtr_scheduler_forget(struct dtr_scheduler_policy *policy);
 /* Before the loop runs: reads the script. An error names file and line of one that the operator named; where
  * the usual one cannot be had, swarm.policy decides and that is logged. */
 int dtr_scheduler_new(struct dtr_loop *loop, const struct dtr_scheduler_options *options,
@@ -36,6 +43,11 @@ int dtr_scheduler_new(struct dtr_loop *loop, const struct dtr_scheduler_options 
 int dtr_scheduler_serve(struct dtr_scheduler *scheduler, struct dtr_rpc_table *table, struct dtr_error *err);
 /* Takes over other limits; the script stays in charge. */
 void dtr_scheduler_configure(struct dtr_scheduler *scheduler, const struct dtr_swarm_config *config);
+/* Another scheduler.algorithm: its script decides from now on, or, where the usual one could not be had,
+ * swarm.policy. When the algorithm is the one in charge, nothing changes. Cannot fail. */
+void dtr_scheduler_take(struct dtr_scheduler *scheduler, struct dtr_scheduler_policy *policy);
+/* What struct dtr_scheduler_options calls by these names. */
+void dtr_scheduler_set(struct dtr_scheduler *scheduler, uint64_t seed_timeout_ms, bool count_hosts);
 /* Takes over dynconfig->applications, priorities of downloads that name none, in the place of all earlier
  * ones. Copies. When it fails, the earlier ones stay. */
 int dtr_scheduler_set_applications(struct dtr_scheduler *scheduler, const struct dtr_dynconfig *dynconfig,

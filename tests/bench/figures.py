@@ -10,7 +10,7 @@ class Figure:
     """One line of the table.
 
     `values`, `control` and `theirs` have a value for each run; `unit` is "x" for a ratio to the control of the same
-    run. `limit` is the value to reach, at most (or with `at_least` at least) so much; None: there is none.
+    run. `control_name` says what the control is where the row's title does not. `limit` is the value to reach, at most (or with `at_least` at least) so much; None: there is none.
     `known` is what Dragonfly showed on a machine of this kind, for runs without its programs.
     """
 
@@ -58,7 +58,7 @@ def line(figure):
     if figure.limit is not None:
         target = f"{'≥' if figure.at_least else '≤'} {number(figure.limit)}"
     verdict = {True: "yes", False: "NO", None: ""}[figure.reached()]
-    control = spread(figure.control, "s" if figure.unit == "x" else figure.unit)
+    control = f'{figure.control_name} {spread(figure.control, "s" if figure.unit == "x" else figure.unit)}'.strip()
     theirs = spread(figure.theirs, figure.unit) if figure.theirs else figure.known or "–"
     return [figure.row, figure.name, control, spread(figure.values, figure.unit), theirs, target, verdict]
 

@@ -17,7 +17,7 @@ def _ask(stage, node, address, port, prefix, paths):
     folder = node.path("/tmp")
     with open(os.path.join(folder, "paths"), "w", encoding="utf-8") as file:
         file.write("".join(f"{prefix}{path}\n" for path in paths))
-    status, output, errors = node.try_to(stage.load, address, str(port), str(AT_ONCE), "/tmp/paths", seconds=120)
+    status, output, errors = node.try_to(stage.tool("load"), address, str(port), str(AT_ONCE), "/tmp/paths", seconds=120)
     if status != 0:
         raise RuntimeError(f"bench_load: {errors.strip()}")
     return float(output)

@@ -16,6 +16,7 @@ sys.path[:0] = [HERE, os.path.join(REPOSITORY, "tests", "cluster")]
 import figures
 import rows_crowd
 import rows_daemon
+import rows_scheduler
 import rows_small
 import rows_transfer
 import rows_trouble
@@ -88,8 +89,8 @@ def main():
     makers = [Darter(given.darter)]
     if os.environ.get("DRAGONFLY_BIN"):
         makers.append(Dragonfly(os.path.abspath(os.environ["DRAGONFLY_BIN"])))
-    load = os.path.join(REPOSITORY, "build", "release", "tests", "bench", "bench_load")
-    stage = Stage(Lab(folder, logs), makers, load, given.runs, given.quick)
+    stage = Stage(Lab(folder, logs), makers, REPOSITORY, given.runs, given.quick)
+    stage.touch_memory()
     about = machine(stage, given)
     print(", ".join(f"{key} {value}" for key, value in about.items()) + "\n", flush=True)
     wanted = [row for row in ROWS if not given.rows or row.name in given.rows]

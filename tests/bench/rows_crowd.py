@@ -43,46 +43,47 @@ def crowd(stage, seeds, count, size):
     nodes = [f"n{number}" for number in range(1, count + 1)]
     rate = MEGABITS * 1e6
     least = bound(size, (1 + count) * rate, rate, count)
-    outcomes = {maker.name: [] for maker in stage.makers}
+    outcomes, written = {maker.name: [] for maker in stage.makers}, []
     with stage.shaped(MEGABITS, "origin", *seeds, *nodes):
         for _ in range(stage.runs):
+            written.append(stage.write_cost())
             for maker in stage.makers:
                 with stage.cluster(maker, seeds, nodes) as cluster:
                     path = stage.files.blob(size)
                     outcomes[maker.name].append(rush(stage, cluster, nodes, path, size))
-    return outcomes, least
+    return outcomes, least, written
 
 
-def figures_of(title, outcomes, least, limits, known):
+def figures_of(title, outcomes, least, written, limits, known):
     def values(maker, function):
         return [function(outcome) for outcome in outcomes.get(maker, [])]
 
-    def figure(name, unit, function, control=()):
+    def figure(name, unit, function, control=(), control_name=""):
         return Figure(
-            title, name, unit, values("Darter", function), control=list(control), theirs=values("Dragonfly", function),
-            limit=limits.get(name), known=known.get(name, ""),
+            title, name, unit, values("Darter", function), control=list(control), control_name=control_name,
+            theirs=values("Dragonfly", function), limit=limits.get(name), known=known.get(name, ""),
         )
 
     return [
         figure("time of the last node", "x", lambda outcome: outcome.seconds / least, [least]),
         figure("origin's bytes ÷ size", "x", lambda outcome: outcome.origin),
-        figure("CPU per GiB delivered", "s", lambda outcome: outcome.cpu * GIB / outcome.delivered),
+        figure("CPU per GiB delivered", "s", lambda outcome: outcome.cpu * GIB / outcome.delivered, written, "write"),
     ]
 
 
 @row("crowd", "8 nodes at once on a seed that starts empty, 256 MiB, uploads of 200 Mbit/s; control: the bound")
 def with_seed(stage, title):
     size = stage.size(256 * MIB)
-    outcomes, least = crowd(stage, ["seed"], 8, size)
+    outcomes, least, written = crowd(stage, ["seed"], 8, size)
     limits = {"time of the last node": 1.4, "origin's bytes ÷ size": 1.005, "CPU per GiB delivered": 1.5}
     known = {"time of the last node": "3.23", "origin's bytes ÷ size": "1.00", "CPU per GiB delivered": "3.8 s"}
-    return figures_of(title, outcomes, least, limits, known)
+    return figures_of(title, outcomes, least, written, limits, known)
 
 
 @row("crowd-seedless", "4 nodes at once without a seed, 256 MiB, uploads of 200 Mbit/s; control: the bound")
 def without_seed(stage, title):
     size = stage.size(256 * MIB)
-    outcomes, least = crowd(stage, [], 4, size)
+    outcomes, least, written = crowd(stage, [], 4, size)
     limits = {"time of the last node": 2, "origin's bytes ÷ size": 1.005}
     known = {"time of the last node": "4.4", "origin's bytes ÷ size": "4.00"}
-    return figures_of(title, outcomes, least, limits, known)
+    return figures_of(title, outcomes, least, written, limits, known)

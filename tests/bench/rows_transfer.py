@@ -16,12 +16,14 @@ class Compared:
         self.stage = stage
         self.size = size
         self.control = []
+        self.written = []
         self.by_maker = {maker.name: [] for maker in stage.makers}
 
     def measure(self, control, transfer):
         """`control()` and `transfer(maker)` give a Took each."""
         for _ in range(self.stage.runs):
             self.control.append(control())
+            self.written.append(self.stage.write_cost())
             for maker in self.stage.makers:
                 self.by_maker[maker.name].append(transfer(maker))
         return self
@@ -43,8 +45,11 @@ class Compared:
         return self.figure(title, "first byte later by", "ms", later, control, **about)
 
     def cpu(self, title, **about):
+        """Beside the control's own where it is known, else beside what writing the bytes costs."""
         control = [per_gib(result, self.size) for result in self.control if result.cpu]
-        return self.figure(title, "CPU per GiB", "s", lambda ours, _: per_gib(ours, self.size), control, **about)
+        name = "" if control else "write"
+        cost = lambda ours, _: per_gib(ours, self.size)
+        return self.figure(title, "CPU per GiB", "s", cost, control or self.written, control_name=name, **about)
 
 
 def cold(stage, path_of, seeds, nodes, on):

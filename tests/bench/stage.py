@@ -242,12 +242,24 @@ class Cluster:
         return self.daemons[name].node.start(f"pull{Cluster.pulls}", *command)
 
 
-class Stage:
-    """The lab: an origin with nginx, nodes by name as they are asked for. `makers`: Darter first; `load`: bench_load."""
+def write_some(path, size):
+    """CPU seconds of writing `size` bytes to a new file, which is removed."""
+    block = os.urandom(256 << 10)
+    before = time.process_time()
+    with open(path, "wb", buffering=0) as file:
+        for _ in range(0, size, len(block)):
+            file.write(block)
+        used = time.process_time() - before
+    os.remove(path)
+    return used
 
-    def __init__(self, lab, makers, load, runs, quick):
+
+class Stage:
+    """The lab: an origin with nginx, nodes by name as they are asked for. `makers`: Darter first."""
+
+    def __init__(self, lab, makers, repository, runs, quick):
         self.lab = lab
-        self.load = load
+        self.repository = repository
         self.makers = makers
         self.runs = 1 if quick else runs
         self.quick = quick
@@ -258,6 +270,22 @@ class Stage:
     def size(self, bytes_wanted):
         """What stands for so many bytes in a quick run."""
         return min(bytes_wanted, 24 * MIB) if self.quick else bytes_wanted
+
+    def tool(self, name):
+        """The path of a program of this folder."""
+        return os.path.join(self.repository, "build", "release", "tests", "bench", "bench_" + name)
+
+    def touch_memory(self):
+        """What a virtual machine has not used yet comes many times slower than what it has."""
+        with open("/proc/meminfo", encoding="ascii") as info:
+            free = next(int(line.split()[1]) * 1024 for line in info if line.startswith("MemAvailable"))
+        if not self.quick:
+            write_some(os.path.join(self.lab.folder, "touched"), min(12 * GIB, free - GIB))
+
+    def write_cost(self):
+        """CPU seconds of writing a GiB into the memory that the stores lie in: nobody can do with less."""
+        size = self.size(256 * MIB)
+        return write_some(os.path.join(self.lab.folder, "written"), size) * GIB / size
 
     def _add(self, name, number):
         node = self.lab.node(name, number)

@@ -7,6 +7,18 @@ from fixture import MIB, ClusterTest, deadline, settings, until
 from lab.darter import Up
 
 SIZE = 32 * MIB + 54321
+ON_A_TERMINAL = [
+    "python3",
+    "-c",
+    """
+import fcntl, os, sys, termios
+master, terminal = os.openpty()
+os.set_inheritable(master, True)
+os.setsid()
+fcntl.ioctl(terminal, termios.TIOCSCTTY, 0)
+os.execvp(sys.argv[1], sys.argv[1:])
+""",
+]
 
 
 class EverythingInOneProcess(ClusterTest):
@@ -76,7 +88,7 @@ class EverythingInOneProcess(ClusterTest):
 
     @deadline(30)
     def test_ends_in_order_with_its_terminal(self):
-        up = self.start_up()
+        up = self.start_up(wrapper=ON_A_TERMINAL)
         up.process.signal(signal.SIGHUP)
         self.assertEqual(up.process.wait(10), 0)
 

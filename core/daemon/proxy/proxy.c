@@ -62,9 +62,10 @@ void proxy_break(struct dtr_http_exchange *exchange)
 void proxy_answer(struct proxy_site *site, struct dtr_http_exchange *exchange,
                   const struct dtr_http_request *request)
 {
+    struct dtr_daemon_settings *settings = settings_hold(site->proxy->daemon);
     struct dtr_mirror_plan plan;
     struct dtr_error err = {0};
-    if (dtr_mirror_decide(site->proxy->daemon->mirror, request, &plan, &err) != DTR_OK) {
+    if (dtr_mirror_decide(settings->mirror, request, &plan, &err) != DTR_OK) {
         proxy_fail(exchange, err.status >= 400 ? err.status : 500, DTR_ERROR_TYPE_PROXY, &err);
     } else {
         switch (plan.kind) {
@@ -80,6 +81,7 @@ void proxy_answer(struct proxy_site *site, struct dtr_http_exchange *exchange,
         }
     }
     dtr_mirror_plan_free(&plan);
+    settings_drop(settings);
 }
 
 static void handle(void *context, struct dtr_http_exchange *exchange, const struct dtr_http_request *request)

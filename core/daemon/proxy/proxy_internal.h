@@ -5,6 +5,7 @@
 
 #include "core/daemon/bypass.h"
 #include "core/daemon/proxy/proxy.h"
+#include "core/daemon/settings.h"
 #include <darter/origin.h>
 
 enum {

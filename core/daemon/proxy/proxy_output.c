@@ -8,11 +8,13 @@
 int output_allowed(const struct proxy_site *site, const struct dtr_http_exchange *exchange,
                    const struct dtr_mirror_plan *plan, struct dtr_error *err)
 {
-    const char *folder = site->proxy->daemon->config->proxy.output_dir;
     const char *why = NULL;
     if (!plan->output_path)
         return DTR_OK;
-    if (!folder)
+    struct dtr_daemon_settings *settings = settings_hold(site->proxy->daemon);
+    bool somewhere = settings->output_dir != NULL;
+    settings_drop(settings);
+    if (!somewhere)
         why = "proxy.outputDir is not set, so no files are written";
     else if (!dtr_addr_is_loopback(&dtr_http_client(exchange)->any))
         why = "files are written for clients on loopback only";
@@ -48,7 +50,7 @@ static void begin(struct reading *reading)
                                      .control = daemon->parts.control,
                                      .data = reading->site->loop,
                                      .path = reading->output_path,
-                                     .below = daemon->config->proxy.output_dir,
+                                     .below = daemon->settings->output_dir,
                                      .force_hard_link = reading->force_hard_link};
     struct dtr_error err = {0};
     request.cred.uid = geteuid();

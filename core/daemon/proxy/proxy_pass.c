@@ -143,12 +143,14 @@ void proxy_pass(struct proxy_site *site, struct dtr_http_exchange *exchange,
                 const struct dtr_http_request *request, const struct dtr_mirror_plan *plan)
 {
     const struct dtr_offer *origin = &site->proxy->daemon->origin;
+    struct dtr_daemon_settings *settings = NULL;
     struct dtr_error err = {.code = DTR_ENOMEM, .text = "out of memory for a request"};
     struct pass *pass = calloc(1, sizeof(*pass));
     if (!pass) {
         proxy_fail(exchange, 500, DTR_ERROR_TYPE_PROXY, &err);
         return;
     }
+    settings = settings_hold(site->proxy->daemon);
     *pass = (struct pass){.site = site, .ops = origin->feature->ops, .exchange = exchange};
     const struct dtr_origin_request asked = {.method = request->method,
                                              .url = plan->url,
@@ -156,16 +158,16 @@ void proxy_pass(struct proxy_site *site, struct dtr_http_exchange *exchange,
                                              .header_count = plan->header_count,
                                              .trusted = plan->trusted,
                                              .length = DTR_LENGTH_UNKNOWN,
-                                             .ca_file =
-                                                 site->proxy->daemon->config->proxy.registry_mirror.cert,
+                                             .ca_file = settings->origin_ca_file,
                                              .connect_ms = PROXY_CONNECT_MS,
                                              .stall_ms = PROXY_STALL_MS,
                                              .has_body = request->body_length != 0,
                                              .body_length = request->body_length};
     proxy_hold(site);
     origin_asked(&pass->count, plan->url, request->method);
-    if (pass->ops->exchange(origin->instance, site->loop, &asked, &origin_sink, pass, &pass->call, &err) !=
-        DTR_OK) {
+    int rc = pass->ops->exchange(origin->instance, site->loop, &asked, &origin_sink, pass, &pass->call, &err);
+    settings_drop(settings);
+    if (rc != DTR_OK) {
         origin_ended(&pass->count, &err);
         pass_failed(pass, &err);
         pass_free(pass);

@@ -61,23 +61,25 @@ static bool copy_texts(struct reading *reading, const struct dtr_mirror_plan *pl
 
 static void fill_request(struct reading *reading, const struct dtr_mirror_plan *plan)
 {
-    reading->request = (struct dtr_read_request){
-        .task_id = reading->task_id,
-        .url = reading->url,
-        .digest = reading->digest,
-        .tag = reading->tag,
-        .application = reading->application,
-        .headers = dtr_str_text(&reading->headers),
-        .trusted = plan->trusted,
-        .named = plan->trusted,
-        .piece_length = plan->piece_length,
-        .content = reading->content,
-        .filter = plan->default_filter ? NULL : dtr_str_text(&reading->filter),
-        .remote_ip = reading->client_ip,
-        .by_proxy = true,
-        .priority = (uint32_t)plan->priority,
-        .prefetch = plan->prefetch && plan->range.kind != DTR_RANGE_NONE,
-        .disable_back_to_source = reading->site->proxy->daemon->config->proxy.disable_back_to_source};
+    struct dtr_daemon_settings *settings = settings_hold(reading->site->proxy->daemon);
+    reading->request =
+        (struct dtr_read_request){.task_id = reading->task_id,
+                                  .url = reading->url,
+                                  .digest = reading->digest,
+                                  .tag = reading->tag,
+                                  .application = reading->application,
+                                  .headers = dtr_str_text(&reading->headers),
+                                  .trusted = plan->trusted,
+                                  .named = plan->trusted,
+                                  .piece_length = plan->piece_length,
+                                  .content = reading->content,
+                                  .filter = plan->default_filter ? NULL : dtr_str_text(&reading->filter),
+                                  .remote_ip = reading->client_ip,
+                                  .by_proxy = true,
+                                  .priority = (uint32_t)plan->priority,
+                                  .prefetch = plan->prefetch && plan->range.kind != DTR_RANGE_NONE,
+                                  .disable_back_to_source = settings->disable_back_to_source};
+    settings_drop(settings);
 }
 
 int reading_new(struct proxy_site *site, const struct dtr_mirror_plan *plan, struct reading **ret_reading,

@@ -157,15 +157,17 @@ static bool may_go_on(const struct reading *reading, const struct dtr_error *err
 
 static void pass_instead(struct reading *reading)
 {
+    struct dtr_daemon_settings *settings = settings_hold(reading->site->proxy->daemon);
     struct dtr_mirror_plan plan;
     struct dtr_error err = {0};
-    if (dtr_mirror_decide(reading->site->proxy->daemon->mirror, reading->asked, &plan, &err) == DTR_OK) {
+    if (dtr_mirror_decide(settings->mirror, reading->asked, &plan, &err) == DTR_OK) {
         dtr_mirror_plan_pass(reading->asked, &plan);
         proxy_pass(reading->site, reading->exchange, reading->asked, &plan);
     } else {
         proxy_fail(reading->exchange, 500, NULL, &err);
     }
     dtr_mirror_plan_free(&plan);
+    settings_drop(settings);
 }
 
 static void go_on(struct reading *reading, const struct dtr_error *err)

@@ -6,6 +6,7 @@
 #include "core/base/list.h"
 #include "core/base/str.h"
 #include "core/daemon/tasks/rig.h"
+#include "core/loop/turn_until.h"
 #include "core/net/guard.h"
 #include "core/net/lookup.h"
 #include "core/net/resolver_rig.h"
@@ -26,23 +27,6 @@ static int honest;
 static uint16_t port;
 
 /* --- waiting ------------------------------------------------------------------------------------------ */
-
-static void too_late(void *context)
-{
-    (void)context;
-    fprintf(stderr, "the awaited event did not come within 20 s\n");
-    abort();
-}
-
-static void turn_until(const bool *flag)
-{
-    struct dtr_timer *late = NULL;
-    assert_int_equal(dtr_timer_open(control, too_late, NULL, &late, NULL), DTR_OK);
-    dtr_timer_set(late, 20000);
-    while (!*flag)
-        dtr_loop_turn(control, true);
-    dtr_timer_close(late);
-}
 
 static void set_flag(void *context)
 {
@@ -219,7 +203,7 @@ static void client_begin(struct client *client)
 
 static void client_wait(struct client *client)
 {
-    turn_until(&client->done);
+    TURN_UNTIL(control, client->done);
     assert_int_equal(pthread_join(client->thread, NULL), 0);
 }
 
@@ -284,9 +268,7 @@ static struct dtr_storage_ops store;
 
 static void begin(void)
 {
-    static const struct dtr_mirror_rule rule = {.regex = "blobs/"};
-    static const struct dtr_mirror_config mirror = {
-        .registry = "http://registry.test", .rules = &rule, .rule_count = 1};
+    static struct dtr_conf_proxy_rule rule = {.regex = "blobs/"};
     struct dtr_error err = {0};
     struct dtr_tasks_options options = {.control = control,
                                         .data = &data,
@@ -307,11 +289,13 @@ static void begin(void)
         (struct rig_script){.status = 200, .close_at = DTR_LENGTH_UNKNOWN, .silent_at = DTR_LENGTH_UNKNOWN};
     config.proxy.server.listen.ip = "127.0.0.1";
     config.proxy.server.listen.port = port;
+    config.proxy.rules = (struct dtr_conf_proxy_rules){&rule, 1};
+    config.proxy.registry_mirror.addr = "http://registry.test";
     node = (struct dtr_daemon){.parts = {.control = control, .data = &data, .data_count = 1},
                                .config = &config,
                                .ip = "10.0.0.7",
                                .origin = {.feature = &echo_feature}};
-    assert_int_equal(dtr_mirror_new(&mirror, &node.mirror, &err), DTR_OK);
+    assert_int_equal(settings_new(&config, &node.settings, &err), DTR_OK);
     assert_int_equal(dtr_tasks_new(&options, &node.tasks, &err), DTR_OK);
     if (proxy_new(&node, &node.proxy, &err) != DTR_OK)
         fail_msg("%s", err.text);
@@ -321,10 +305,10 @@ static void finish(void)
 {
     bool closed = false, gone = false;
     proxy_close(node.proxy, 100, set_flag, &closed);
-    turn_until(&closed);
+    TURN_UNTIL(control, closed);
     dtr_tasks_close(node.tasks, set_flag, &gone);
-    turn_until(&gone);
-    dtr_mirror_free(node.mirror);
+    TURN_UNTIL(control, gone);
+    settings_swap(&node, NULL);
     assert_int_equal(leases, 0);
 }
 
@@ -395,7 +379,7 @@ static void an_unknown_length_is_chunked(void **state)
     script.length_unknown = true;
     script.silent_at = 1 << 20;
     client_begin(&client);
-    turn_until(&client.begun);
+    TURN_UNTIL(control, client.begun);
     dtr_loop_post(data, &go_on);
     client_wait(&client);
     assert_says(&client, "HTTP/1.1 200 ");
@@ -439,7 +423,7 @@ static void closing_ends_a_task_that_waits(void **state)
     begin();
     script.silent_at = 1 << 20;
     client_begin(&client);
-    turn_until(&client.begun);
+    TURN_UNTIL(control, client.begun);
     finish();
     client_wait(&client);
     assert_true(body_size(&client) < RIG_SIZE);
@@ -506,10 +490,11 @@ static void a_full_disk_is_not_the_clients_trouble(void **state)
 static void the_rest_is_asked_for_like_the_beginning(void **state)
 {
     (void)state;
-    static char headers[] = "X-Token: secret\n";
+    static struct dtr_conf_pair header = {.name = "X-Token", .value = "secret"};
     struct client client;
+    config.backend.request_header = (struct dtr_conf_pairs){&header, 1};
     begin_with_room(1 << 20);
-    node.origin_headers = headers;
+    config.backend.request_header.count = 0;
     ask(&client, "GET " BLOB "\r\n");
     assert_part(&client, "HTTP/1.1 200 ", 0, RIG_SIZE);
     assert_non_null(strstr(rig_origin_headers, "X-Token: secret\n"));
@@ -586,11 +571,11 @@ static void what_may_not_come_from_the_origin_does_not(void **state)
 {
     (void)state;
     struct client client;
-    begin();
-    store.open = open_nothing;
     config.proxy.disable_back_to_source = true;
-    ask(&client, "GET " BLOB "\r\n");
+    begin();
     config.proxy.disable_back_to_source = false;
+    store.open = open_nothing;
+    ask(&client, "GET " BLOB "\r\n");
     assert_says(&client, "HTTP/1.1 500 ");
     dtr_str_free(&client.answer);
     finish();
@@ -707,7 +692,7 @@ static void await_names(unsigned count)
     struct silence silence = {.count = count};
     pthread_t thread;
     assert_int_equal(pthread_create(&thread, NULL, silence_run, &silence), 0);
-    turn_until(&silence.heard);
+    TURN_UNTIL(control, silence.heard);
     assert_int_equal(pthread_join(thread, NULL), 0);
 }
 

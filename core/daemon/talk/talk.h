@@ -18,6 +18,9 @@ int talk_new(struct dtr_daemon *daemon, struct talk **ret_talk, struct dtr_error
  * missing are chosen for nothing more and left when their conversations have ended. None: everything comes
  * from the origin. On an error it stays as it was. */
 int talk_schedulers(struct talk *talk, const struct talk_place *list, size_t count, struct dtr_error *err);
+/* Tells the schedulers that know this host what it says of itself now; the next announcement follows after
+ * the interval that the configuration has now. */
+void talk_announce(struct talk *talk);
 /* dtr_outside of the tasks; the context is the daemon. */
 void talk_scheduler(void *context, struct dtr_task *task, const struct dtr_plan_action *action);
 void talk_parent(void *context, struct dtr_task *task, const struct dtr_plan_action *action);

@@ -17,6 +17,7 @@ struct scheduler {
     struct dtr_timer *timer;         /* the next announcement */
     struct dtr_rpc_call *announcing; /* or NULL */
     bool announced, leaving;         /* leaving: DeleteHost is under way */
+    bool stale;                      /* what is being announced is not what there is to say any more */
     bool wanted;                     /* one of those that there are now */
     char trouble[256];               /* why it was out of reach last, as it was logged; "": it was not */
 };

@@ -30,9 +30,9 @@ static void on_announced(void *context, const struct dtr_rpc_message *response,
         dtr_log(DTR_LOG_WARN, NULL, "scheduler %s did not take the announcement: %s", scheduler->name,
                 status->message);
     scheduler->announced = response != NULL;
+    uint64_t interval_ms = scheduler->stale ? 0 : talk->daemon->config->scheduler.announce_interval_ms;
     if (!talk->closing && scheduler->wanted)
-        dtr_timer_set(scheduler->timer,
-                      response ? talk->daemon->config->scheduler.announce_interval_ms : RETRY_MS);
+        dtr_timer_set(scheduler->timer, response ? interval_ms : RETRY_MS);
     conversations_announced(talk, scheduler, response != NULL);
     if (response && !talk->closing && !known)
         dtr_tasks_scheduler_back(talk->daemon->tasks);
@@ -48,6 +48,7 @@ static void announce(struct scheduler *scheduler)
     struct dtr_error err;
     if (scheduler->announcing || scheduler->leaving || !scheduler->wanted || talk->closing)
         return;
+    scheduler->stale = false;
     talk_fill_host(talk->daemon, &facts);
     interval.seconds = (int64_t)(talk->daemon->config->scheduler.announce_interval_ms / 1000);
     request.host = &facts.host;
@@ -68,6 +69,16 @@ void scheduler_forgot(struct scheduler *scheduler)
 {
     scheduler->announced = false;
     announce(scheduler);
+}
+
+void talk_announce(struct talk *talk)
+{
+    dtr_list_each (node, &talk->schedulers) {
+        struct scheduler *scheduler = dtr_container(node, struct scheduler, link);
+        scheduler->stale = scheduler->announcing != NULL;
+        if (scheduler->announced)
+            announce(scheduler); /* the others hear of it as soon as they can be reached */
+    }
 }
 
 /* Each attempt to connect ends here: only another reason is news. */

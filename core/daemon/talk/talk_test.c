@@ -3,6 +3,7 @@
 #include "core/daemon/talk/talk_internal.h"
 
 #include "core/base/str.h"
+#include "core/loop/turn_until.h"
 #include "proto/scheduler.pb-c.h"
 
 #include <setjmp.h>
@@ -82,22 +83,7 @@ static void stub_open(struct stub *stub)
 
 /* --- waiting ------------------------------------------------------------------------------------------- */
 
-static void too_late(void *context)
-{
-    (void)context;
-    (void)fprintf(stderr, "what is waited for did not happen within 20 s\n");
-    abort();
-}
-
-static struct dtr_timer *late;
-
-#define UNTIL(condition)                                                                                     \
-    do {                                                                                                     \
-        dtr_timer_set(late, 20000);                                                                          \
-        while (!(condition))                                                                                 \
-            dtr_loop_turn(loop, true);                                                                       \
-        dtr_timer_set(late, DTR_TIMER_OFF);                                                                  \
-    } while (0)
+#define UNTIL(condition) TURN_UNTIL(loop, condition)
 
 static void set_flag(void *context)
 {
@@ -112,7 +98,6 @@ static int begin(void **state)
     struct dtr_error err;
     (void)state;
     assert_int_equal(dtr_loop_new("control", &loop, &err), DTR_OK);
-    assert_int_equal(dtr_timer_open(loop, too_late, NULL, &late, &err), DTR_OK);
     assert_int_equal(dtr_conf_defaults(DTR_ROLE_DAEMON, &conf, &err), DTR_OK);
     for (int i = 0; i < STUBS; i++)
         stub_open(&stubs[i]);
@@ -138,7 +123,6 @@ static int end(void **state)
     UNTIL(stopped[A] && stopped[B]);
     for (int i = 0; i < STUBS; i++)
         dtr_rpc_table_free(stubs[i].table);
-    dtr_timer_close(late);
     dtr_conf_free(conf);
     dtr_loop_free(loop);
     return 0;

@@ -3,6 +3,7 @@
 
 #include "core/base/digest.h"
 #include "core/daemon/tasks/rig.h"
+#include "core/loop/turn_until.h"
 #include <setjmp.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -47,24 +48,6 @@ static uint64_t scrub_rate(void *instance)
     return UINT64_C(1) << 40;
 }
 
-static void fail_late(void *context)
-{
-    (void)context;
-    print_error("the awaited event did not come within 20 s\n");
-    abort();
-}
-
-/* Turns the control loop until the condition holds. */
-#define TURN_UNTIL(condition)                                                                                \
-    do {                                                                                                     \
-        struct dtr_timer *late = NULL;                                                                       \
-        assert_int_equal(dtr_timer_open(control, fail_late, NULL, &late, NULL), DTR_OK);                     \
-        dtr_timer_set(late, 20000);                                                                          \
-        while (!(condition))                                                                                 \
-            dtr_loop_turn(control, true);                                                                    \
-        dtr_timer_close(late);                                                                               \
-    } while (0)
-
 static void begin(void)
 {
     struct dtr_error err;
@@ -101,7 +84,7 @@ static void finish(void)
 {
     bool closed = false;
     dtr_tasks_close(tasks, set_flag, &closed);
-    TURN_UNTIL(closed);
+    TURN_UNTIL(control, closed);
 }
 
 /* An earlier process has stored all of the object, or its first piece. */
@@ -180,7 +163,7 @@ static void what_is_right_is_served(void **state)
     assert_null(dtr_task_sound_piece(task, 0));
     read_it(&seen, 0, false);
     assert_int_equal(dtr_reader_here(seen.reader), RIG_SIZE);
-    TURN_UNTIL(seen.ended);
+    TURN_UNTIL(control, seen.ended);
     assert_int_equal(seen.result.code, DTR_OK);
     assert_int_equal(seen.until, RIG_SIZE);
     assert_non_null(dtr_task_sound_piece(task, 1));
@@ -199,7 +182,7 @@ static void a_damaged_piece_comes_anew_and_alone(void **state)
     struct dtr_task *task = store("ETag: \"v1\"\n", 2, true);
     rig_disk.bytes[RIG_PIECE + 5] ^= 4;
     read_it(&seen, 0, false);
-    TURN_UNTIL(seen.ended);
+    TURN_UNTIL(control, seen.ended);
     assert_int_equal(seen.result.code, DTR_OK);
     assert_int_equal(seen.until, RIG_SIZE);
     assert_int_equal(withdrawn, 1);
@@ -220,11 +203,11 @@ static void without_a_version_all_of_it_comes_anew(void **state)
     (void)store("", 2, true);
     rig_disk.bytes[RIG_PIECE + 5] ^= 4;
     read_it(&first, 0, false);
-    TURN_UNTIL(first.ended);
+    TURN_UNTIL(control, first.ended);
     assert_int_equal(first.result.code, DTR_ECORRUPT);
     dtr_reader_close(first.reader);
     read_it(&second, 0, false);
-    TURN_UNTIL(second.ended);
+    TURN_UNTIL(control, second.ended);
     assert_int_equal(second.result.code, DTR_OK);
     assert_int_equal(second.until, RIG_SIZE);
     assert_int_equal(withdrawn, 1);
@@ -241,16 +224,16 @@ static void a_peer_waits_for_the_piece_that_it_asked_for(void **state)
     rig_disk.bytes[5] ^= 4;
     assert_false(dtr_task_prove(task, 2));
     read_it(&seen, 0, true);
-    TURN_UNTIL(seen.head);
+    TURN_UNTIL(control, seen.head);
     assert_int_equal(seen.until, 0);
     assert_true(dtr_task_prove(task, 1));
-    TURN_UNTIL(told == 1);
+    TURN_UNTIL(control, told == 1);
     assert_non_null(dtr_task_sound_piece(task, 1));
     assert_false(dtr_task_prove(task, 1));
     assert_null(dtr_task_sound_piece(task, 0)); /* nobody asked */
     assert_int_equal(withdrawn, 0);
     assert_true(dtr_task_prove(task, 0));
-    TURN_UNTIL(told == 2);
+    TURN_UNTIL(control, told == 2);
     assert_null(dtr_task_piece(task, 0));
     assert_int_equal(withdrawn, 1);
     assert_int_equal(rig_origin_requests, 0); /* it only takes what is here */
@@ -268,7 +251,7 @@ static void after_a_power_loss_nothing_is_offered_unread(void **state)
     assert_null(dtr_task_piece(task, 0));
     assert_null(dtr_task_piece(task, 1));
     read_it(&seen, 0, false);
-    TURN_UNTIL(seen.ended);
+    TURN_UNTIL(control, seen.ended);
     assert_int_equal(seen.result.code, DTR_OK);
     assert_int_equal(rig_origin_requests, 0);
     assert_non_null(dtr_task_piece(task, 0));
@@ -285,7 +268,7 @@ static void after_a_power_loss_the_rest_waits_for_the_part(void **state)
     (void)store("ETag: \"v1\"\n", 1, false);
     rig_disk.bytes[100] ^= 1;
     read_it(&seen, RIG_PIECE, false);
-    TURN_UNTIL(seen.ended);
+    TURN_UNTIL(control, seen.ended);
     assert_int_equal(seen.result.code, DTR_OK);
     assert_int_equal(withdrawn, 1);
     dtr_reader_close(seen.reader);
@@ -303,7 +286,7 @@ static void what_cannot_be_read_is_damaged(void **state)
     (void)store("ETag: \"v1\"\n", 2, true);
     assert_int_equal(pwrite(rig_disk_fd, rig_object, RIG_PIECE, 0), RIG_PIECE); /* and then it ends */
     read_it(&seen, 0, false);
-    TURN_UNTIL(seen.ended);
+    TURN_UNTIL(control, seen.ended);
     assert_int_equal(seen.result.code, DTR_OK);
     assert_int_equal(withdrawn, 1);
     dtr_reader_close(seen.reader);
@@ -318,9 +301,9 @@ static void the_scrub_reads_what_nobody_uses(void **state)
     storage.scrub_rate = scrub_rate;
     begin();
     struct dtr_task *task = store("ETag: \"v1\"\n", 2, false);
-    TURN_UNTIL(told == 1);
+    TURN_UNTIL(control, told == 1);
     rig_disk.bytes[RIG_PIECE + 5] ^= 4;
-    TURN_UNTIL(withdrawn == 1);
+    TURN_UNTIL(control, withdrawn == 1);
     assert_non_null(dtr_task_sound_piece(task, 0));
     assert_null(dtr_task_piece(task, 1));
     assert_int_equal(rig_origin_requests, 0); /* it comes when somebody needs it */

@@ -59,6 +59,8 @@ static void feed(struct running *running, const struct dtr_report *report)
         dtr_planner_progress(planner, now, running->id, report->offset, report->length);
         break;
     case DTR_REPORT_PIECE:
+        if (report->length)
+            dtr_planner_progress(planner, now, running->id, report->offset, report->length);
         dtr_planner_piece_done(planner, now, running->id, &report->piece);
         break;
     case DTR_REPORT_WAITS:
@@ -80,12 +82,12 @@ static void on_report(void *context, const struct dtr_report *report)
         take_head(task, report);
     if (report->kind == DTR_REPORT_PIECE && !task->spoilt)
         rc = take_piece(running, &report->piece);
-    if (report->kind == DTR_REPORT_PROGRESS && running->origin && !task->spoilt &&
+    if (report->length && running->origin && !task->spoilt &&
         !dtr_ranges_add(&task->readable, report->offset, report->offset + report->length))
         rc = DTR_ENOMEM;
     if (rc != DTR_OK)
         dtr_transfer_cancel(running->transfer); /* without the map its bytes are of no use */
-    if (report->kind == DTR_REPORT_PROGRESS)
+    if (report->length)
         running->at = report->offset + report->length;
     bool done = report->kind == DTR_REPORT_DONE;
     if (done)

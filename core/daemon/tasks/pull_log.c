@@ -448,7 +448,7 @@ static void tell_failure(const struct running *running, const struct dtr_report 
 
 void pull_log_report(const struct running *running, const struct dtr_report *report)
 {
-    if (report->kind == DTR_REPORT_PROGRESS && running->origin)
+    if (running->origin)
         count_origin(running->task, report);
     if (report->kind == DTR_REPORT_PIECE && !running->origin)
         count_peer(running, &report->piece);

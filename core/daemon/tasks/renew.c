@@ -17,7 +17,8 @@ struct renewal {
     struct dtr_msg msg, stop;
     struct dtr_task *task;
     struct dtr_origin_call *call;
-    char *url, *headers;
+    char *url, *headers, *ca_file; /* ca_file NULL: none */
+    uint64_t stall_ms;
     bool trusted, stopped, over;
     int status; /* 0: it did not answer */
     char version[200];
@@ -28,6 +29,7 @@ static void free_renewal(struct renewal *renewal)
 {
     free(renewal->url);
     free(renewal->headers);
+    free(renewal->ca_file);
     free(renewal);
 }
 
@@ -127,9 +129,9 @@ static void ask(struct dtr_msg *msg)
         .header_count = header_lines_split(renewal->headers, headers, 0),
         .trusted = renewal->trusted,
         .length = DTR_LENGTH_UNKNOWN,
-        .ca_file = options->origin_ca_file,
-        .connect_ms = options->plan.stall_timeout_ms,
-        .stall_ms = options->plan.stall_timeout_ms,
+        .ca_file = renewal->ca_file,
+        .connect_ms = renewal->stall_ms,
+        .stall_ms = renewal->stall_ms,
     };
     if (renewal->stopped || options->origin->read(options->origin_instance, renewal->task->data, &request,
                                                   &sink, renewal, &renewal->call, &err) != DTR_OK)
@@ -161,6 +163,7 @@ static bool is_tag(const char *version)
 
 void renew_look(struct dtr_task *task)
 {
+    const struct dtr_tasks_options *options = &task->tasks->options;
     struct dtr_str lines = {0};
     if (!is_old(task) || task->renewal || task->planner || task->spoilt || task->tasks->closing)
         return;
@@ -173,10 +176,15 @@ void renew_look(struct dtr_task *task)
         return;
     dtr_str_printf(&lines, "%s%s: %s\n", dtr_task_request_headers(task),
                    is_tag(task->version) ? "If-None-Match" : "If-Modified-Since", task->version);
-    *renewal = (struct renewal){.msg.run = ask, .stop.run = stop, .task = task, .trusted = task->trusted};
+    *renewal = (struct renewal){.msg.run = ask,
+                                .stop.run = stop,
+                                .task = task,
+                                .trusted = task->trusted,
+                                .stall_ms = options->plan.stall_timeout_ms};
     renewal->headers = dtr_str_take(&lines);
     renewal->url = strdup(dtr_task_url(task));
-    if (!renewal->headers || !renewal->url) {
+    renewal->ca_file = options->origin_ca_file ? strdup(options->origin_ca_file) : NULL;
+    if (!renewal->headers || !renewal->url || (options->origin_ca_file && !renewal->ca_file)) {
         free_renewal(renewal);
         return;
     }

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 uint8_t rig_object[RIG_SIZE];
-_Atomic int rig_length_questions, rig_origin_requests;
+_Atomic int rig_length_questions, rig_origin_requests, rig_cut_off;
 char rig_origin_url[100], rig_origin_headers[200], rig_origin_ca_file[64];
 bool rig_origin_trusted;
 
@@ -162,7 +162,9 @@ static int origin_head(struct dtr_origin_call *call)
     if (call->script->renew_after)
         headers[count++] = (struct dtr_header){"ETag", call->version};
     struct dtr_origin_head head = {
-        .status = call->script->status == 200 && call->at > 0 ? 206 : call->script->status,
+        .status = call->script->status == 200 && (call->at > 0 || call->end < RIG_SIZE)
+                      ? 206
+                      : call->script->status,
         .headers = headers,
         .header_count = count,
         .offset = call->at,
@@ -191,6 +193,7 @@ static void origin_tick(void *context)
     uint8_t block[RIG_BLOCK];
     bool pause = false;
     int rc = call->cancelled ? DTR_ECANCELLED : call->headed ? DTR_OK : origin_head(call);
+    rig_cut_off += rc != DTR_OK && !call->cancelled;
     if (rc != DTR_OK || call->at == call->end || (call->at >= call->script->close_at && !is_renewed(call))) {
         origin_end(call, rc != DTR_OK ? rc : call->at == call->end ? DTR_OK : DTR_ECLOSED);
         return;
@@ -200,6 +203,7 @@ static void origin_tick(void *context)
     size_t part = call->end - call->at < RIG_BLOCK ? (size_t)(call->end - call->at) : RIG_BLOCK;
     rc = call->sink->body(call->context, bytes_at(call, block, part), part, &pause);
     if (rc != DTR_OK) {
+        rig_cut_off++;
         origin_end(call, rc);
         return;
     }

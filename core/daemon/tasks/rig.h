@@ -47,6 +47,7 @@ extern char rig_origin_url[100], rig_origin_headers[200], rig_origin_ca_file[64]
 extern bool rig_origin_trusted;
 /* Requests for one byte so far, and requests. */
 extern _Atomic int rig_length_questions, rig_origin_requests;
+extern _Atomic int rig_cut_off; /* answers of the origin that were not taken to their end */
 
 /* The transport's instance is an int. */
 enum { RIG_HONEST, RIG_WRONG_CHECKSUMS, RIG_WRONG_BYTES /* of the second piece, with checksums that fit */ };

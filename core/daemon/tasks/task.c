@@ -26,6 +26,18 @@ int dtr_tasks_new(const struct dtr_tasks_options *options, struct dtr_tasks **re
     return rc;
 }
 
+void dtr_tasks_configure(struct dtr_tasks *tasks, const struct dtr_tasks_options *options)
+{
+    bool have_scheduler = tasks->options.plan.have_scheduler;
+    tasks->options.plan = options->plan;
+    tasks->options.plan.have_scheduler = have_scheduler;
+    tasks->options.origin_headers = options->origin_headers;
+    tasks->options.origin_ca_file = options->origin_ca_file;
+    tasks->options.renew_after_ms = options->renew_after_ms;
+    tasks->options.origin_repeats = options->origin_repeats;
+    tasks->options.redirect_ttl_ms = options->redirect_ttl_ms;
+}
+
 void dtr_tasks_have_scheduler(struct dtr_tasks *tasks, bool have)
 {
     tasks->options.plan.have_scheduler = have;

@@ -49,7 +49,7 @@ struct dtr_tasks_options {
     struct dtr_plan_config plan; /* have_scheduler and what the daemon's configuration says */
     uint64_t connect_ms;
     /* For every request to an origin: headers that go along where a reader gave none of the name ("Name:
-     * value\n" lines), more trusted roots (PEM). NULL: none. They outlive the table. */
+     * value\n" lines), more trusted roots (PEM). NULL: none. They last until others are configured. */
     const char *origin_headers, *origin_ca_file;
     uint64_t renew_after_ms;  /* a task without digest is asked for at its origin when so old; 0: never */
     uint32_t origin_repeats;  /* of a request that an origin puts off by Retry-After */
@@ -61,6 +61,9 @@ struct dtr_tasks_options {
 /* `options` is copied, what it points to outlives the table. */
 int dtr_tasks_new(const struct dtr_tasks_options *options, struct dtr_tasks **ret_tasks,
                   struct dtr_error *err);
+/* Goes by these from now on: plan (without have_scheduler), origin_headers, origin_ca_file, renew_after_ms,
+ * origin_repeats and redirect_ttl_ms of `options`. A pull that runs keeps its plan. */
+void dtr_tasks_configure(struct dtr_tasks *tasks, const struct dtr_tasks_options *options);
 /* Whether pulls that begin from now on may ask a scheduler; before, what options.plan says. */
 void dtr_tasks_have_scheduler(struct dtr_tasks *tasks, bool have);
 /* A scheduler can be reached again that could not before: the pulls that go on without one may ask it. */

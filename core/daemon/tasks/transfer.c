@@ -83,24 +83,31 @@ static int tell(struct dtr_transfer *transfer, const struct dtr_report *report, 
     return DTR_OK;
 }
 
-static int tell_progress(struct dtr_transfer *transfer)
+/* What has come since the last report goes along. */
+static int tell_arrived(struct dtr_transfer *transfer, struct dtr_report *report)
 {
     uint64_t at = dtr_writer_at(transfer->writer);
-    if (at == transfer->told_end)
-        return DTR_OK;
-    struct dtr_report report = {
-        .kind = DTR_REPORT_PROGRESS, .offset = transfer->told_end, .length = at - transfer->told_end};
+    report->offset = transfer->told_end;
+    report->length = at - transfer->told_end;
     transfer->told_end = at;
     transfer->told_ms = dtr_now_ms();
     transfer->told_any = true;
-    return tell(transfer, &report, NULL, NULL);
+    return tell(transfer, report, NULL, NULL);
+}
+
+static int tell_progress(struct dtr_transfer *transfer)
+{
+    struct dtr_report report = {.kind = DTR_REPORT_PROGRESS};
+    if (dtr_writer_at(transfer->writer) == transfer->told_end)
+        return DTR_OK;
+    return tell_arrived(transfer, &report);
 }
 
 static void on_piece(void *context, const struct dtr_piece *piece)
 {
     struct dtr_transfer *transfer = context;
     struct dtr_report report = {.kind = DTR_REPORT_PIECE, .piece = *piece};
-    if (tell_progress(transfer) != DTR_OK || tell(transfer, &report, NULL, NULL) != DTR_OK)
+    if (tell_arrived(transfer, &report) != DTR_OK)
         transfer->result.code = DTR_ENOMEM; /* on_bytes() looks */
 }
 
@@ -412,7 +419,7 @@ static int on_head(void *context, const struct dtr_origin_head *head)
     rc = tell(transfer, &report, headers, version);
     if (rc == DTR_OK && transfer->request.length_only) {
         transfer->enough = true;
-        return DTR_ECANCELLED;
+        return head->status == 206 ? DTR_OK : DTR_ECANCELLED; /* one byte to come, or all of them */
     }
     if (rc == DTR_OK)
         rc = dtr_writer_origin(transfer->request.copy, head->offset, &writer_events, transfer,
@@ -425,6 +432,11 @@ static int on_body(void *context, const uint8_t *bytes, size_t length, bool *ret
 {
     struct dtr_transfer *transfer = context;
     const struct dtr_transfer_request *request = &transfer->request;
+    if (request->length_only) {
+        bool fits = transfer->told_end + length <= 1;
+        transfer->told_end += length;
+        return fits ? DTR_OK : DTR_ECANCELLED;
+    }
     if (atomic_load(&transfer->held) || must_wait(transfer, length)) {
         transfer->paused = *ret_pause = true;
         return DTR_OK;

@@ -21,7 +21,8 @@
 enum dtr_report_kind {
     DTR_REPORT_HEAD,     /* origin: it answered well; total_length, body_offset, headers, version */
     DTR_REPORT_PROGRESS, /* bytes [offset, offset + length) arrived */
-    DTR_REPORT_PIECE,    /* piece */
+    DTR_REPORT_PIECE,    /* piece; and bytes, where some arrived since the last report: one event, so that a
+                          * reader    of the last bytes cannot leave between the two */
     DTR_REPORT_WAITS,    /* for a limit: nothing comes for now, and nobody is to blame; about every second */
     DTR_REPORT_DONE,     /* error; the transfer is gone after this call */
 };

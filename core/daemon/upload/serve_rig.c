@@ -3,6 +3,7 @@
 
 #include "core/base/digest.h"
 #include "core/base/str.h"
+#include "core/daemon/settings.h"
 #include "core/net/guard.h"
 #include "core/obs/metric.h"
 #include <setjmp.h>
@@ -116,6 +117,7 @@ static void begin_server(struct serve_rig *of)
 void serve_rig_begin(struct serve_rig *of)
 {
     struct dtr_daemon *daemon = &of->daemon;
+    struct dtr_daemon_settings *settings = NULL;
     struct dtr_error err;
     static const struct dtr_feature origin = {.ops = &rig_origin};
     daemon->config = &of->config;
@@ -131,6 +133,8 @@ void serve_rig_begin(struct serve_rig *of)
     (void)dtr_copy_text(daemon->ip, sizeof(daemon->ip), "127.0.0.1");
     (void)dtr_copy_text(daemon->hostname, sizeof(daemon->hostname), "rig");
     (void)dtr_copy_text(daemon->host_id, sizeof(daemon->host_id), "127.0.0.1-rig");
+    assert_int_equal(settings_new(&of->config, &settings, &err), DTR_OK);
+    settings_swap(daemon, settings);
     begin_tasks(of);
     upload_free(daemon->upload); /* of an earlier round */
     assert_int_equal(upload_new(daemon, &daemon->upload, &err), DTR_OK);
@@ -168,6 +172,7 @@ void serve_rig_free(struct serve_rig *of)
     dtr_pool_free(of->files);
     dtr_loop_stop(of->data);
     dtr_loop_join(of->data);
+    settings_swap(&of->daemon, NULL);
     upload_free(of->daemon.upload);
     dtr_loop_free(of->data);
     dtr_loop_free(of->control);

@@ -13,6 +13,8 @@ int upload_serve(struct dtr_daemon *daemon, struct dtr_rpc_table *peers, struct 
                  struct dtr_error *err);
 /* Bounds of the gRPC server: requests are small, whoever sends them. */
 extern const struct dtr_rpc_limits upload_limits;
+/* On the control loop: upload.contentMemory is what the configuration says now. */
+void upload_limit_content(struct upload *upload);
 /* On the control loop: stops listening, answers questions that wait with "not found", lets what is being sent
  * end within `limit_ms`. `stopped` comes later on the control loop. */
 void upload_stop(struct upload *upload, uint64_t limit_ms, void (*stopped)(void *context), void *context);

@@ -9,7 +9,7 @@
 struct detour;
 
 struct detour_request {
-    const struct dtr_daemon *daemon;
+    struct dtr_daemon *daemon;
     struct dtr_loop *data;
     struct bypass_request from; /* texts are used until `done`; where pieces begin and end */
     uint64_t content_length;    /* DTR_LENGTH_UNKNOWN: find it out, and fetch nothing */

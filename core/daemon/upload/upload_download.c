@@ -9,6 +9,7 @@
 
 #include "core/base/digest.h"
 #include "core/brain/geometry.h"
+#include "core/daemon/settings.h"
 #include <stdlib.h>
 
 /* --- the end -------------------------------------------------------------------------------------- */
@@ -443,7 +444,8 @@ static int prepare(struct order *order, const Common__V2__Download *message, boo
     char uuid[37];
     dtr_uuid(uuid);
     int rc = download_take(&order->download, message, err);
-    order->download.read.named = rc == DTR_OK && dtr_mirror_names(daemon->mirror, order->download.read.url);
+    order->download.read.named =
+        rc == DTR_OK && dtr_mirror_names(daemon->settings->mirror, order->download.read.url);
     if (rc == DTR_OK && local && !order->download.read.remote_ip[0])
         order->download.read.remote_ip = daemon->ip; /* on the socket everybody is here */
     if (rc == DTR_OK)

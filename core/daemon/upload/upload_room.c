@@ -104,6 +104,14 @@ void orders_init(struct upload *upload)
     }
 }
 
+void upload_limit_content(struct upload *upload)
+{
+    for (size_t i = 0; i < 2; i++) {
+        upload->content[i].budget.limit = upload->daemon->config->upload.content_memory;
+        room_soon(&upload->content[i]);
+    }
+}
+
 void orders_stop(struct upload *upload)
 {
     dtr_timer_close(upload->stalls);

@@ -1,6 +1,8 @@
 /* The port for pieces: how many connections it takes. */
 #include "core/daemon/upload/serve_rig.h"
 
+#include "core/loop/turn_until.h"
+
 #include <setjmp.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -43,15 +45,7 @@ static const struct dtr_transport_ops ops = {.size = sizeof(ops), .serve = serve
 static const struct dtr_feature feature = {.ops = &ops};
 
 /* What is waited for happens on the data thread and in the kernel, neither of which wakes the loop. */
-#define SPIN_UNTIL(condition)                                                                                \
-    do {                                                                                                     \
-        struct dtr_timer *late_ = NULL;                                                                      \
-        assert_int_equal(dtr_timer_open(rig.control, serve_rig_late, NULL, &late_, NULL), DTR_OK);           \
-        dtr_timer_set(late_, 20000);                                                                         \
-        while (!(condition))                                                                                 \
-            dtr_loop_turn(rig.control, false);                                                               \
-        dtr_timer_close(late_);                                                                              \
-    } while (0)
+#define SPIN_UNTIL(condition) TURN_UNTIL_BY(rig.control, false, condition)
 
 static int dial(void)
 {

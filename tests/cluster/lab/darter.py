@@ -103,7 +103,13 @@ class Role:
         self.arguments = list(arguments)
         self.wrapper = []  # a command that runs the program
         self.process = None
+        self.config = config
         node.write(self.config_path, yaml(config))
+
+    def configure(self, extra):
+        """Lays `extra` over the file that it began with, as editors do: a new file comes in the old one's place."""
+        self.node.write(self.config_path + ".new", yaml(merged(self.config, extra)))
+        os.rename(self.node.path(self.config_path + ".new"), self.node.path(self.config_path))
 
     def launch(self):
         """Starts the process without waiting until it serves."""
