@@ -213,10 +213,15 @@ void dtr_planner_stat(struct dtr_planner *p, uint64_t now_ms, const struct dtr_p
     bool use = stat->known && stat->available && stat->content_length != DTR_LENGTH_UNKNOWN &&
                stat->content_length > p->config.p2p_threshold;
     if (!use)
-        p->source = SOURCE_PROBE;
+        dtr_plan_probe(p);
     else if (dtr_plan_set_length(p, stat->content_length))
         dtr_plan_decide(p);
     dtr_plan_run(p);
+}
+
+const char *dtr_planner_source_why(const struct dtr_planner *p)
+{
+    return p->source_why;
 }
 
 void dtr_planner_answer(struct dtr_planner *p, uint64_t now_ms, const struct dtr_plan_answer *answer)
@@ -235,7 +240,7 @@ void dtr_planner_scheduler_lost(struct dtr_planner *p, uint64_t now_ms, const st
     p->config.have_scheduler = false;
     if (p->stat_until) {
         p->stat_until = 0;
-        p->source = SOURCE_PROBE;
+        dtr_plan_probe(p);
     }
     if (p->talk != TALK_QUIET && p->talk != TALK_CLOSED) {
         p->talk = TALK_CLOSED;

@@ -106,11 +106,11 @@ struct dtr_plan_parent {
     X(PARENT_OPEN, "parent_open",                                                                            \
       "parent: SyncPieces for dtr_planner_interested() pieces, and SyncHost; "                               \
       "replaces a stream that is open")                                                                      \
-    X(PARENT_CLOSE, "parent_close", "parent: end both streams")                                              \
+    X(PARENT_CLOSE, "parent_close", "parent: end both streams; description")                                 \
     X(FETCH, "fetch", "id, parent, piece, offset, length")                                                   \
     X(ORIGIN, "origin",                                                                                      \
       "id, offset, length (DTR_LENGTH_UNKNOWN: rest), "                                                      \
-      "length_only, rest_too, further")                                                                      \
+      "length_only, rest_too, further, description")                                                         \
     X(CUT, "cut", "id, offset: end before that byte, and take no more; may come again with another")         \
     X(HOLD, "hold", "id: stop reading")                                                                      \
     X(RESUME, "resume", "id: read on")                                                                       \
@@ -204,6 +204,16 @@ void dtr_planner_parent_ended(struct dtr_planner *planner, uint64_t now_ms, uint
                               const struct dtr_error *err);
 /* What the scheduler said of a parent; valid as long as the planner. NULL when there is none. */
 const struct dtr_plan_parent *dtr_planner_parent(const struct dtr_planner *planner, uint32_t parent);
+/* How the planner sees a parent now; for explanations. */
+struct dtr_plan_view {
+    const char *state; /* "live", "lost", "stalled", "lied" */
+    double rate;       /* bytes/s, by which it is chosen */
+    bool measured;     /* `rate` is what it really gives, */
+    bool announced;    /* else by what it announced; neither: taken for very fast */
+};
+struct dtr_plan_view dtr_planner_parent_view(const struct dtr_planner *planner, uint32_t parent);
+/* Why the origin is asked now, a constant; NULL: it is not. */
+const char *dtr_planner_source_why(const struct dtr_planner *planner);
 /* Whether a parent should report this piece: it is wanted and not there. */
 bool dtr_planner_interested(const struct dtr_planner *planner, uint32_t number);
 /* 0 while not known. */

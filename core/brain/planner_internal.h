@@ -52,6 +52,7 @@ struct plan_parent {
     bool suspect;         /* a transfer was given up, and no bytes came since */
     uint64_t alive_at;    /* it said or sent something; 0: never */
     double rate;          /* bytes/s while something was in flight */
+    char left[160];       /* why it was given up */
     bool measured;        /* `rate` is observed, not announced */
     uint64_t window_at, window_bytes, idle_at;
 };
@@ -134,11 +135,12 @@ struct dtr_planner {
     struct plan_streams streams;
     bool takes_ranges; /* the origin showed that it answers a range with that range, of the same version */
     enum plan_source source;
-    bool asked_length; /* of the origin, by one byte */
-    bool source_small; /* opened because so little was wanted */
-    bool source_dead;  /* failed for good, with `origin_why` */
-    bool no_ranges;    /* it ignored a range */
-    bool plain;        /* it minded a range: it is asked without */
+    const char *source_why; /* why the origin is asked, a constant; NULL: it is not */
+    bool asked_length;      /* of the origin, by one byte */
+    bool source_small;      /* opened because so little was wanted */
+    bool source_dead;       /* failed for good, with `origin_why` */
+    bool no_ranges;         /* it ignored a range */
+    bool plain;             /* it minded a range: it is asked without */
     uint32_t tries;
     uint64_t retry_at;
 
@@ -173,6 +175,8 @@ void dtr_plan_run(struct dtr_planner *p);
 void dtr_plan_begin(struct dtr_planner *p);
 /* The length is known: registers, or decides that the origin will do. */
 void dtr_plan_decide(struct dtr_planner *p);
+/* The origin is asked for the first time: its head decides. */
+void dtr_plan_probe(struct dtr_planner *p);
 /* From now on what is missing comes from the origin; fails the task when that is not allowed. */
 void dtr_plan_open_source(struct dtr_planner *p, const char *reason);
 void dtr_plan_finish(struct dtr_planner *p);

@@ -25,13 +25,17 @@ static struct plan_transfer *ask(struct dtr_planner *p, uint64_t start, uint64_t
 
 static void say_ask(struct dtr_planner *p, const struct plan_transfer *t, uint64_t length)
 {
+    const char *why = t->further ? "several streams may be faster than one"
+                      : p->tries ? p->origin_why.text
+                                 : p->source_why;
     dtr_plan_push(p, &(struct dtr_plan_action){.kind = DTR_PLAN_ORIGIN,
                                                .id = t->id,
                                                .offset = t->start,
                                                .length = length,
                                                .length_only = t->probe,
                                                .rest_too = t->rest_too,
-                                               .further = t->further});
+                                               .further = t->further,
+                                               .description = why});
 }
 
 void dtr_plan_origin_range(struct dtr_planner *p, uint64_t start, uint64_t end, bool probe)

@@ -2,6 +2,7 @@
  * given up. Which piece goes to whom is decided in planner_pick.c. */
 #include "core/brain/planner_internal.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -163,12 +164,15 @@ void dtr_plan_parent_drop(struct dtr_planner *p, struct plan_parent *parent, enu
     parent->state = state;
     parent->listening = false;
     parent->reopen_at = 0;
+    (void)snprintf(parent->left, sizeof(parent->left), "%.150s", p->over ? "the pull is over" : p->why.text);
     dtr_list_each (node, &p->transfers) {
         struct plan_transfer *t = dtr_container(node, struct plan_transfer, link);
         if (t->parent == parent && !t->cancelled)
             dtr_plan_cancel(p, t);
     }
-    dtr_plan_push(p, &(struct dtr_plan_action){.kind = DTR_PLAN_PARENT_CLOSE, .parent = parent->index});
+    dtr_plan_push(p, &(struct dtr_plan_action){.kind = DTR_PLAN_PARENT_CLOSE,
+                                               .parent = parent->index,
+                                               .description = parent->left});
 }
 
 bool dtr_plan_parents_alive(const struct dtr_planner *p)
@@ -324,6 +328,18 @@ void dtr_plan_parents_stalled(struct dtr_planner *p)
 const struct dtr_plan_parent *dtr_planner_parent(const struct dtr_planner *p, uint32_t parent)
 {
     return parent < p->parent_count ? &p->parents[parent]->said : NULL;
+}
+
+struct dtr_plan_view dtr_planner_parent_view(const struct dtr_planner *p, uint32_t parent)
+{
+    static const char *const states[] = {
+        [PARENT_LIVE] = "live", [PARENT_LOST] = "lost", [PARENT_STALLED] = "stalled", [PARENT_LIAR] = "lied"};
+    const struct plan_parent *of = parent < p->parent_count ? p->parents[parent] : NULL;
+    return of ? (struct dtr_plan_view){.state = states[of->state],
+                                       .rate = of->measured ? of->rate : announced_rate(of),
+                                       .measured = of->measured,
+                                       .announced = of->said.max_tx != 0}
+              : (struct dtr_plan_view){.state = "lost"};
 }
 
 static struct plan_parent *live(const struct dtr_planner *p, uint32_t index)

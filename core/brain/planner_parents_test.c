@@ -69,6 +69,41 @@ static void announced_load_decides_at_first(void **state)
     scene_end(&s);
 }
 
+/* What an explanation needs: why the origin is asked, how a parent is seen, why it was left. */
+static void it_says_why(void **state)
+{
+    struct scene s;
+    (void)state;
+    scene_with_parents(&s, 256 * MIB, "A");
+    assert_null(dtr_planner_source_why(s.planner));
+    struct dtr_plan_view view = dtr_planner_parent_view(s.planner, A);
+    assert_string_equal(view.state, "live");
+    assert_false(view.measured);
+    scene_seen(&s, A, 0, 63);
+    (void)scene_drain(&s);
+    scene_pass(&s, 3 * s.config.stall_timeout_ms);
+    view = dtr_planner_parent_view(s.planner, A);
+    assert_string_equal(view.state, "stalled");
+    assert_non_null(dtr_planner_source_why(s.planner));
+    assert_string_equal(dtr_planner_parent_view(s.planner, 99).state, "lost");
+    scene_end(&s);
+}
+
+static void a_small_object_and_no_scheduler_differ(void **state)
+{
+    struct scene s;
+    (void)state;
+    scene_set(&s, MIB);
+    scene_start(&s, 0, DTR_LENGTH_UNKNOWN, true);
+    assert_string_equal(dtr_planner_source_why(s.planner), "no more than download.p2pThreshold is missing");
+    scene_end(&s);
+    scene_set(&s, 256 * MIB);
+    s.config.have_scheduler = false;
+    scene_start(&s, 0, DTR_LENGTH_UNKNOWN, true);
+    assert_string_equal(dtr_planner_source_why(s.planner), "there is no scheduler");
+    scene_end(&s);
+}
+
 /* Both have everything; A takes 2 ms for a piece, B 100 ms. */
 static void faster_parents_get_more(void **state)
 {
@@ -315,6 +350,8 @@ int main(void)
         cmocka_unit_test(one_that_is_sent_to_the_origin_keeps_its_parents),
         cmocka_unit_test(others_get_100_ms_to_report),
         cmocka_unit_test(announced_load_decides_at_first),
+        cmocka_unit_test(it_says_why),
+        cmocka_unit_test(a_small_object_and_no_scheduler_differ),
         cmocka_unit_test(faster_parents_get_more),
         cmocka_unit_test(readers_piece_comes_first_the_rest_in_random_order),
         cmocka_unit_test(rarest_pieces_go_before_others),

@@ -163,6 +163,7 @@ static void hedge_one(struct dtr_planner *p, struct plan_transfer *t)
             return;
         fetch(p, t->piece, other);
     } else if (origin_may_hedge(p, t) && dtr_ranges_gap(&p->arrived, t->start, t->end, &gap)) {
+        p->source_why = "a parent is too slow with a piece";
         dtr_plan_origin_range(p, gap.start, gap.end, false);
     } else {
         return;

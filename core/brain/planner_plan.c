@@ -8,6 +8,7 @@
 #define LINGER_MS      10000 /* for the answer to a register that came too late to matter */
 #define HEDGE_TICK_MS  250
 #define STEPS_PER_TURN 16
+#define SMALL          "no more than download.p2pThreshold is missing"
 #define WAIT_STALLS    4 /* so many stall times at most is the next piece of living parents waited for */
 
 struct plan_transfer *dtr_plan_transfer(const struct dtr_planner *p, uint32_t id)
@@ -116,6 +117,15 @@ void dtr_plan_fail(struct dtr_planner *p, const struct dtr_error *err)
     end(p, &p->why);
 }
 
+void dtr_plan_probe(struct dtr_planner *p)
+{
+    p->source = SOURCE_PROBE;
+    p->source_why = p->config.need_back_to_source                       ? "a seed fetches from the origin"
+                    : !p->config.have_scheduler                         ? "there is no scheduler"
+                    : dtr_plan_bytes_left(p) <= p->config.p2p_threshold ? SMALL
+                                                                        : "its length is not known";
+}
+
 void dtr_plan_open_source(struct dtr_planner *p, const char *reason)
 {
     if (p->source_dead) {
@@ -130,6 +140,7 @@ void dtr_plan_open_source(struct dtr_planner *p, const char *reason)
         return;
     }
     p->source = SOURCE_OPEN;
+    p->source_why = reason;
     dtr_plan_talk_source(p, reason);
     dtr_plan_origin_resume(p);
 }
@@ -143,16 +154,18 @@ void dtr_plan_decide(struct dtr_planner *p)
     p->source_small = small;
     p->dry_since = p->now_ms;
     if (!dtr_plan_can_register(p) || (small && !p->config.disable_back_to_source)) {
-        dtr_plan_open_source(p, "there is no scheduler");
+        dtr_plan_open_source(p, small && !p->config.disable_back_to_source ? SMALL : "there is no scheduler");
         return;
     }
     p->source_small = false;
     if (p->config.need_back_to_source) {
         p->source = SOURCE_OPEN;
+        p->source_why = "a seed fetches from the origin";
     } else {
         if (p->source == SOURCE_PROBE)
             dtr_plan_origin_hold(p);
         p->source = SOURCE_CLOSED;
+        p->source_why = NULL;
     }
     dtr_plan_register(p);
 }
@@ -170,7 +183,7 @@ void dtr_plan_begin(struct dtr_planner *p)
     } else if (p->config.disable_back_to_source) {
         dtr_plan_open_source(p, "there is no scheduler");
     } else {
-        p->source = SOURCE_PROBE;
+        dtr_plan_probe(p);
     }
     dtr_plan_run(p);
 }
@@ -260,7 +273,7 @@ static bool step(struct dtr_planner *p)
         if (p->now_ms < p->stat_until)
             return false;
         p->stat_until = 0;
-        p->source = SOURCE_PROBE;
+        dtr_plan_probe(p);
     }
     dtr_plan_parents_stalled(p);
     dtr_plan_origin_stalled(p);

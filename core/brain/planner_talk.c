@@ -100,6 +100,7 @@ static void answered_normal(struct dtr_planner *p, const struct dtr_plan_answer 
     }
     dtr_plan_origin_cancel(p);
     p->source = SOURCE_CLOSED;
+    p->source_why = NULL;
     dtr_plan_parents_add(p, answer);
 }
 

@@ -99,6 +99,8 @@ int ctl_command(int argc, char **argv)
         rc = dtr_ctl_tasks(&ctl.daemon, ctl.json, stdout, &err);
     else if (is(count, words, "task", 1))
         rc = dtr_ctl_task(&ctl.daemon, words[1], ctl.json, stdout, &err);
+    else if (is(count, words, "explain", 1))
+        rc = dtr_ctl_explain(&ctl.daemon, words[1], ctl.json, stdout, &err);
     else if (is(count, words, "rm", 1))
         rc = dtr_ctl_remove(&ctl.daemon, words[1], &err);
     else if (is(count, words, "hosts", 0))

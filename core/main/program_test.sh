@@ -169,7 +169,7 @@ expect 0 "0 errors" "$darter" config check --role scheduler "$work/judged.yaml"
 
 # --- ctl -------------------------------------------------------------------------------------------------------
 
-for words in tasks "task ls" "task 0123" "rm 0123" "task rm 0123"; do
+for words in tasks "task ls" "task 0123" "rm 0123" "explain 0123" "task rm 0123"; do
     # shellcheck disable=SC2086 # several words
     expect 1 "no daemon answers at $work/none.sock" "$darter" ctl $words --endpoint "$work/none.sock"
 done
@@ -178,7 +178,7 @@ expect 1 "the scheduler does not answer at 127.0.0.1:1" "$darter" ctl hosts --sc
 expect 1 "/nowhere.yaml to name a scheduler" "$darter" ctl hosts --dynconfig /nowhere.yaml
 expect 1 "names no scheduler" "$darter" ctl hosts --dynconfig /dev/null
 expect 1 "'nonsense' is no address" "$darter" ctl hosts --scheduler nonsense
-for words in "" task "task a b" rm "hosts a" nonsense; do
+for words in "" explain "explain a b" task "task a b" rm "hosts a" nonsense; do
     # shellcheck disable=SC2086 # several words
     expect 2 "darter ctl --help" "$darter" ctl $words
 done

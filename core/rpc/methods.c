@@ -1,6 +1,7 @@
 /* The table of core/rpc/methods.h as objects. */
 #include "core/rpc/methods.h"
 
+#include "proto/darter.pb-c.h"
 #include "proto/dfdaemon.pb-c.h"
 #include "proto/google.pb-c.h"
 #include "proto/health.pb-c.h"

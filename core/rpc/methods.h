@@ -75,7 +75,10 @@
     X(download_delete_local_task, "/dfdaemon.v2.DfdaemonDownload/DeleteLocalTask", UNARY, 0,                 \
       dfdaemon__v2__delete_local_task_request, google__protobuf__empty)                                      \
     X(download_delete_host, "/dfdaemon.v2.DfdaemonDownload/DeleteHost", UNARY, 0, google__protobuf__empty,   \
-      google__protobuf__empty)
+      google__protobuf__empty)                                                                               \
+                                                                                                             \
+    X(local_explain, "/darter.v1.Local/Explain", UNARY, 0, darter__v1__explain_request,                      \
+      darter__v1__explain_response)
 
 #define DTR_RPC_METHOD_DECLARE(name, path, kind, flags, input, output)                                       \
     extern const struct dtr_rpc_method dtr_rpc_##name;

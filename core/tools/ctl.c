@@ -48,6 +48,22 @@ int dtr_ctl_task(const struct dtr_ask *daemon, const char *task_id, bool json, F
     return rc;
 }
 
+int dtr_ctl_explain(const struct dtr_ask *daemon, const char *task, bool json, FILE *out,
+                    struct dtr_error *err)
+{
+    Darter__V1__ExplainRequest request = DARTER__V1__EXPLAIN_REQUEST__INIT;
+    ProtobufCMessage *response;
+    request.task = (char *)(uintptr_t)task;
+    int rc = dtr_ask(daemon, &dtr_rpc_local_explain, &request.base, &response, err);
+    if (rc == DTR_ENOT_FOUND)
+        return no_task(task, err);
+    if (rc != DTR_OK)
+        return rc;
+    rc = printed(ctl_print_explain((void *)response, json, out), err);
+    protobuf_c_message_free_unpacked(response, NULL);
+    return rc;
+}
+
 int dtr_ctl_remove(const struct dtr_ask *daemon, const char *task_id, struct dtr_error *err)
 {
     Dfdaemon__V2__DeleteLocalTaskRequest request = DFDAEMON__V2__DELETE_LOCAL_TASK_REQUEST__INIT;

@@ -1,7 +1,7 @@
-/* See ctl_print.h. What others said is cleaned of what a terminal would obey; jansson escapes it by itself.
- */
+/* See ctl_print.h. */
 #include "core/tools/ctl_print.h"
 
+#include "core/tools/ctl_text.h"
 #include "core/tools/progress.h"
 #include <darter/error.h>
 #include <inttypes.h>
@@ -35,23 +35,6 @@ static int64_t seconds(const Google__Protobuf__Timestamp *time)
     return time ? time->seconds : 0;
 }
 
-/* Prints a text in a column of `width`, "-" when it is empty. */
-static void put(FILE *out, int width, const char *text)
-{
-    int count = 0;
-    for (; *text; text++, count++)
-        (void)fputc((unsigned char)*text < 0x20 || *text == 0x7f ? '?' : *text, out);
-    if (count == 0)
-        (void)fputc('-', out), count++;
-    (void)fprintf(out, "%*s", width > count ? width - count : 0, "");
-}
-
-static json_t *text_json(const char *text)
-{
-    json_t *value = json_string(text);
-    return value ? value : json_string("(not UTF-8)");
-}
-
 static json_t *time_json(const Google__Protobuf__Timestamp *at)
 {
     char text[40];
@@ -60,18 +43,6 @@ static json_t *time_json(const Google__Protobuf__Timestamp *at)
     if (!at || !gmtime_r(&second, &utc) || strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &utc) == 0)
         return json_null();
     return json_string(text);
-}
-
-static int dump(json_t *value, FILE *out)
-{
-    int bad = json_dumpf(value, out, JSON_INDENT(2));
-    json_decref(value);
-    return bad || fputc('\n', out) == EOF ? DTR_EIO : DTR_OK;
-}
-
-static int written(FILE *out)
-{
-    return fflush(out) != 0 || ferror(out) ? DTR_EIO : DTR_OK;
 }
 
 /* --- tasks ---------------------------------------------------------------------------------------- */
@@ -100,8 +71,8 @@ static json_t *task_json(const Task *task)
     json_t *object = json_object(), *headers = json_object();
     for (size_t i = 0; i < task->n_response_header; i++)
         (void)json_object_set_new(headers, task->response_header[i]->key,
-                                  text_json(task->response_header[i]->value));
-    (void)json_object_set_new(object, "id", text_json(task->task_id));
+                                  ctl_text_json(task->response_header[i]->value));
+    (void)json_object_set_new(object, "id", ctl_text_json(task->task_id));
     (void)json_object_set_new(object, "state", json_string(state(task)));
     (void)json_object_set_new(object, "contentLength",
                               has_length(task) ? json_integer((json_int_t)task->content_length)
@@ -130,7 +101,7 @@ static void task_row(const Task *task, int64_t now_s, FILE *out)
     size_text(task, size);
     ctl_age_text(seconds(task->created_at), now_s, created);
     ctl_age_text(seconds(task->updated_at), now_s, used);
-    put(out, 66, task->task_id);
+    ctl_put(out, 66, task->task_id);
     (void)fprintf(out, "%10s  %-8s %7s  %7s\n", size, state(task), created, used);
 }
 
@@ -147,31 +118,31 @@ int ctl_print_tasks(Dfdaemon__V2__ListLocalTasksResponse *list, int64_t now_s, b
         else
             task_row(list->tasks[i], now_s, out);
     }
-    return json ? dump(array, out) : written(out);
+    return json ? ctl_dump(array, out) : ctl_written(out);
 }
 
 int ctl_print_task(const Task *task, int64_t now_s, bool json, FILE *out)
 {
     char size[DTR_SIZE_TEXT], piece[DTR_SIZE_TEXT], created[CTL_AGE_TEXT], used[CTL_AGE_TEXT];
     if (json)
-        return dump(task_json(task), out);
+        return ctl_dump(task_json(task), out);
     size_text(task, size);
     dtr_size_text((double)task->piece_length, piece);
     ctl_age_text(seconds(task->created_at), now_s, created);
     ctl_age_text(seconds(task->updated_at), now_s, used);
     (void)fprintf(out, "task:          ");
-    put(out, 0, task->task_id);
+    ctl_put(out, 0, task->task_id);
     (void)fprintf(out, "\nstate:         %s\nsize:          %s\npiece length:  %s\ncreated:       %s ago\n",
                   state(task), size, task->piece_length ? piece : "-", created);
     (void)fprintf(out, "last used:     %s ago\n", used);
     for (size_t i = 0; i < task->n_response_header; i++) {
         (void)fprintf(out, "header:        ");
-        put(out, 0, task->response_header[i]->key);
+        ctl_put(out, 0, task->response_header[i]->key);
         (void)fputs(": ", out);
-        put(out, 0, task->response_header[i]->value);
+        ctl_put(out, 0, task->response_header[i]->value);
         (void)fputc('\n', out);
     }
-    return written(out);
+    return ctl_written(out);
 }
 
 /* --- hosts ---------------------------------------------------------------------------------------- */
@@ -198,14 +169,14 @@ static const char *type(const Host *host)
 static json_t *host_json(const Host *host)
 {
     json_t *object = json_object();
-    (void)json_object_set_new(object, "id", text_json(host->id));
-    (void)json_object_set_new(object, "hostname", text_json(host->hostname));
+    (void)json_object_set_new(object, "id", ctl_text_json(host->id));
+    (void)json_object_set_new(object, "hostname", ctl_text_json(host->hostname));
     (void)json_object_set_new(object, "type", json_string(type(host)));
-    (void)json_object_set_new(object, "ip", text_json(host->ip));
+    (void)json_object_set_new(object, "ip", ctl_text_json(host->ip));
     (void)json_object_set_new(object, "port", json_integer(host->port));
     (void)json_object_set_new(object, "downloadPort", json_integer(host->download_port));
-    (void)json_object_set_new(object, "idc", text_json(idc(host)));
-    (void)json_object_set_new(object, "location", text_json(location(host)));
+    (void)json_object_set_new(object, "idc", ctl_text_json(idc(host)));
+    (void)json_object_set_new(object, "location", ctl_text_json(location(host)));
     (void)json_object_set_new(object, "disableShared", json_boolean(host->disable_shared));
     (void)json_object_set_new(object, "cpuPercent", host->cpu ? json_real(host->cpu->percent) : json_null());
     (void)json_object_set_new(object, "memoryUsedPercent",
@@ -213,7 +184,7 @@ static json_t *host_json(const Host *host)
     (void)json_object_set_new(object, "diskFree",
                               host->disk ? json_integer((json_int_t)host->disk->free) : json_null());
     (void)json_object_set_new(object, "version",
-                              host->build ? text_json(host->build->git_version) : json_null());
+                              host->build ? ctl_text_json(host->build->git_version) : json_null());
     return object;
 }
 
@@ -235,14 +206,14 @@ static void host_row(const Host *host, FILE *out)
         (void)snprintf(cpu, sizeof(cpu), "%.0f%%", host->cpu->percent);
     if (host->memory)
         (void)snprintf(memory, sizeof(memory), "%.0f%%", host->memory->used_percent);
-    put(out, 31, host->hostname);
+    ctl_put(out, 31, host->hostname);
     (void)fputc(' ', out);
     (void)fprintf(out, "%-5s ", type(host));
-    put(out, 23, at);
+    ctl_put(out, 23, at);
     (void)fputc(' ', out);
-    put(out, 11, idc(host));
+    ctl_put(out, 11, idc(host));
     (void)fprintf(out, " %4s %4s %10s  ", cpu, memory, disk);
-    put(out, 0, host->build ? host->build->git_version : "");
+    ctl_put(out, 0, host->build ? host->build->git_version : "");
     (void)fputc('\n', out);
 }
 
@@ -260,5 +231,5 @@ int ctl_print_hosts(Scheduler__V2__ListHostsResponse *list, bool json, FILE *out
         else
             host_row(list->hosts[i], out);
     }
-    return json ? dump(array, out) : written(out);
+    return json ? ctl_dump(array, out) : ctl_written(out);
 }

@@ -3,6 +3,7 @@
 #ifndef DTR_TOOLS_CTL_PRINT_H
 #define DTR_TOOLS_CTL_PRINT_H
 
+#include "proto/darter.pb-c.h"
 #include "proto/dfdaemon.pb-c.h"
 #include "proto/scheduler.pb-c.h"
 #include <stdbool.h>
@@ -11,6 +12,8 @@
 int ctl_print_tasks(Dfdaemon__V2__ListLocalTasksResponse *list, int64_t now_s, bool json, FILE *out);
 int ctl_print_task(const Dfdaemon__V2__StatLocalTaskResponse *task, int64_t now_s, bool json, FILE *out);
 int ctl_print_hosts(Scheduler__V2__ListHostsResponse *list, bool json, FILE *out);
+/* The story of a task's pulls; ctl_explain.c. */
+int ctl_print_explain(const Darter__V1__ExplainResponse *story, bool json, FILE *out);
 
 /* "45s", "12m", "5h", "3d"; "-" when `then_s` is 0. What lies ahead, by another clock, is "0s". */
 enum { CTL_AGE_TEXT = 24 };

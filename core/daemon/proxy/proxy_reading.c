@@ -75,6 +75,7 @@ static void fill_request(struct reading *reading, const struct dtr_mirror_plan *
                                   .content = reading->content,
                                   .filter = plan->default_filter ? NULL : dtr_str_text(&reading->filter),
                                   .remote_ip = reading->client_ip,
+                                  .by_proxy = true,
                                   .priority = (uint32_t)plan->priority,
                                   .prefetch = plan->prefetch && plan->range.kind != DTR_RANGE_NONE,
                                   .disable_back_to_source = settings->disable_back_to_source};

@@ -173,6 +173,7 @@ static int start_transfer(struct dtr_task *task, const struct dtr_plan_action *a
         .task = task,
         .id = action->id,
         .piece = action->piece,
+        .parent = action->parent,
         .origin = action->kind == DTR_PLAN_ORIGIN,
         .at = action->offset,
         .end = action->length == DTR_LENGTH_UNKNOWN ? DTR_LENGTH_UNKNOWN : action->offset + action->length};
@@ -349,6 +350,7 @@ void dtr_task_act(struct dtr_task *task)
     task->acting = true;
     while (dtr_planner_next(task->planner, &action))
         carry_out(task, &action);
+    pull_log_look(task);
     task->acting = false;
     if (dtr_planner_ended(task->planner)) {
         end_pull(task);

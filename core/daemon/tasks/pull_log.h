@@ -1,4 +1,5 @@
-/* What is told of a pull: log lines under an id of its own, and the metrics of downloads. Control thread.
+/* What is told of a pull: log lines under an id of its own, the same in the journal (journal.h), and the
+ * metrics of downloads. Control thread.
  *
  * At info a pull has a few lines: that it begins, what the scheduler answers, how it ends. At debug come
  * parents and failed pieces, at warn what somebody outside did wrong. The id stands in the peer id that a
@@ -17,6 +18,8 @@ void pull_log_begin(struct dtr_task *task, const struct dtr_reader *first);
 void pull_log_end(struct dtr_task *task);
 /* Another reader joined. */
 void pull_log_join(const struct dtr_task *task, const struct dtr_reader *reader);
+/* Whether and why the origin is asked: told when that has changed. Before and after actions. */
+void pull_log_look(struct dtr_task *task);
 /* Before the action is carried out. */
 void pull_log_action(struct dtr_task *task, const struct dtr_plan_action *action);
 /* Before the planner hears of it. */

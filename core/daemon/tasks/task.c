@@ -17,6 +17,7 @@ int dtr_tasks_new(const struct dtr_tasks_options *options, struct dtr_tasks **re
         return dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for the tasks");
     tasks->options = *options;
     dtr_list_init(&tasks->prefetch_waiting);
+    journal_init(&tasks->journal);
     int rc = scrub_new(tasks, err);
     if (rc != DTR_OK)
         free(tasks);
@@ -77,6 +78,7 @@ static void on_tasks_gone(struct dtr_msg *msg)
     void (*closed)(void *) = tasks->closed;
     void *context = tasks->closed_context;
     dtr_map_clear(&tasks->by_id);
+    journal_clear(&tasks->journal);
     free(tasks);
     if (closed)
         closed(context);
@@ -282,6 +284,21 @@ const struct dtr_read_request *dtr_task_wish(const struct dtr_task *task)
 bool dtr_task_is_trigger(const struct dtr_task *task)
 {
     return task->wish.need_back_to_source;
+}
+
+const struct journal *dtr_tasks_journal(const struct dtr_tasks *tasks)
+{
+    return &tasks->journal;
+}
+
+bool dtr_task_is_whole(const struct dtr_task *task)
+{
+    return task_is_whole(task);
+}
+
+bool dtr_task_is_of_earlier(const struct dtr_task *task)
+{
+    return task->stored;
 }
 
 bool dtr_task_pulling(const struct dtr_task *task)
@@ -614,7 +631,8 @@ int dtr_tasks_read(struct dtr_tasks *tasks, const struct dtr_read_request *reque
                                   .here = dtr_ranges_run(&task->readable, request->offset),
                                   .announce = request->announce,
                                   .local_only = request->local_only,
-                                  .is_prefetch = request->is_prefetch};
+                                  .is_prefetch = request->is_prefetch,
+                                  .by_proxy = request->by_proxy};
     dtr_list_add_tail(&task->readers, &reader->link);
     if (!request->local_only)
         renew_look(task);

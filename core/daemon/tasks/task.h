@@ -16,6 +16,7 @@
 struct dtr_tasks;
 struct dtr_task;
 struct dtr_reader;
+struct journal;
 
 /* What a pull asks of the world besides bytes. The answers come back by dtr_task_*() below. */
 struct dtr_outside {
@@ -102,6 +103,13 @@ void dtr_tasks_unpin(struct dtr_tasks *tasks, const char *task_id);
 /* Whether the peer at this address has given wrong bytes: nothing is to be taken from it. */
 bool dtr_tasks_is_liar(const struct dtr_tasks *tasks, const char *ip);
 
+/* What pulls did, of tasks that are here or were; see journal.h. */
+const struct journal *dtr_tasks_journal(const struct dtr_tasks *tasks);
+/* Every byte of it is stored. */
+bool dtr_task_is_whole(const struct dtr_task *task);
+/* An earlier process stored some of it. */
+bool dtr_task_is_of_earlier(const struct dtr_task *task);
+
 /* --- readers ------------------------------------------------------------------------------------------ */
 
 /* Who a reader is and what it reads. Strings are copied. */
@@ -121,6 +129,7 @@ struct dtr_read_request {
     bool announce;    /* tell the scheduler also when everything is here already */
     bool prefetch;    /* the whole is to come too, after this part and without this reader */
     bool is_prefetch; /* nobody waits for these bytes */
+    bool by_proxy;    /* it came by the proxy, not by gRPC */
     bool local_only;  /* take what is here or arrives for others; never begin or widen a pull */
 };
 

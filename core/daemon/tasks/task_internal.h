@@ -5,6 +5,7 @@
 #include "core/base/list.h"
 #include "core/base/map.h"
 #include "core/base/ranges.h"
+#include "core/daemon/tasks/journal.h"
 #include "core/daemon/tasks/pull_log.h"
 #include "core/daemon/tasks/task.h"
 #include "core/loop/loop.h"
@@ -41,6 +42,7 @@ struct dtr_tasks {
     char liars[TASKS_LIARS][DTR_ADDR_TEXT]; /* addresses of peers, oldest first */
     size_t liar_count;
     struct cleaning cleaning;
+    struct journal journal;
     struct {
         struct dtr_timer *timer; /* NULL: there is no scrub */
         uint64_t rate;           /* bytes/s */
@@ -126,7 +128,8 @@ struct dtr_reader {
     uint64_t here;           /* was readable up to here when it came */
     bool head_told, ended, closed;
     bool announce, local_only, is_prefetch; /* of its request */
-    struct dtr_msg msg;                     /* events come later */
+    bool by_proxy;
+    struct dtr_msg msg; /* events come later */
     bool posted;
     bool failed; /* result is to be told */
     struct dtr_error result;
@@ -137,7 +140,7 @@ struct running {
     struct dtr_list link;
     struct dtr_task *task;
     struct dtr_transfer *transfer;
-    uint32_t id, piece;
+    uint32_t id, piece, parent;
     bool origin;
     uint64_t at, end;           /* what it is still to bring; DTR_LENGTH_UNKNOWN: the rest */
     _Atomic bool in_background; /* nobody waits for that; read by the transfer */

@@ -84,6 +84,9 @@ void delete_local_task(void *service, struct dtr_rpc_call *call, const struct dt
 void stat_local_task(void *service, struct dtr_rpc_call *call, const struct dtr_rpc_message *request);
 void list_local_tasks(void *service, struct dtr_rpc_call *call, const struct dtr_rpc_message *request);
 
+/* upload_explain.c: a handler. */
+void explain(void *service, struct dtr_rpc_call *call, const struct dtr_rpc_message *request);
+
 /* upload_download.c: the handler for both services, and what its streams hear of: a piece, or the
  * end of a pull. */
 void download_task(void *service, struct dtr_rpc_call *call, const struct dtr_rpc_message *request);

@@ -33,6 +33,7 @@ int upload_serve(struct dtr_daemon *daemon, struct dtr_rpc_table *peers, struct 
         {.method = &dtr_rpc_download_list_local_tasks, .request = list_local_tasks},
         {.method = &dtr_rpc_download_delete_task, .request = delete_task},
         {.method = &dtr_rpc_download_delete_local_task, .request = delete_local_task},
+        {.method = &dtr_rpc_local_explain, .request = explain},
     };
     int rc = dtr_rpc_table_add(peers, upload, sizeof(upload) / sizeof(upload[0]), daemon, err);
     if (rc == DTR_OK)

@@ -1,0 +1,32 @@
+/* See ctl_text.h. */
+#include "core/tools/ctl_text.h"
+
+#include <darter/error.h>
+
+void ctl_put(FILE *out, int width, const char *text)
+{
+    int count = 0;
+    for (; *text; text++, count++)
+        (void)fputc((unsigned char)*text < 0x20 || *text == 0x7f ? '?' : *text, out);
+    if (count == 0)
+        (void)fputc('-', out), count++;
+    (void)fprintf(out, "%*s", width > count ? width - count : 0, "");
+}
+
+json_t *ctl_text_json(const char *text)
+{
+    json_t *value = json_string(text);
+    return value ? value : json_string("(not UTF-8)");
+}
+
+int ctl_dump(json_t *value, FILE *out)
+{
+    int bad = json_dumpf(value, out, JSON_INDENT(2));
+    json_decref(value);
+    return bad || fputc('\n', out) == EOF ? DTR_EIO : DTR_OK;
+}
+
+int ctl_written(FILE *out)
+{
+    return fflush(out) != 0 || ferror(out) ? DTR_EIO : DTR_OK;
+}

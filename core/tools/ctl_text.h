@@ -1,0 +1,17 @@
+/* How `darter ctl` puts texts of others on a terminal, cleaned of what that would obey, and into JSON, where
+ * jansson escapes them by itself. */
+#ifndef DTR_TOOLS_CTL_TEXT_H
+#define DTR_TOOLS_CTL_TEXT_H
+
+#include <jansson.h>
+#include <stdio.h>
+
+/* Prints a text in a column of `width`, "-" when it is empty. */
+void ctl_put(FILE *out, int width, const char *text);
+json_t *ctl_text_json(const char *text);
+/* Writes and frees the value; DTR_EIO. */
+int ctl_dump(json_t *value, FILE *out);
+/* DTR_EIO when something could not be written. */
+int ctl_written(FILE *out);
+
+#endif
