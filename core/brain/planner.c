@@ -234,10 +234,11 @@ void dtr_planner_answer(struct dtr_planner *p, uint64_t now_ms, const struct dtr
     dtr_plan_run(p);
 }
 
-void dtr_planner_scheduler_lost(struct dtr_planner *p, uint64_t now_ms, const struct dtr_error *err)
+void dtr_planner_scheduler_lost(struct dtr_planner *p, uint64_t now_ms, const struct dtr_error *err,
+                                bool soon)
 {
     p->now_ms = now_ms;
-    p->config.have_scheduler = false;
+    p->config.have_scheduler = soon;
     if (p->stat_until) {
         p->stat_until = 0;
         dtr_plan_probe(p);

@@ -189,8 +189,11 @@ struct dtr_plan_answer {
 /* An AnnouncePeerResponse. Nobody need have asked: NORMAL then names more parents, BACK_TO_SOURCE sends to
  * the origin, others are ignored. */
 void dtr_planner_answer(struct dtr_planner *planner, uint64_t now_ms, const struct dtr_plan_answer *answer);
-/* The scheduler cannot be reached, broke off, or refused the conversation. */
-void dtr_planner_scheduler_lost(struct dtr_planner *planner, uint64_t now_ms, const struct dtr_error *err);
+/* The scheduler cannot be reached, broke off, or refused the conversation. `soon`: it was there a moment ago
+ * and may be back at once, so that a register may wait for it; the role ends that wait by another such call.
+ */
+void dtr_planner_scheduler_lost(struct dtr_planner *planner, uint64_t now_ms, const struct dtr_error *err,
+                                bool soon);
 /* It can be reached again; used when the parents there are do not suffice. */
 void dtr_planner_scheduler_back(struct dtr_planner *planner, uint64_t now_ms);
 

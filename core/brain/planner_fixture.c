@@ -336,13 +336,23 @@ void scene_answer(struct scene *s, enum dtr_plan_answer_kind kind)
     dtr_planner_answer(s->planner, s->now, &answer);
 }
 
-void scene_lost(struct scene *s)
+static void lost(struct scene *s, bool soon)
 {
     struct dtr_error err;
     dtr_error_set(&err, DTR_ECLOSED, DTR_RETRY_SAME, "the scheduler went away");
     drain_more(s);
     s->talk.lost = true;
-    dtr_planner_scheduler_lost(s->planner, s->now, &err);
+    dtr_planner_scheduler_lost(s->planner, s->now, &err, soon);
+}
+
+void scene_lost(struct scene *s)
+{
+    lost(s, false);
+}
+
+void scene_lost_for_now(struct scene *s)
+{
+    lost(s, true);
 }
 
 void scene_seen(struct scene *s, uint32_t parent, uint32_t first, uint32_t last)

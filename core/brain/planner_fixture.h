@@ -69,6 +69,7 @@ void scene_more_parents(struct scene *scene, const char *names);
 void scene_with_parents(struct scene *scene, uint64_t content_length, const char *names);
 void scene_answer(struct scene *scene, enum dtr_plan_answer_kind kind);
 void scene_lost(struct scene *scene);
+void scene_lost_for_now(struct scene *scene); /* it may be back at once */
 void scene_seen(struct scene *scene, uint32_t parent, uint32_t first, uint32_t last);
 void scene_head(struct scene *scene, uint32_t id);
 /* The origin's transfer brings the next `bytes` (whole MiB); complete pieces are verified. */

@@ -212,7 +212,7 @@ static void plan_anew(struct dtr_planner *p)
  * their children went there too. */
 static bool worth_waiting(const struct dtr_planner *p)
 {
-    return p->talk == TALK_PARENTS && !p->anew_at && dtr_plan_parents_alive(p) &&
+    return (p->talk == TALK_PARENTS || p->talk == TALK_CLOSED) && !p->anew_at && dtr_plan_parents_alive(p) &&
            p->now_ms < p->dry_since + WAIT_STALLS * p->config.stall_timeout_ms;
 }
 

@@ -29,8 +29,8 @@ void dtr_plan_register(struct dtr_planner *p)
     /* A new conversation is about a new peer, of which nothing is known. */
     p->unreported = 0;
     for (uint32_t n = 0; n < p->piece_count; n++) {
-        p->pieces[n].reported = p->pieces[n].stored;
-        p->unreported += p->pieces[n].done && !p->pieces[n].stored;
+        p->pieces[n].reported = p->pieces[n].stored || p->metadata_only;
+        p->unreported += p->pieces[n].done && !p->pieces[n].reported;
     }
     p->talk = TALK_ASKED;
     p->quiet_since = p->now_ms;
@@ -180,13 +180,16 @@ void dtr_plan_talk_flush(struct dtr_planner *p)
     }
 }
 
-/* Everything was in the store already: a triggered seed tells the scheduler so (wire page 3.2.6). */
+/* Everything is here, and no conversation tells the scheduler so: it is told by one of its own (wire page
+ * 3.2.6). Of a triggered seed that had everything in its store, and of whoever lost the scheduler on the way:
+ * the one that came in its place does not know of these pieces. */
 static void announce_stored(struct dtr_planner *p)
 {
-    if (!p->config.need_back_to_source || !p->piece_count || !dtr_plan_can_register(p))
+    bool forgotten = p->talk == TALK_CLOSED;
+    if (!(forgotten || p->config.need_back_to_source) || !p->piece_count || !dtr_plan_can_register(p))
         return;
     for (uint32_t n = 0; n < p->piece_count; n++)
-        if (!p->pieces[n].stored)
+        if (!(forgotten ? p->pieces[n].done : p->pieces[n].stored))
             return;
     p->metadata_only = true;
     dtr_plan_register(p);
@@ -195,7 +198,7 @@ static void announce_stored(struct dtr_planner *p)
 void dtr_plan_talk_end(struct dtr_planner *p, const struct dtr_error *err)
 {
     enum plan_talk talk = p->talk;
-    if (talk == TALK_QUIET && !err)
+    if ((talk == TALK_QUIET || talk == TALK_CLOSED) && !err)
         announce_stored(p);
     if (talk == TALK_QUIET || talk == TALK_CLOSED || (talk == TALK_ASKED && !err))
         return;

@@ -198,6 +198,42 @@ static void parents_go_on_without_the_scheduler(void **state)
     scene_end(&s);
 }
 
+static void what_came_without_a_scheduler_is_told_to_the_next(void **state)
+{
+    struct scene s;
+    (void)state;
+    scene_with_parents(&s, 8 * MIB, "A");
+    scene_seen(&s, A, 0, 1);
+    (void)scene_drain(&s);
+    scene_lost(&s);
+    dtr_planner_scheduler_back(s.planner, s.now);
+    scene_piece(&s, 1);
+    expect(&s, "");
+    scene_piece(&s, 2);
+    expect(&s, "parent_close A; done; register");
+    scene_answer(&s, DTR_PLAN_ANSWER_METADATA_ONLY);
+    expect(&s, "started; finished");
+    assert_true(dtr_planner_ended(s.planner));
+    scene_end(&s);
+}
+
+/* Its register waits in the role, which knows the scheduler; a stall time at the most. */
+static void a_scheduler_that_may_be_back_is_asked_before_the_origin(void **state)
+{
+    struct scene s;
+    (void)state;
+    scene_with_parents(&s, 12 * MIB, "A");
+    scene_seen(&s, A, 0, 0);
+    (void)scene_drain(&s);
+    scene_lost_for_now(&s);
+    expect(&s, "");
+    scene_ends(&s, 1, DTR_ECORRUPT, DTR_RETRY_ELSEWHERE, 0);
+    expect(&s, "parent_close A; register");
+    scene_pass(&s, s.config.stall_timeout_ms);
+    assert_string_equal(s.said, "origin 2: 0 rest");
+    scene_end(&s);
+}
+
 static void scheduler_that_is_back_is_asked_when_parents_do_not_suffice(void **state)
 {
     struct scene s;
@@ -494,6 +530,8 @@ int main(void)
         cmocka_unit_test(piece_that_nobody_has_is_reported_before_asking_anew),
         cmocka_unit_test(answers_run_out),
         cmocka_unit_test(parents_go_on_without_the_scheduler),
+        cmocka_unit_test(what_came_without_a_scheduler_is_told_to_the_next),
+        cmocka_unit_test(a_scheduler_that_may_be_back_is_asked_before_the_origin),
         cmocka_unit_test(scheduler_that_is_back_is_asked_when_parents_do_not_suffice),
         cmocka_unit_test(parents_that_live_get_four_times_as_long),
         cmocka_unit_test(parents_that_fall_silent_do_not),

@@ -273,7 +273,7 @@ static void scheduler_answers(struct world *w)
     uint64_t dice = world_draw(w, 100);
     if (w->talk.state == TALK_WAITS && dice < 4) {
         w->talk.lost = true;
-        dtr_planner_scheduler_lost(w->planner, w->now, NULL);
+        dtr_planner_scheduler_lost(w->planner, w->now, NULL, world_chance(w, 50));
         return;
     }
     if (dice < 25)
@@ -301,7 +301,7 @@ static void act_scheduler(struct world *w)
     } else if (world_draw(w, 3000) == 0) {
         w->owed_at = 0;
         w->talk.lost = true;
-        dtr_planner_scheduler_lost(w->planner, w->now, NULL);
+        dtr_planner_scheduler_lost(w->planner, w->now, NULL, world_chance(w, 50));
     } else if (w->talk.lost && world_draw(w, 300) == 0) {
         dtr_planner_scheduler_back(w->planner, w->now);
     } else if (world_draw(w, 2000) == 0) {

@@ -67,10 +67,9 @@ char *dtr_swarm_texts(const char *const *texts, size_t count, const char **ret_t
 static void init_lists(struct dtr_swarm *swarm)
 {
     struct dtr_list *const heads[] = {
-        &swarm->hosts,   &swarm->seeds,       &swarm->quiet, &swarm->tasks,
-        &swarm->crowded, &swarm->empty_tasks, &swarm->ready, &swarm->leaving,
-        &swarm->probes,  &swarm->patient,     &swarm->late,  &swarm->more,
-        &swarm->active,  &swarm->idle,        &swarm->ended, &swarm->gone,
+        &swarm->hosts, &swarm->seeds,  &swarm->quiet,   &swarm->tasks,  &swarm->crowded, &swarm->empty_tasks,
+        &swarm->ready, &swarm->early,  &swarm->leaving, &swarm->probes, &swarm->patient, &swarm->late,
+        &swarm->more,  &swarm->active, &swarm->idle,    &swarm->ended,  &swarm->gone,
     };
     for (size_t i = 0; i < sizeof(heads) / sizeof(heads[0]); i++)
         dtr_list_init(heads[i]);
@@ -89,6 +88,7 @@ int dtr_swarm_new(const struct dtr_swarm_config *config, uint64_t seed_number, u
     swarm->probe_due_ms = UINT64_MAX;
     init_lists(swarm);
     swarm->peer_gc_ms = swarm->task_gc_ms = swarm->host_gc_ms = UINT64_MAX;
+    swarm->settled_ms = now_ms + config->settle_ms;
     dtr_swarm_configure(swarm, config);
     *ret_swarm = swarm;
     return DTR_OK;
@@ -245,6 +245,8 @@ uint64_t dtr_swarm_wake_ms(const struct dtr_swarm *swarm)
     uint64_t wake = swarm->probe_due_ms;
     if (!dtr_list_empty(&swarm->patient))
         wake = earlier(wake, oldest_ms(&swarm->patient) + dtr_swarm_source_wait_ms(swarm));
+    if (!dtr_list_empty(&swarm->early))
+        wake = earlier(wake, swarm->settled_ms);
     if (!dtr_list_empty(&swarm->late))
         wake = earlier(wake, oldest_ms(&swarm->late) + dtr_swarm_error_wait_ms(swarm));
     if (swarm->counts.peers)

@@ -78,6 +78,10 @@ struct dtr_swarm_config {
 #define DTR_SWARM_LIMIT_FIELD(type, name, value, help) type name;
     DTR_SWARM_LIMITS(DTR_SWARM_LIMIT_FIELD)
 #undef DTR_SWARM_LIMIT_FIELD
+    /* So long after its begin a swarm that knows no seed waits for one before it sends anybody to the origin:
+     * after a restart of the scheduler the others may be faster than the seeds, and all ask at once (0). */
+#define DTR_SWARM_SETTLE_MS 2000 /* daemons come back within 1.2 s */
+    uint64_t settle_ms;
     struct dtr_swarm_policy policy;
 };
 

@@ -154,6 +154,28 @@ static bool answer_without_parents(struct dtr_swarm *swarm, struct swarm_peer *p
     return true;
 }
 
+/* A scheduler that has just begun knows nothing of what there is: nobody goes to the origin before the seeds
+ * had the time to come back. Who asks for that, or only tells, does not wait. */
+static bool is_early(const struct dtr_swarm *swarm, const struct swarm_peer *peer)
+{
+    return swarm->now_ms < swarm->settled_ms && !peer->tried && peer->question == SWARM_REGISTERING &&
+           !peer->metadata_only && !peer->facts.need_back_to_source && !is_seed(host_of(peer)) &&
+           !peer->facts.task->offer_count;
+}
+
+void dtr_swarm_settle(struct dtr_swarm *swarm)
+{
+    struct dtr_list *node;
+    swarm->settled_ms = 0;
+    while ((node = dtr_list_pop(&swarm->early))) {
+        struct swarm_peer *peer = dtr_container(node, struct swarm_peer, queue);
+        peer->asked_ms = swarm->now_ms; /* its patience begins now, or all would go to the origin at once */
+        dtr_list_remove(&peer->clock);
+        dtr_list_add_tail(&swarm->patient, &peer->clock);
+        dtr_list_add_tail(&swarm->ready, node);
+    }
+}
+
 enum result { WAITS, ANSWERED, TRIGGERED };
 
 static enum result try_question(struct dtr_swarm *swarm, struct swarm_peer *peer,
@@ -198,6 +220,10 @@ bool dtr_swarm_answer(struct dtr_swarm *swarm, struct dtr_swarm_action *ret_acti
     struct dtr_list *node;
     while ((node = dtr_list_pop(&swarm->ready))) {
         struct swarm_peer *peer = dtr_container(node, struct swarm_peer, queue);
+        if (is_early(swarm, peer)) {
+            dtr_list_add_tail(&swarm->early, node);
+            continue;
+        }
         enum result result = try_question(swarm, peer, ret_action);
         if (result != ANSWERED)
             park(peer);
@@ -226,6 +252,8 @@ static void expire(struct dtr_swarm *swarm, struct dtr_list *from, uint64_t limi
 
 void dtr_swarm_answer_expired(struct dtr_swarm *swarm)
 {
+    if (swarm->now_ms >= swarm->settled_ms)
+        dtr_swarm_settle(swarm);
     expire(swarm, &swarm->patient, dtr_swarm_source_wait_ms(swarm), &swarm->late);
     expire(swarm, &swarm->late, dtr_swarm_error_wait_ms(swarm), NULL);
 }

@@ -255,8 +255,10 @@ void dtr_swarm_seed_probed(struct dtr_swarm *swarm, uint64_t now_ms, const char 
     if (ok || host->probe_wait_ms > DTR_SWARM_PROBE_MS)
         host->probe_wait_ms = DTR_SWARM_PROBE_MS;
     probe_at(swarm, host, swarm->now_ms + host->probe_wait_ms);
-    if (ok)
-        host->probe_wait_ms = 0;
+    if (!ok)
+        return;
+    host->probe_wait_ms = 0;
+    dtr_swarm_settle(swarm);
 }
 
 void dtr_swarm_probe_due(struct dtr_swarm *swarm)

@@ -425,6 +425,65 @@ static void a_source_for_a_range_does_not_hold_up_the_whole(void **state)
     close_world(w);
 }
 
+/* As after a restart: who had a pull under way asks before the seeds have announced themselves. */
+static struct world *open_young_world(void)
+{
+    struct dtr_swarm_config config = dtr_swarm_defaults();
+    struct world *w = malloc(sizeof(*w));
+    assert_non_null(w);
+    config.settle_ms = DTR_SWARM_SETTLE_MS;
+    open_with(w, &config);
+    return w;
+}
+
+static void a_young_swarm_waits_for_its_first_seed(void **state)
+{
+    (void)state;
+    struct world *w = open_young_world();
+    add_host(w, "h1");
+    say(w, "h1.a", DTR_SWARM_REGISTER);
+    expect_nothing(w);
+    add_seed(w, "s1");
+    expect_one(w, "s1", TRIGGER_SEED);
+    add_host(w, "h2");
+    say(w, "h2.a", DTR_SWARM_REGISTER);
+    expect_nothing(w); /* for the seed, as usual */
+    close_world(w);
+}
+
+static void a_young_swarm_without_a_seed_soon_sends_one_to_the_source(void **state)
+{
+    (void)state;
+    struct world *w = open_young_world();
+    add_host(w, "h1");
+    add_host(w, "h2");
+    say(w, "h1.a", DTR_SWARM_REGISTER);
+    say(w, "h2.a", DTR_SWARM_REGISTER);
+    expect_nothing(w);
+    assert_true(dtr_swarm_wake_ms(w->swarm) <= w->now_ms + DTR_SWARM_SETTLE_MS);
+    pass_ms(w, DTR_SWARM_SETTLE_MS);
+    expect_one(w, "h1.a", ANSWER_SOURCE);
+    close_world(w);
+}
+
+static void a_young_swarm_lets_pass_who_needs_no_seed(void **state)
+{
+    (void)state;
+    struct world *w = open_young_world();
+    add_host(w, "h1");
+    add_host(w, "h2");
+    w->registered.metadata_only = true;
+    say(w, "h1.a", DTR_SWARM_REGISTER);
+    expect_one(w, "h1.a", ANSWER_METADATA_ONLY);
+    say(w, "h1.a", DTR_SWARM_STARTED);
+    say(w, "h1.a", DTR_SWARM_FINISHED);
+    expect_one(w, "h1.a", CLOSE);
+    w->registered.metadata_only = false;
+    say(w, "h2.a", DTR_SWARM_REGISTER);
+    expect_parents(w, "h2.a", 1);
+    close_world(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -451,6 +510,9 @@ int main(void)
         cmocka_unit_test(a_seed_of_its_own_accord_goes_to_the_source),
         cmocka_unit_test(a_leech_at_the_source_helps_nobody),
         cmocka_unit_test(a_source_for_a_range_does_not_hold_up_the_whole),
+        cmocka_unit_test(a_young_swarm_waits_for_its_first_seed),
+        cmocka_unit_test(a_young_swarm_without_a_seed_soon_sends_one_to_the_source),
+        cmocka_unit_test(a_young_swarm_lets_pass_who_needs_no_seed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

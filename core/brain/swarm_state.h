@@ -115,7 +115,9 @@ struct dtr_swarm {
     struct dtr_map host_map, task_map, peer_map;
     struct dtr_list hosts, seeds, quiet;
     struct dtr_list tasks, crowded, empty_tasks;
+    uint64_t settled_ms;     /* until then peers wait for the first seed */
     struct dtr_list ready;   /* peers whose question is to be tried */
+    struct dtr_list early;   /* those that wait for it */
     struct dtr_list leaving; /* removed peers whose stream is to be rejected */
     struct dtr_list probes;  /* seeds to be probed */
     struct dtr_list more;    /* peers that are to be told of more parents */
@@ -135,6 +137,10 @@ struct dtr_swarm {
     const struct dtr_swarm_peer *parents[DTR_SWARM_KEEP_MAX];
     struct swarm_columns columns;
 };
+
+/* --- swarm_answer.c --- */
+/* Nobody waits for the first seed any more. */
+void dtr_swarm_settle(struct dtr_swarm *swarm);
 
 /* --- swarm.c --- */
 /* An event begins: time moves, what the last action lent comes back. */

@@ -24,6 +24,7 @@ static struct dtr_swarm_config limits(const struct scheduler_role *role)
     swarm.task_gc_interval_ms = config->scheduler.gc.task_gc_interval_ms;
     swarm.host_gc_interval_ms = config->scheduler.gc.host_gc_interval_ms;
     swarm.host_ttl_ms = config->scheduler.gc.host_ttl_ms;
+    swarm.settle_ms = DTR_SWARM_SETTLE_MS;
     return swarm;
 }
 

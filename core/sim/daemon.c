@@ -6,7 +6,7 @@
 #define ANNOUNCE_US     300000000u
 #define ANNOUNCE_BAD_US 5000000u
 #define BACKOFF_US      100000u
-#define BACKOFF_MOST_US 5000000u
+#define BACKOFF_MOST_US 1000000u
 
 struct sim_daemon *sim_daemon_of(struct sim_host *host)
 {
@@ -39,10 +39,14 @@ static void on_announced(struct sim_end *end, const struct dtr_error *err)
     struct sim_daemon *daemon = end->context;
     struct sim_clock *clock = &daemon->host.sim->clock;
     bool ok = err->code == DTR_OK;
+    bool known = daemon->announced;
     daemon->announcing = NULL;
     daemon->announced = ok;
     sim_timer_set(clock, &daemon->announce, clock->now_us + (ok ? ANNOUNCE_US : ANNOUNCE_BAD_US));
-    talks_announced(daemon, ok);
+    if (ok || !daemon_expects(daemon))
+        talks_announced(daemon, ok);
+    if (ok && !known)
+        talks_retell(daemon);
     if (ok)
         tell_pulls(daemon);
 }
@@ -74,7 +78,13 @@ static void on_ready(struct sim_end *end, void *body)
     daemon_announce(daemon);
 }
 
-/* Tried again at once when it had lived, then after 100 ms, 200 ms ... 5 s, each up to half as long again. */
+bool daemon_expects(const struct sim_daemon *daemon)
+{
+    const struct dtr_sim *sim = daemon->host.sim;
+    return !daemon->ready && sim->clock.now_us < daemon->gone_us + sim->config.plan.stall_timeout_ms * 1000;
+}
+
+/* Tried again at once when it had lived, then after 200 ms, 400 ms ... 1 s, each up to half as long again. */
 static void on_lost(struct sim_end *end, const struct dtr_error *err)
 {
     struct sim_daemon *daemon = end->context;
@@ -87,9 +97,22 @@ static void on_lost(struct sim_end *end, const struct dtr_error *err)
         wait = BACKOFF_MOST_US;
     if (wait > BACKOFF_MOST_US)
         wait = BACKOFF_MOST_US;
+    if (daemon->ready)
+        daemon->gone_us = sim->clock.now_us;
     daemon->ready = daemon->announced = false;
     daemon->channel = NULL;
+    if (!daemon_expects(daemon))
+        talks_announced(daemon, false);
     sim_timer_set(&sim->clock, &daemon->reconnect, sim->clock.now_us + wait + sim_draw(sim, wait / 2 + 1));
+}
+
+void daemon_lost(struct sim_daemon *daemon)
+{
+    struct sim_end *channel = daemon->channel;
+    if (!channel || !daemon->ready)
+        return;
+    sim_close(channel, NULL);
+    on_lost(channel, NULL);
 }
 
 static void connect_scheduler(struct sim_daemon *daemon)
@@ -181,6 +204,7 @@ void daemon_init(struct dtr_sim *sim, uint32_t number)
 void daemon_start(struct sim_daemon *daemon)
 {
     daemon->failures = 0;
+    daemon->gone_us = daemon->host.sim->clock.now_us;
     connect_scheduler(daemon);
 }
 

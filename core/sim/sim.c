@@ -23,6 +23,7 @@ void dtr_sim_config_default(struct dtr_sim_config *config)
         .progress = 256u << 10,
         .swarm = dtr_swarm_defaults(),
     };
+    config->swarm.settle_ms = DTR_SWARM_SETTLE_MS;
     dtr_plan_config_default(&config->plan);
     config->plan.ask_length = true;
 }

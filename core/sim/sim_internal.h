@@ -162,6 +162,7 @@ struct sim_daemon {
     struct sim_copy *copies; /* by blob */
     struct sim_end *channel, *announcing;
     bool ready, announced;
+    uint64_t gone_us; /* the scheduler was there until then, or this process began */
     uint32_t failures;
     struct sim_timer reconnect, announce, thaw;
     struct dtr_list talks; /* struct sim_talk */
@@ -241,6 +242,10 @@ void daemon_start(struct sim_daemon *daemon);
 void daemon_crash(struct sim_daemon *daemon, bool silently);
 void daemon_restart(struct sim_daemon *daemon, bool empty);
 void daemon_announce(struct sim_daemon *daemon);
+/* The scheduler is not there, and may be at once. */
+bool daemon_expects(const struct sim_daemon *daemon);
+/* A stream to it broke: they share one connection. */
+void daemon_lost(struct sim_daemon *daemon);
 void daemon_accept(struct sim_end *end, void *body);
 
 /* --- pull.c --- */
@@ -270,6 +275,8 @@ void talk_stat(struct sim_copy *copy);
 /* The pull is gone without a last word. */
 void talk_leave(struct sim_copy *copy);
 void talks_announced(struct sim_daemon *daemon, bool known);
+/* What is whole is made known to a scheduler that has just come. */
+void talks_retell(struct sim_daemon *daemon);
 void talks_free(struct sim_daemon *daemon);
 
 /* --- parents.c --- */

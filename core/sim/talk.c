@@ -16,20 +16,20 @@ static struct sim_talk *find(const struct sim_copy *copy)
     return NULL;
 }
 
-static void lost(struct sim_copy *copy, const struct dtr_error *err)
+static void lost(struct sim_copy *copy, const struct dtr_error *err, bool soon)
 {
     if (!copy || !copy->planner)
         return;
-    dtr_planner_scheduler_lost(copy->planner, sim_now_ms(copy->daemon->host.sim), err);
+    dtr_planner_scheduler_lost(copy->planner, sim_now_ms(copy->daemon->host.sim), err, soon);
     pull_act(copy);
 }
 
-static void over(struct sim_talk *talk, const struct dtr_error *err)
+static void over(struct sim_talk *talk, const struct dtr_error *err, bool soon)
 {
     struct sim_copy *copy = talk->copy;
     dtr_list_remove(&talk->link);
     free(talk);
-    lost(copy, err);
+    lost(copy, err, soon);
 }
 
 /* --- what the scheduler answers ----------------------------------------------------------------------------
@@ -67,12 +67,14 @@ static void on_closed(struct sim_end *end, const struct dtr_error *err)
     if (!why.code)
         (void)dtr_error_set(&why, DTR_ECLOSED, DTR_RETRY_SAME, "the scheduler ended the conversation");
     talk->end = NULL;
+    if (why.code == DTR_ECLOSED && err->code)
+        daemon_lost(talk->daemon);
     if (err->status == STATUS_NOT_FOUND && talk->copy && !talk->answered && !talk->repeated) {
         talk->repeated = true;
         talk->daemon->announced = false;
         daemon_announce(talk->daemon);
     } else {
-        over(talk, &why);
+        over(talk, &why, daemon_expects(talk->daemon));
     }
 }
 
@@ -89,8 +91,26 @@ static struct sim_say *say_new(const struct sim_talk *talk, enum dtr_swarm_messa
     return say;
 }
 
+static void on_retold(struct sim_end *end, void *body)
+{
+    const struct sim_talk *talk = end->context;
+    if (((const struct sim_answer *)body)->kind != DTR_PLAN_ANSWER_METADATA_ONLY)
+        return;
+    sim_send(end, say_new(talk, DTR_SWARM_STARTED));
+    sim_send(end, say_new(talk, DTR_SWARM_FINISHED));
+}
+
+static void on_retold_closed(struct sim_end *end, const struct dtr_error *err)
+{
+    struct sim_talk *talk = end->context;
+    (void)err;
+    dtr_list_remove(&talk->link);
+    free(talk);
+}
+
 static void begin(struct sim_talk *talk)
 {
+    bool retells = !talk->copy;
     struct dtr_sim *sim = talk->daemon->host.sim;
     struct sim_say *say = say_new(talk, DTR_SWARM_REGISTER);
     say->registered = (struct dtr_swarm_register){
@@ -99,13 +119,38 @@ static void begin(struct sim_talk *talk)
         .piece_length = talk->registered.piece_length,
         .piece_count = talk->registered.piece_count,
         .concurrent_pieces = sim->config.plan.concurrent_pieces,
-        .need_back_to_source = talk->copy->as_seed,
+        .need_back_to_source = talk->copy && talk->copy->as_seed,
         .disable_back_to_source = sim->config.plan.disable_back_to_source,
         .metadata_only = talk->registered.metadata_only,
         .takes_more = true,
     };
-    talk->end = sim_open(&talk->daemon->host, &sim->scheduler.host, SERVE_ANNOUNCE_PEER, say, on_message,
-                         on_closed, talk);
+    talk->end = sim_open(&talk->daemon->host, &sim->scheduler.host, SERVE_ANNOUNCE_PEER, say,
+                         retells ? on_retold : on_message, retells ? on_retold_closed : on_closed, talk);
+}
+
+static struct sim_talk *talk_new(struct sim_daemon *daemon, struct sim_copy *copy, uint32_t blob)
+{
+    struct sim_talk *talk = sim_alloc(1, sizeof(*talk));
+    *talk = (struct sim_talk){.daemon = daemon, .copy = copy, .blob = blob};
+    (void)snprintf(talk->peer_id, sizeof(talk->peer_id), "p%u.%u", daemon->host.number, ++daemon->serial);
+    dtr_list_add_tail(&daemon->talks, &talk->link);
+    return talk;
+}
+
+void talks_retell(struct sim_daemon *daemon)
+{
+    const struct dtr_sim *sim = daemon->host.sim;
+    for (uint32_t blob = 0; blob < sim->config.blobs; blob++) {
+        const struct sim_copy *copy = &daemon->copies[blob];
+        if (copy->planner || copy->have != sim->piece_count)
+            continue;
+        struct sim_talk *talk = talk_new(daemon, NULL, blob);
+        talk->registered = (struct dtr_plan_action){.content_length = sim->config.size,
+                                                    .piece_length = sim->piece_length,
+                                                    .piece_count = sim->piece_count,
+                                                    .metadata_only = true};
+        begin(talk);
+    }
 }
 
 static void open_talk(struct sim_copy *copy, const struct dtr_plan_action *action)
@@ -115,16 +160,15 @@ static void open_talk(struct sim_copy *copy, const struct dtr_plan_action *actio
     struct dtr_error err;
     if (old)
         old->copy = NULL;
-    if (!daemon->ready) {
+    if (!daemon->ready && !daemon_expects(daemon)) {
         (void)dtr_error_set(&err, DTR_EUNAVAILABLE, DTR_RETRY_SAME, "no scheduler is there");
-        lost(copy, &err);
+        lost(copy, &err, false);
         return;
     }
-    struct sim_talk *talk = sim_alloc(1, sizeof(*talk));
-    *talk = (struct sim_talk){.daemon = daemon, .copy = copy, .registered = *action, .blob = copy->blob};
-    (void)snprintf(talk->peer_id, sizeof(talk->peer_id), "p%u.%u", daemon->host.number, ++daemon->serial);
-    dtr_list_add_tail(&daemon->talks, &talk->link);
-    begin(talk);
+    struct sim_talk *talk = talk_new(daemon, copy, copy->blob);
+    talk->registered = *action;
+    if (daemon->ready)
+        begin(talk);
 }
 
 void talks_announced(struct sim_daemon *daemon, bool known)
@@ -138,7 +182,7 @@ void talks_announced(struct sim_daemon *daemon, bool known)
         if (known && talk->copy)
             begin(talk);
         else
-            over(talk, &err);
+            over(talk, &err, false);
     }
 }
 

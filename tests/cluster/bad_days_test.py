@@ -43,6 +43,7 @@ class SchedulerIsDown(ClusterTest):
         download.wait_size(PART)
         self.scheduler.process.kill()
         self.expect_right(download, file, 30)
+        self.assertEqual(self.from_origin(file), SIZE, "its parent lived, and it went to the origin")
         self.pull("node2", self.origin.add(4, SIZE), seconds=30)
         self.scheduler.start()
         self.wait_announced(3, seconds=30)

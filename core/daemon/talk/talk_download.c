@@ -48,6 +48,30 @@ static void fill_filter(struct talk_download *download, const struct dtr_task *t
         download->filter[message->n_filtered_query_params++] = name;
 }
 
+void talk_download_name(Common__V2__Download *message, const struct dtr_task_facts *facts)
+{
+    if (facts->tag[0]) {
+        message->has_tag_case = COMMON__V2__DOWNLOAD__HAS_TAG_TAG;
+        message->tag = text(facts->tag);
+    }
+    if (facts->application[0]) {
+        message->has_application_case = COMMON__V2__DOWNLOAD__HAS_APPLICATION_APPLICATION;
+        message->application = text(facts->application);
+    }
+}
+
+void talk_download_size(Common__V2__Download *message, uint64_t content_length, uint64_t piece_length,
+                        uint64_t piece_count)
+{
+    message->has_actual_content_length_case =
+        COMMON__V2__DOWNLOAD__HAS_ACTUAL_CONTENT_LENGTH_ACTUAL_CONTENT_LENGTH;
+    message->actual_content_length = content_length;
+    message->has_actual_piece_length_case = COMMON__V2__DOWNLOAD__HAS_ACTUAL_PIECE_LENGTH_ACTUAL_PIECE_LENGTH;
+    message->actual_piece_length = piece_length;
+    message->has_actual_piece_count_case = COMMON__V2__DOWNLOAD__HAS_ACTUAL_PIECE_COUNT_ACTUAL_PIECE_COUNT;
+    message->actual_piece_count = piece_count;
+}
+
 /* What else the task id was calculated from, and who asked. */
 static void fill_name(struct talk_download *download, const struct dtr_task *task)
 {
@@ -59,14 +83,7 @@ static void fill_name(struct talk_download *download, const struct dtr_task *tas
     message->enable_task_id_based_blob_digest =
         digest >= DTR_TASK_ID_LENGTH &&
         strcmp(facts->digest + digest - DTR_TASK_ID_LENGTH, facts->task_id) == 0;
-    if (facts->tag[0]) {
-        message->has_tag_case = COMMON__V2__DOWNLOAD__HAS_TAG_TAG;
-        message->tag = text(facts->tag);
-    }
-    if (facts->application[0]) {
-        message->has_application_case = COMMON__V2__DOWNLOAD__HAS_APPLICATION_APPLICATION;
-        message->application = text(facts->application);
-    }
+    talk_download_name(message, facts);
     if (wish->piece_length) {
         message->has_piece_length_case = COMMON__V2__DOWNLOAD__HAS_PIECE_LENGTH_PIECE_LENGTH;
         message->piece_length = wish->piece_length;
@@ -95,15 +112,7 @@ void talk_download_fill(struct talk_download *download, const struct dtr_daemon 
     message->metadata_only = action->metadata_only;
     fill_name(download, task);
     if (action->content_length != DTR_LENGTH_UNKNOWN) {
-        message->has_actual_content_length_case =
-            COMMON__V2__DOWNLOAD__HAS_ACTUAL_CONTENT_LENGTH_ACTUAL_CONTENT_LENGTH;
-        message->actual_content_length = action->content_length;
-        message->has_actual_piece_length_case =
-            COMMON__V2__DOWNLOAD__HAS_ACTUAL_PIECE_LENGTH_ACTUAL_PIECE_LENGTH;
-        message->actual_piece_length = action->piece_length;
-        message->has_actual_piece_count_case =
-            COMMON__V2__DOWNLOAD__HAS_ACTUAL_PIECE_COUNT_ACTUAL_PIECE_COUNT;
-        message->actual_piece_count = action->piece_count;
+        talk_download_size(message, action->content_length, action->piece_length, action->piece_count);
     }
     message->has_concurrent_piece_count_case =
         COMMON__V2__DOWNLOAD__HAS_CONCURRENT_PIECE_COUNT_CONCURRENT_PIECE_COUNT;

@@ -16,9 +16,12 @@ struct scheduler {
     char name[DTR_ADDR_TEXT];
     struct dtr_timer *timer;         /* the next announcement */
     struct dtr_rpc_call *announcing; /* or NULL */
+    bool ready;                      /* connected */
     bool announced, leaving;         /* leaving: DeleteHost is under way */
     bool stale;                      /* what is being announced is not what there is to say any more */
     bool wanted;                     /* one of those that there are now */
+    uint64_t gone_ms;                /* it was there until then, or the daemon began to look for it */
+    struct again *again;             /* it is told what is here; or NULL */
     char trouble[256];               /* why it was out of reach last, as it was logged; "": it was not */
 };
 
@@ -46,6 +49,9 @@ void talk_turn(struct talk *talk);
 /* talk_schedulers.c */
 /* The one to ask about a task, NULL when none can be reached, or the talk ends. */
 struct scheduler *talk_scheduler_for(struct talk *talk, const char *task_id);
+/* None can be reached, but this one may be at once: it was there less than a stall time ago, or it is looked
+ * for since then. NULL: nobody is worth waiting for. */
+struct scheduler *talk_scheduler_soon(struct talk *talk, const char *task_id);
 /* Leaves those that are not wanted and have no calls. True: there are others, whose calls have not ended. */
 bool schedulers_tidy(struct talk *talk);
 /* Announces this host anew, now: conversations_announced() follows. */
@@ -62,6 +68,10 @@ void conversations_announced(struct talk *talk, const struct scheduler *schedule
 /* Ends those of a task whose pull is over without a last word; NULL: of all. */
 void conversations_cancel(struct talk *talk, const struct dtr_task *task);
 
+/* talk_again.c: makes known to a scheduler what is here. */
+void again_tell(struct scheduler *scheduler);
+void again_cancel(struct scheduler *scheduler);
+
 /* talk_download.c: a Download message and the memory of its lists; pointers go into the task too. */
 enum { TALK_FILTER = 128 };
 struct talk_download {
@@ -74,6 +84,10 @@ struct talk_download {
 void talk_download_fill(struct talk_download *download, const struct dtr_daemon *daemon,
                         const struct dtr_task *task, const struct dtr_plan_action *action);
 void talk_download_free(struct talk_download *download);
+/* Parts of it: tag and application, whose strings stay the task's; how large it is. */
+void talk_download_name(Common__V2__Download *message, const struct dtr_task_facts *facts);
+void talk_download_size(Common__V2__Download *message, uint64_t content_length, uint64_t piece_length,
+                        uint64_t piece_count);
 
 /* talk_parent.c */
 /* Opens both streams, or SyncPieces anew. */

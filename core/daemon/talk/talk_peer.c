@@ -11,7 +11,8 @@
 
 /* One stream. `task` is NULL once the pull has no more to do with it. A scheduler that has forgotten this
  * host (it was restarted, or heard nothing for long) answers a register by NOT_FOUND: the host is announced
- * anew, and the register sent once more. */
+ * anew, and the register sent once more. A register also waits for a scheduler that was there a moment ago:
+ * one that is restarted is worth the wait, and one that is not costs each outage one stall time at most. */
 struct conversation {
     struct dtr_list link;
     struct talk *talk;
@@ -44,13 +45,14 @@ static struct conversation *find(struct talk *talk, const struct dtr_task *task)
     return NULL;
 }
 
-static void lost(struct talk *talk, struct dtr_task *task, const struct dtr_error *err)
+/* `soon`: the scheduler may be back at once. */
+static void lost(struct talk *talk, struct dtr_task *task, const struct dtr_error *err, bool soon)
 {
     struct dtr_planner *planner = dtr_task_planner(task);
     if (!planner || talk->closing)
         return;
     pull_log_scheduler_lost(task, err);
-    dtr_planner_scheduler_lost(planner, dtr_now_ms(), err);
+    dtr_planner_scheduler_lost(planner, dtr_now_ms(), err, soon);
     dtr_task_act(task);
 }
 
@@ -183,7 +185,7 @@ static void on_message(void *context, struct dtr_rpc_call *call, const struct dt
 }
 
 /* The end of it; of one that the pull still needs, with the reason. */
-static void over(struct conversation *conversation, const struct dtr_error *err)
+static void over(struct conversation *conversation, const struct dtr_error *err, bool soon)
 {
     struct talk *talk = conversation->talk;
     struct dtr_task *task = conversation->terminal ? NULL : conversation->task;
@@ -191,7 +193,7 @@ static void over(struct conversation *conversation, const struct dtr_error *err)
     dtr_buf_drop(conversation->answer);
     free(conversation);
     if (task)
-        lost(talk, task, err);
+        lost(talk, task, err, soon);
 }
 
 static void on_closed(void *context, struct dtr_rpc_call *call, const struct dtr_rpc_status *status)
@@ -209,7 +211,7 @@ static void on_closed(void *context, struct dtr_rpc_call *call, const struct dtr
         conversation->repeated = true;
         scheduler_forgot(conversation->scheduler);
     } else {
-        over(conversation, &err);
+        over(conversation, &err, talk_scheduler_soon(talk, conversation->task_id) != NULL);
     }
     talk_call_over(talk);
 }
@@ -267,16 +269,17 @@ static int make(struct talk *talk, struct dtr_task *task, const struct dtr_plan_
                 struct conversation **ret_conversation, struct dtr_error *err)
 {
     struct scheduler *scheduler = talk_scheduler_for(talk, dtr_task_id_of(task));
-    if (!scheduler)
+    struct scheduler *soon = scheduler ? NULL : talk_scheduler_soon(talk, dtr_task_id_of(task));
+    if (!scheduler && !soon)
         return dtr_error_set(err, DTR_EUNAVAILABLE, DTR_RETRY_SAME, "no scheduler is there");
     struct conversation *conversation = calloc(1, sizeof(*conversation));
     if (!conversation)
         return dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for a conversation");
-    *conversation = (struct conversation){.talk = talk, .task = task, .scheduler = scheduler};
+    *conversation = (struct conversation){.talk = talk, .task = task, .scheduler = soon ? soon : scheduler};
     conversation->registered = *action;
     (void)dtr_copy_text(conversation->task_id, sizeof(conversation->task_id), dtr_task_id_of(task));
     int rc = name_peer(conversation, err);
-    if (rc == DTR_OK)
+    if (rc == DTR_OK && !soon) /* else conversations_announced() goes on */
         rc = begin(conversation, err);
     if (rc != DTR_OK) {
         free(conversation);
@@ -293,7 +296,7 @@ static void register_peer(struct talk *talk, struct dtr_task *task, const struct
     if (make(talk, task, action, &conversation, &err) == DTR_OK)
         dtr_list_add_tail(&talk->conversations, &conversation->link);
     else
-        lost(talk, task, &err);
+        lost(talk, task, &err, false);
 }
 
 void conversations_announced(struct talk *talk, const struct scheduler *scheduler, bool known)
@@ -304,7 +307,7 @@ void conversations_announced(struct talk *talk, const struct scheduler *schedule
         if (conversation->call || conversation->scheduler != scheduler)
             continue;
         if (!known || !conversation->task || begin(conversation, &err) != DTR_OK)
-            over(conversation, &err);
+            over(conversation, &err, false);
     }
 }
 
@@ -512,6 +515,6 @@ void conversations_cancel(struct talk *talk, const struct dtr_task *task)
         if (conversation->call)
             dtr_rpc_call_cancel(conversation->call);
         else
-            over(conversation, NULL);
+            over(conversation, NULL, false);
     }
 }

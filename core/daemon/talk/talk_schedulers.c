@@ -5,16 +5,25 @@
  * ended it is told that this host goes (DeleteHost), and dropped. */
 #include "core/daemon/talk/talk_internal.h"
 
+#include "core/base/clock.h"
 #include "core/base/str.h"
 #include "core/obs/log.h"
 #include "proto/scheduler.pb-c.h"
 #include <stdlib.h>
 
-enum { LEAVE_MS = 1000, RETRY_MS = 5000 };
+enum { LEAVE_MS = 1000, RETRY_MS = 5000, RECONNECT_MS = 1000 };
 
 /* --- announcements ------------------------------------------------------------------------------------- */
 
 static void announce(struct scheduler *scheduler);
+
+/* It is not there, and registers wait for it all the same. */
+static bool is_expected(const struct scheduler *scheduler)
+{
+    const struct dtr_daemon_config *config = scheduler->talk->daemon->config;
+    return dtr_rpc_channel_state(scheduler->channel) != DTR_RPC_READY &&
+           dtr_now_ms() < scheduler->gone_ms + config->download.stall_timeout_ms;
+}
 
 static void on_announced(void *context, const struct dtr_rpc_message *response,
                          const struct dtr_rpc_status *status)
@@ -33,9 +42,12 @@ static void on_announced(void *context, const struct dtr_rpc_message *response,
     uint64_t interval_ms = scheduler->stale ? 0 : talk->daemon->config->scheduler.announce_interval_ms;
     if (!talk->closing && scheduler->wanted)
         dtr_timer_set(scheduler->timer, response ? interval_ms : RETRY_MS);
-    conversations_announced(talk, scheduler, response != NULL);
-    if (response && !talk->closing && !known)
+    if (response || talk->closing || !is_expected(scheduler))
+        conversations_announced(talk, scheduler, response != NULL);
+    if (response && !talk->closing && !known) {
         dtr_tasks_scheduler_back(talk->daemon->tasks);
+        again_tell(scheduler);
+    }
     talk_call_over(talk);
 }
 
@@ -99,10 +111,15 @@ static void on_state(void *context, struct dtr_rpc_channel *channel, enum dtr_rp
     (void)channel;
     if (state == DTR_RPC_LOST) {
         say_trouble(scheduler, err ? err->text : "");
-        scheduler->announced = false;
+        if (scheduler->ready)
+            scheduler->gone_ms = dtr_now_ms();
+        scheduler->announced = scheduler->ready = false;
+        if (!is_expected(scheduler))
+            conversations_announced(scheduler->talk, scheduler, false);
     }
     if (state == DTR_RPC_READY) {
         scheduler->trouble[0] = '\0';
+        scheduler->ready = true;
         announce(scheduler);
     }
 }
@@ -170,6 +187,7 @@ void schedulers_leave(struct talk *talk)
         struct scheduler *scheduler = dtr_container(node, struct scheduler, link);
         if (scheduler->announcing)
             dtr_rpc_call_cancel(scheduler->announcing);
+        again_cancel(scheduler);
         (void)take_leave(scheduler);
     }
 }
@@ -203,13 +221,14 @@ static struct scheduler *add(struct talk *talk, const struct talk_place *place, 
     const struct dtr_rpc_channel_options options = {.tls = talk->daemon->schedulers_tls,
                                                     .host = place->host[0] ? place->host : NULL,
                                                     .keep_connected = true,
+                                                    .backoff_max_ms = RECONNECT_MS,
                                                     .state = on_state,
                                                     .context = scheduler};
     if (!scheduler) {
         (void)dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for a scheduler");
         return NULL;
     }
-    *scheduler = (struct scheduler){.talk = talk, .addr = *addr};
+    *scheduler = (struct scheduler){.talk = talk, .addr = *addr, .gone_ms = dtr_now_ms()};
     dtr_addr_text(addr, scheduler->name);
     dtr_list_add_tail(&talk->schedulers, &scheduler->link);
     int rc = dtr_timer_open(talk->daemon->parts.control, on_timer, scheduler, &scheduler->timer, err);
@@ -322,4 +341,17 @@ struct scheduler *talk_scheduler_for(struct talk *talk, const char *task_id)
             return scheduler;
     }
     return NULL;
+}
+
+struct scheduler *talk_scheduler_soon(struct talk *talk, const char *task_id)
+{
+    struct scheduler *soon = NULL;
+    for (size_t nth = 0; nth < talk->chosen_count && !talk->closing; nth++) {
+        struct scheduler *scheduler = talk->chosen[dtr_ring_pick(&talk->ring, task_id, nth)];
+        if (dtr_rpc_channel_state(scheduler->channel) == DTR_RPC_READY)
+            return NULL;
+        if (!soon && is_expected(scheduler))
+            soon = scheduler;
+    }
+    return soon;
 }

@@ -48,7 +48,7 @@ static void answer_later(struct dtr_msg *msg)
         dtr_planner_stat(planner, dtr_now_ms(), &stat);
     bool asks = later->kind == DTR_PLAN_REGISTER || later->kind == DTR_PLAN_RESCHEDULE;
     if (planner && asks && scheduler_says == SAYS_NOTHING)
-        dtr_planner_scheduler_lost(planner, dtr_now_ms(), NULL);
+        dtr_planner_scheduler_lost(planner, dtr_now_ms(), NULL, false);
     else if (planner && asks)
         dtr_planner_answer(planner, dtr_now_ms(), &answer);
     if (planner && later->kind == DTR_PLAN_PARENT_OPEN) {

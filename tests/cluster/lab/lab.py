@@ -178,6 +178,11 @@ class Lab:
         self.names[host_name] = node
         self._write_hosts()
 
+    def forget(self, host_name):
+        """Nobody can resolve the name any more."""
+        del self.names[host_name]
+        self._write_hosts()
+
     def host_lines(self):
         """The names of all nodes, as in /etc/hosts."""
         return [f"{ip} {name}" for name, node in self.names.items() for ip in node.ips.values()]

@@ -4,6 +4,7 @@ It runs on threads of the test's own process; its sockets are in the node's netw
 number, so the right bytes are known without keeping them.
 """
 
+import copy
 import hashlib
 import random
 import re
@@ -26,6 +27,12 @@ class File:
         self.sha256 = hashlib.sha256(self.data).hexdigest()
         self.path = f"/v2/test/blobs/sha256:{self.sha256}"
 
+    def shortened(self, length):
+        """What it is not: the same name, fewer bytes."""
+        other = copy.copy(self)
+        other.data = self.data[:length]
+        return other
+
 
 class Fault:
     """What goes wrong, for the next `times` GETs (None: for all) of whichever file.
@@ -39,6 +46,8 @@ class Fault:
     flip     send this byte of the file wrong
     ignore_range   answer 200 with everything whatever range was asked for
     further  only while the same client is being sent another answer
+    length   the file ends after so many bytes
+    each_once   only the first time that a range is asked for
     """
 
     def __init__(
@@ -52,6 +61,8 @@ class Fault:
         flip=None,
         ignore_range=False,
         further=False,
+        length=None,
+        each_once=False,
         times=None,
     ):
         self.status = status
@@ -63,6 +74,9 @@ class Fault:
         self.flip = flip
         self.ignore_range = ignore_range
         self.further = further
+        self.length = length
+        self.each_once = each_once
+        self.asked = set()
         self.times = times
         self.met = threading.Event()
         self.released = threading.Event()
@@ -198,10 +212,17 @@ class _Handler(BaseHTTPRequestHandler):
         record["headers"] = self.headers
         record["authorization"] = self.headers.get("Authorization")
         self.server_origin.requests.append(record)
+        if fault and fault.each_once:
+            asked = (self.path, self.headers.get("Range"))
+            fault = None if asked in fault.asked else fault
+            if fault:
+                fault.asked.add(asked)
         if fault and fault.late:
             fault.met.set()
             fault.released.wait()
         file = self.server_origin.files.get(self.path.partition("?")[0])
+        if file and fault and fault.length is not None:
+            file = file.shortened(fault.length)
         status = fault.status if fault and fault.status else 200 if file else 404
         if self.server_origin.token not in (None, record["authorization"]):
             status = 401
