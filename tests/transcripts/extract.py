@@ -9,15 +9,18 @@ several of them saw is written once, from the capture that has most of it. Needs
 
 import hashlib
 import os
+import re
 import struct
 import subprocess
 import sys
 import xml.etree.ElementTree as xml
 import zlib
 
-GRPC_PORTS = {8002: "scheduler", 65003: "manager", 4000: "daemon"}
+GRPC_PORTS = {8002: "scheduler", 65003: "manager", 4000: "daemon", 4999: "download"}
 VORTEX_PORT = 4005
 DATA, HEADERS, RST_STREAM, GOAWAY = 0, 1, 3, 7
+LINES = re.compile(rb"(?:\d{15}\n)+\d{0,15}")  # of the object
+SPLICED = 1024  # bytes of a message that may hold content
 HEADER_NAMES = {":method", ":path", ":status", "content-type", "te", "user-agent", "grpc-timeout", "grpc-status",
                 "grpc-message", "grpc-status-details-bin", "grpc-encoding", "grpc-accept-encoding"}
 
@@ -36,6 +39,18 @@ def address(ip, port):
 def escape(value):
     """Header values on one line: blanks and '%' as %XX, all else as it is."""
     return "".join(f"%{byte:02X}" if byte <= 32 or byte >= 127 or byte == 37 else chr(byte) for byte in value)
+
+
+def message_text(message):
+    """Kind and text of a message; what it holds of the object stands there as OFFSET+LENGTH."""
+    found = LINES.search(message) if len(message) >= SPLICED else None
+    if not found:
+        return "message", message.hex() or "-"
+    begin, offset = found.start(), 16 * int(found.group()[:15])
+    length = len(found.group())
+    while "".join(f"{n:015}\n" for n in range(offset // 16, (offset + length) // 16 + 1)).encode()[:length] != message[begin:begin + length]:
+        length -= 1
+    return "spliced", f"{message[:begin].hex()} {offset}+{length} {message[begin + length:].hex()}".rstrip()
 
 
 class Connection:
@@ -59,7 +74,7 @@ class Connection:
             assert compressed == 0, "compressed message"
             if len(data) < 5 + length:
                 break
-            self.add(when, stream, way, "message", data[5:5 + length].hex() or "-")
+            self.add(when, stream, way, *message_text(data[5:5 + length]))
             data = data[5 + length:]
         self.partial[(stream, way)] = data
 
