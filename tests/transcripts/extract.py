@@ -16,8 +16,10 @@ import sys
 import xml.etree.ElementTree as xml
 import zlib
 
-GRPC_PORTS = {8002: "scheduler", 65003: "manager", 4000: "daemon", 4999: "download"}
+GRPC_PORTS = {8002: "scheduler", 65003: "manager", 4000: "daemon"}
+DOWNLOAD_PORT = 4999  # a daemon's unix socket, led through TCP for the capture
 VORTEX_PORT = 4005
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 DATA, HEADERS, RST_STREAM, GOAWAY = 0, 1, 3, 7
 LINES = re.compile(rb"(?:\d{15}\n)+\d{0,15}")  # of the object
 SPLICED = 1024  # bytes of a message that may hold content
@@ -48,7 +50,8 @@ def message_text(message):
         return "message", message.hex() or "-"
     begin, offset = found.start(), 16 * int(found.group()[:15])
     length = len(found.group())
-    while "".join(f"{n:015}\n" for n in range(offset // 16, (offset + length) // 16 + 1)).encode()[:length] != message[begin:begin + length]:
+    lines = "".join(f"{n:015}\n" for n in range(offset // 16, (offset + length) // 16 + 1)).encode()
+    while lines[:length] != message[begin:begin + length]:
         length -= 1
     return "spliced", f"{message[:begin].hex()} {offset}+{length} {message[begin + length:].hex()}".rstrip()
 
@@ -121,7 +124,7 @@ def add_frame(connection, when, way, frame):
 def read_grpc(capture):
     """All gRPC connections of a capture, by (client, server)."""
     connections = {}
-    pipe = tshark(capture, "-Y", f"http2 && !tcp.port=={VORTEX_PORT}", "-T", "pdml")
+    pipe = tshark(capture, "-Y", f"http2 && !tcp.port=={VORTEX_PORT} && !tcp.port=={DOWNLOAD_PORT}", "-T", "pdml")
     for _, packet in xml.iterparse(pipe.stdout):
         if packet.tag != "packet":
             continue
@@ -200,6 +203,27 @@ def vortex_connection(key, ways):
     return connection
 
 
+def download_connection(key, ways):
+    """A tool's call on a daemon's socket. tshark takes minutes over messages with content, so the frames are read here,
+    without their headers: what was called and how it ended is not told."""
+    connection = Connection(*key, "download")
+    for way in (">", "<"):
+        data, times, _ = reassemble(ways[way])
+        at = len(PREFACE) if way == ">" else 0
+        while at + 9 <= len(data):
+            length, kind, flags = int.from_bytes(data[at:at + 3], "big"), data[at + 3], data[at + 4]
+            stream = int.from_bytes(data[at + 5:at + 9], "big")
+            when = arrival(times, at + 9 + length)
+            if kind == DATA:
+                connection.add_data(when, stream, way, data[at + 9:at + 9 + length])
+            if kind in (HEADERS, DATA) and flags & 1:
+                connection.add(when, stream, way, "end")
+            at += 9 + length
+    connection.weight = len(connection.events)
+    connection.events.sort(key=lambda event: event[0])
+    return connection
+
+
 def add_bytes(connection, ways):
     """The connection as it was on the wire, for one that begins in the capture."""
     for way in (">", "<"):
@@ -234,6 +258,8 @@ def main():
             if key in seen:
                 add_bytes(seen[key], ways)
         seen.update({key: vortex_connection(key, ways) for key, ways in read_segments(capture, [VORTEX_PORT]).items()})
+        downloads = read_segments(capture, [DOWNLOAD_PORT])
+        seen.update({key: download_connection(key, ways) for key, ways in downloads.items()})
         for key, connection in seen.items():
             assert not any(connection.partial.values()), "message cut off"
             if connection.events and (key not in best or best[key].weight < connection.weight):
@@ -243,7 +269,7 @@ def main():
         for service in sorted({connection.service for connection in best.values()}):
             connections = [c for c in best.values() if c.service == service]
             write(folder, f"{name}-{service}.txt", connections, start)
-            if service != "vortex":
+            if service not in ("vortex", "download"):
                 write_bytes(folder, f"{name}-{service}-bytes.txt", connections)
 
 
