@@ -6,7 +6,7 @@ import time
 
 import grpc
 
-import replay_test
+import replay
 from fixture import ClusterTest, deadline, until
 from lab.recording import OBJECT, Server, get, read
 
@@ -102,7 +102,7 @@ class Hostile(ClusterTest):
         self.pull("node1", self.origin.add(1, 8 << 20))
 
 
-class DamagedParents(replay_test.Parents):
+class DamagedParents(replay.Parents):
     """Now and then a message, a head or the bytes of a piece are wrong, or the connection ends."""
 
     def __init__(self, test, random_):
@@ -127,21 +127,21 @@ class DamagedParents(replay_test.Parents):
         return message if self.random.random() < 0.6 else damaged(self.random, message)
 
 
-class HostileAnswers(replay_test.RecordedOthers):
+class HostileAnswers(replay.RecordedOthers):
     """Our daemon with a scheduler and parents that answer by damaged recordings; the origin is honest."""
 
     def serve_damaged_scheduler(self, random_):
-        answer = self.peer_call("managed", 12, replay_test.NORMAL_TASK).messages("<")[0]
+        answer = self.peer_call("managed", 12, replay.NORMAL_TASK).messages("<")[0]
 
         def announce_peer(requests, _):
             for request in requests:
-                if replay_test.arm(request) in (replay_test.REGISTER, replay_test.RESCHEDULE):
+                if replay.arm(request) in (replay.REGISTER, replay.RESCHEDULE):
                     yield answer if random_.random() < 0.6 else damaged(random_, answer)
-                elif replay_test.arm(request) in replay_test.TERMINAL:
+                elif replay.arm(request) in replay.TERMINAL:
                     return
 
         methods = {ANNOUNCE_HOST: self.on_announce_host, ANNOUNCE_PEER: announce_peer}
-        methods[replay_test.DELETE_HOST] = lambda *_: iter([b""])
+        methods[replay.DELETE_HOST] = lambda *_: iter([b""])
         self.addCleanup(Server(f"{self.scheduler_ip}:8002", methods).close)
 
     @deadline(90)

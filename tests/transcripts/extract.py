@@ -9,6 +9,7 @@ several of them saw is written once, from the capture that has most of it. Needs
 
 import hashlib
 import os
+import re
 import struct
 import subprocess
 import sys
@@ -16,8 +17,12 @@ import xml.etree.ElementTree as xml
 import zlib
 
 GRPC_PORTS = {8002: "scheduler", 65003: "manager", 4000: "daemon"}
+DOWNLOAD_PORT = 4999  # a daemon's unix socket, led through TCP for the capture
 VORTEX_PORT = 4005
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 DATA, HEADERS, RST_STREAM, GOAWAY = 0, 1, 3, 7
+LINES = re.compile(rb"(?:\d{15}\n)+\d{0,15}")  # of the object
+SPLICED = 1024  # bytes of a message that may hold content
 HEADER_NAMES = {":method", ":path", ":status", "content-type", "te", "user-agent", "grpc-timeout", "grpc-status",
                 "grpc-message", "grpc-status-details-bin", "grpc-encoding", "grpc-accept-encoding"}
 
@@ -36,6 +41,19 @@ def address(ip, port):
 def escape(value):
     """Header values on one line: blanks and '%' as %XX, all else as it is."""
     return "".join(f"%{byte:02X}" if byte <= 32 or byte >= 127 or byte == 37 else chr(byte) for byte in value)
+
+
+def message_text(message):
+    """Kind and text of a message; what it holds of the object stands there as OFFSET+LENGTH."""
+    found = LINES.search(message) if len(message) >= SPLICED else None
+    if not found:
+        return "message", message.hex() or "-"
+    begin, offset = found.start(), 16 * int(found.group()[:15])
+    length = len(found.group())
+    lines = "".join(f"{n:015}\n" for n in range(offset // 16, (offset + length) // 16 + 1)).encode()
+    while lines[:length] != message[begin:begin + length]:
+        length -= 1
+    return "spliced", f"{message[:begin].hex()} {offset}+{length} {message[begin + length:].hex()}".rstrip()
 
 
 class Connection:
@@ -59,7 +77,7 @@ class Connection:
             assert compressed == 0, "compressed message"
             if len(data) < 5 + length:
                 break
-            self.add(when, stream, way, "message", data[5:5 + length].hex() or "-")
+            self.add(when, stream, way, *message_text(data[5:5 + length]))
             data = data[5 + length:]
         self.partial[(stream, way)] = data
 
@@ -106,7 +124,7 @@ def add_frame(connection, when, way, frame):
 def read_grpc(capture):
     """All gRPC connections of a capture, by (client, server)."""
     connections = {}
-    pipe = tshark(capture, "-Y", f"http2 && !tcp.port=={VORTEX_PORT}", "-T", "pdml")
+    pipe = tshark(capture, "-Y", f"http2 && !tcp.port=={VORTEX_PORT} && !tcp.port=={DOWNLOAD_PORT}", "-T", "pdml")
     for _, packet in xml.iterparse(pipe.stdout):
         if packet.tag != "packet":
             continue
@@ -185,6 +203,27 @@ def vortex_connection(key, ways):
     return connection
 
 
+def download_connection(key, ways):
+    """A tool's call on a daemon's socket. tshark takes minutes over messages with content, so the frames are read here,
+    without their headers: what was called and how it ended is not told."""
+    connection = Connection(*key, "download")
+    for way in (">", "<"):
+        data, times, _ = reassemble(ways[way])
+        at = len(PREFACE) if way == ">" else 0
+        while at + 9 <= len(data):
+            length, kind, flags = int.from_bytes(data[at:at + 3], "big"), data[at + 3], data[at + 4]
+            stream = int.from_bytes(data[at + 5:at + 9], "big")
+            when = arrival(times, at + 9 + length)
+            if kind == DATA:
+                connection.add_data(when, stream, way, data[at + 9:at + 9 + length])
+            if kind in (HEADERS, DATA) and flags & 1:
+                connection.add(when, stream, way, "end")
+            at += 9 + length
+    connection.weight = len(connection.events)
+    connection.events.sort(key=lambda event: event[0])
+    return connection
+
+
 def add_bytes(connection, ways):
     """The connection as it was on the wire, for one that begins in the capture."""
     for way in (">", "<"):
@@ -219,6 +258,8 @@ def main():
             if key in seen:
                 add_bytes(seen[key], ways)
         seen.update({key: vortex_connection(key, ways) for key, ways in read_segments(capture, [VORTEX_PORT]).items()})
+        downloads = read_segments(capture, [DOWNLOAD_PORT])
+        seen.update({key: download_connection(key, ways) for key, ways in downloads.items()})
         for key, connection in seen.items():
             assert not any(connection.partial.values()), "message cut off"
             if connection.events and (key not in best or best[key].weight < connection.weight):
@@ -228,7 +269,7 @@ def main():
         for service in sorted({connection.service for connection in best.values()}):
             connections = [c for c in best.values() if c.service == service]
             write(folder, f"{name}-{service}.txt", connections, start)
-            if service != "vortex":
+            if service not in ("vortex", "download"):
                 write_bytes(folder, f"{name}-{service}-bytes.txt", connections)
 
 

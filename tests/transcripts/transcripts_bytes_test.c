@@ -23,8 +23,9 @@ enum {
     STEP = 37 /* bytes, so that frames come in parts */
 };
 
-static const char *const sets[] = {"managed-manager", "managed-scheduler", "managed-daemon",
-                                   "managerless-scheduler", "managerless-daemon"};
+static const char *const sets[] = {"managed-manager",       "managed-scheduler",  "managed-daemon",
+                                   "managerless-scheduler", "managerless-daemon", "darter-scheduler",
+                                   "guest-scheduler"};
 
 static const struct dtr_rpc_method *const methods[] = {
 #define METHOD(name, path, kind, flags, input, output) &dtr_rpc_##name,

@@ -43,6 +43,8 @@ void talk_close(struct talk *talk, void (*closed)(void *context), void *context)
 /* talk_host.c: what AnnounceHost and SyncHost say of this host. */
 struct host_facts {
     Common__V2__Host host;
+    Common__V2__CPU cpu;
+    Common__V2__Memory memory;
     Common__V2__Network network;
     Common__V2__Build build;
     char kernel[128];

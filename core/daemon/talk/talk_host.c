@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/sysinfo.h>
 #include <sys/utsname.h>
 
 enum { SPEED_OLD_MS = 60000 };
@@ -57,6 +58,28 @@ static uint64_t least(uint64_t speed, uint64_t limit_bytes)
     return limit_bytes && limit_bytes < speed / 8 ? limit_bytes * 8 : speed;
 }
 
+/* Dragonfly's scheduler, when it has Redis, takes no host that does not tell of its CPU. */
+static void fill_machine(struct host_facts *facts)
+{
+    static int cores; /* the control loop's; asking reads a file */
+    struct sysinfo info;
+    if (!cores)
+        cores = get_nprocs();
+    common__v2__cpu__init(&facts->cpu);
+    common__v2__memory__init(&facts->memory);
+    facts->cpu.logical_count = facts->cpu.physical_count = (uint32_t)cores;
+    facts->host.cpu = &facts->cpu;
+    if (sysinfo(&info) != 0)
+        return;
+    facts->memory.total = (uint64_t)info.totalram * info.mem_unit;
+    facts->memory.free = (uint64_t)info.freeram * info.mem_unit;
+    facts->memory.available = facts->memory.free + (uint64_t)info.bufferram * info.mem_unit;
+    facts->memory.used = facts->memory.total - facts->memory.available;
+    if (info.totalram)
+        facts->memory.used_percent = 100.0 * (double)facts->memory.used / (double)facts->memory.total;
+    facts->host.memory = &facts->memory;
+}
+
 void talk_fill_host(const struct dtr_daemon *daemon, struct host_facts *facts)
 {
     const struct dtr_daemon_config *config = daemon->config;
@@ -65,6 +88,7 @@ void talk_fill_host(const struct dtr_daemon *daemon, struct host_facts *facts)
     (void)uname(&system);
     (void)snprintf(facts->kernel, sizeof(facts->kernel), "%.120s", system.release);
     common__v2__host__init(&facts->host);
+    fill_machine(facts);
     common__v2__network__init(&facts->network);
     common__v2__build__init(&facts->build);
     facts->build.git_version = text(DTR_VERSION);

@@ -19,6 +19,7 @@ struct stub {
     struct dtr_rpc_server *server;
     struct dtr_addr addr;
     int announced, deleted;
+    bool machine;                /* the last announcement told of CPU and memory */
     struct dtr_rpc_call *stream; /* open, or NULL */
 };
 
@@ -38,8 +39,11 @@ static void reply_empty(struct dtr_rpc_call *call)
 
 static void on_announce_host(void *service, struct dtr_rpc_call *call, const struct dtr_rpc_message *request)
 {
-    (void)request;
-    ((struct stub *)service)->announced++;
+    const Common__V2__Host *host = ((const Scheduler__V2__AnnounceHostRequest *)request->message)->host;
+    struct stub *stub = service;
+    stub->machine = host->cpu && host->cpu->logical_count > 0 && host->memory &&
+                    host->memory->total > host->memory->used && host->memory->used > 0;
+    stub->announced++;
     reply_empty(call);
 }
 
@@ -205,6 +209,7 @@ static void a_new_one_hears_of_this_host_and_gets_its_share(void **state)
     UNTIL(stubs[A].announced == 1);
     set("AB");
     UNTIL(stubs[B].announced == 1);
+    assert_true(stubs[A].machine && stubs[B].machine);
     (void)task_of(A);
     (void)task_of(B);
     set("BA");

@@ -48,6 +48,15 @@ def get(message, *path, default=None):
     return message
 
 
+def decoded(text):
+    """The bytes of a message, with what it holds of the object put back in its place."""
+    if "+" not in text:
+        return bytes.fromhex(text.strip("-"))
+    before, place, after = (text + " ").split(" ", 2)
+    offset, length = map(int, place.split("+"))
+    return bytes.fromhex(before) + OBJECT[offset : offset + length] + bytes.fromhex(after)
+
+
 class Call:
     """One HTTP/2 stream, or one Vortex connection."""
 
@@ -65,8 +74,7 @@ class Call:
         self.code = int(pairs.get("grpc-status", self.code))
 
     def messages(self, way):
-        texts = [text for _, side, kind, text in self.events if (side, kind) == (way, "message")]
-        return [bytes.fromhex(text.strip("-")) for text in texts]
+        return [decoded(text) for _, side, kind, text in self.events if side == way and kind in ("message", "spliced")]
 
     def one(self, kind):
         """The text of the only event of this kind."""
