@@ -6,7 +6,7 @@ from fixture import MIB, ClusterTest, deadline
 
 SIZE = 24 * MIB + 99
 PART = 8 * MIB
-MEGABITS = 80
+MEGABITS = 40  # a pull then lasts five seconds
 STALL_SECONDS = 5
 
 
