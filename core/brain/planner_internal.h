@@ -269,6 +269,9 @@ bool dtr_plan_unclaimed(const struct dtr_planner *p, uint32_t n);
 bool dtr_plan_complete(struct dtr_planner *p);
 /* Not only what is wanted is there: every piece is. */
 bool dtr_plan_whole(const struct dtr_planner *p);
+/* Wanted bytes, there or not. The rest of a large object is little, but its peers are no further away for
+ * that. */
+uint64_t dtr_plan_bytes_wanted(const struct dtr_planner *p);
 /* Wanted bytes of missing pieces; UINT64_MAX when that is not known. */
 uint64_t dtr_plan_bytes_left(const struct dtr_planner *p);
 /* The next run of bytes to ask the origin for, of at most `span` pieces. */

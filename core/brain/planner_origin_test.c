@@ -188,6 +188,25 @@ static void ignored_range_is_taken_from_the_start(void **state)
     scene_end(&s);
 }
 
+/* A daemon that comes back with nearly all of a large object: its peers are as near as before. */
+static void the_rest_of_a_large_object_comes_from_peers(void **state)
+{
+    const uint8_t all_but_the_last = 7;
+    struct scene s;
+    (void)state;
+    scene_set(&s, 16 * MIB);
+    s.talk.answers_max = s.config.max_schedule_count;
+    struct dtr_plan_start start = {1, 0, DTR_LENGTH_UNKNOWN, false, 16 * MIB, &all_but_the_last, 4};
+    assert_int_equal(dtr_planner_new(&s.config, &start, s.now, &s.planner, NULL), DTR_OK);
+    expect(&s, "length 16M/4M; register");
+    scene_end(&s);
+    scene_set(&s, 16 * MIB); /* a reader of little is served by the origin */
+    start = (struct dtr_plan_start){1, 13 * MIB, MIB, false, 16 * MIB, &all_but_the_last, 4};
+    assert_int_equal(dtr_planner_new(&s.config, &start, s.now, &s.planner, NULL), DTR_OK);
+    expect(&s, "length 16M/4M; origin 1: 12M rest");
+    scene_end(&s);
+}
+
 static void length_that_is_never_said(void **state)
 {
     const struct dtr_plan_head head = {.total_length = DTR_LENGTH_UNKNOWN};
@@ -338,6 +357,7 @@ int main(void)
         cmocka_unit_test(another_version_is_not_mixed_in),
         cmocka_unit_test(disabled_source_asks_only_for_the_length),
         cmocka_unit_test(stored_pieces_are_not_fetched),
+        cmocka_unit_test(the_rest_of_a_large_object_comes_from_peers),
         cmocka_unit_test(range_behind_the_end_is_416),
         cmocka_unit_test(full_disk_fails_with_its_name),
         cmocka_unit_test(bytes_that_are_never_verified_do_not_count),

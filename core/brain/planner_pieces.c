@@ -163,6 +163,18 @@ bool dtr_plan_whole(const struct dtr_planner *p)
     return p->content_length != DTR_LENGTH_UNKNOWN;
 }
 
+uint64_t dtr_plan_bytes_wanted(const struct dtr_planner *p)
+{
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < p->wanted.count; i++) {
+        const struct dtr_range *range = &p->wanted.list[i];
+        uint64_t end = range->end < p->content_length ? range->end : p->content_length;
+        if (end > range->start)
+            bytes += end - range->start;
+    }
+    return bytes;
+}
+
 uint64_t dtr_plan_bytes_left(const struct dtr_planner *p)
 {
     uint64_t bytes = 0;

@@ -147,8 +147,7 @@ void dtr_plan_open_source(struct dtr_planner *p, const char *reason)
 
 void dtr_plan_decide(struct dtr_planner *p)
 {
-    bool small =
-        p->content_length <= p->config.p2p_threshold || dtr_plan_bytes_left(p) <= p->config.p2p_threshold;
+    bool small = dtr_plan_bytes_wanted(p) <= p->config.p2p_threshold;
     if (dtr_plan_complete(p))
         return;
     p->source_small = small;

@@ -336,6 +336,20 @@ static void drop(struct sim_copy *copy)
     dtr_ranges_free(&copy->arrived);
 }
 
+/* A client waits: what is here is read, what is not is pulled. */
+static void serve(struct sim_copy *copy)
+{
+    struct dtr_sim *sim = sim_of(copy);
+    if (copy->have < sim->piece_count) {
+        pull_begin(copy);
+        return;
+    }
+    copy->done = true;
+    copy->running = false;
+    copy->started_us = copy->ended_us = sim->clock.now_us;
+    sim->running--;
+}
+
 static void end_pull(struct sim_copy *copy)
 {
     talk_leave(copy);
@@ -343,6 +357,8 @@ static void end_pull(struct sim_copy *copy)
     syncs_last(copy);
     questions_look(copy, true);
     answer_order(copy);
+    if (copy->running && !copy->planner)
+        serve(copy); /* it came when the pull was over, but for its last words */
 }
 
 void pull_act(struct sim_copy *copy)
@@ -410,14 +426,8 @@ void pull_wanted(struct sim_copy *copy)
     if (!copy->daemon->host.alive)
         return; /* its client tries again when it is back */
     sim->running++;
-    if (copy->have == sim->piece_count && !copy->planner) {
-        copy->done = true;
-        copy->running = false;
-        copy->started_us = copy->ended_us = sim->clock.now_us;
-        sim->running--;
-    } else if (!copy->planner) {
-        pull_begin(copy);
-    }
+    if (!copy->planner)
+        serve(copy);
 }
 
 void pull_order(struct sim_copy *copy, struct sim_end *order)
