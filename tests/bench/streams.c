@@ -227,7 +227,7 @@ static double hold(struct bench *bench, bool timed, unsigned long streams, unsig
 int main(int argc, char **argv)
 {
     struct bench bench = {0};
-    struct dtr_timer *late;
+    struct dtr_timer *late = NULL;
     struct dtr_addr addr;
     struct dtr_error err;
     if (argc != 6) {
