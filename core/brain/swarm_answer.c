@@ -257,11 +257,13 @@ bool dtr_swarm_answer(struct dtr_swarm *swarm, struct dtr_swarm_action *ret_acti
     struct dtr_list *node;
     while ((node = dtr_list_pop(&swarm->ready))) {
         struct swarm_peer *peer = dtr_container(node, struct swarm_peer, queue);
+        dtr_swarm_decision_begin(swarm);
         if (is_early(swarm, peer)) {
+            dtr_swarm_decision_end(swarm, peer, asked(peer), "waits",
+                                   "no seed came back yet after the start");
             dtr_list_add_tail(&swarm->early, node);
             continue;
         }
-        dtr_swarm_decision_begin(swarm);
         enum result result = try_question(swarm, peer, ret_action);
         if (swarm->decided)
             tell(swarm, peer, result, ret_action);

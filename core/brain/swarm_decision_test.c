@@ -104,12 +104,48 @@ static void the_seed_is_told_and_priority_1_is_refused(void **state)
     close_world(w);
 }
 
+static void who_waits_is_told_of_once(void **state)
+{
+    (void)state;
+    struct seen seen;
+    struct world *w = open_watched(&seen);
+    add_seed(w, "s1");
+    w->task_id = TASK_2;
+    say(w, "child.x", DTR_SWARM_REGISTER);
+    say(w, "h1.x", DTR_SWARM_REGISTER);
+    assert_int_equal(seen.count, 2);
+    assert_string_equal(seen.answer, "waits");
+    assert_string_equal(seen.why, "the seed fetches it");
+    say(w, "h2.x", DTR_SWARM_REGISTER);
+    assert_int_equal(seen.count, 3);
+    close_world(w);
+}
+
+static void after_a_start_peers_wait_for_the_seeds(void **state)
+{
+    (void)state;
+    struct seen seen = {0};
+    struct world *w = malloc(sizeof(*w));
+    struct dtr_swarm_config config = dtr_swarm_defaults();
+    config.settle_ms = DTR_SWARM_SETTLE_MS;
+    assert_non_null(w);
+    open_with(w, &config);
+    add_host(w, "h1");
+    dtr_swarm_watch(w->swarm, see, &seen);
+    say(w, "h1.a", DTR_SWARM_REGISTER);
+    assert_string_equal(seen.answer, "waits");
+    assert_string_equal(seen.why, "no seed came back yet after the start");
+    close_world(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(parents_with_scores),
         cmocka_unit_test(who_is_left_out),
         cmocka_unit_test(the_first_goes_to_the_origin_and_the_next_waits),
+        cmocka_unit_test(who_waits_is_told_of_once),
+        cmocka_unit_test(after_a_start_peers_wait_for_the_seeds),
         cmocka_unit_test(the_seed_is_told_and_priority_1_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
