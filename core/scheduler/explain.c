@@ -86,7 +86,7 @@ void explain_free(struct explain *explain)
 static struct dtr_list *bucket_of(struct explain *explain, const char *task_id)
 {
     uint32_t hash = 0;
-    for (size_t i = 0; i < 8 && task_id[i]; i++)
+    for (size_t i = 0; task_id[i]; i++)
         hash = hash * 31 + (uint8_t)task_id[i];
     return &explain->buckets[hash % BUCKETS];
 }
