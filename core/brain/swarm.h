@@ -353,4 +353,46 @@ struct dtr_swarm_action {
 /* The next thing to do; false when nothing is left. */
 bool dtr_swarm_next(struct dtr_swarm *swarm, struct dtr_swarm_action *ret_action);
 
+/* --- decisions --------------------------------------------------------------------------------------- */
+
+/* Why a peer of the task was no candidate. name, what it says */
+#define DTR_SWARM_REASONS(X)                                                                                 \
+    X(SUITS, "fits")                                                                                         \
+    X(ONESELF, "is the peer itself")                                                                         \
+    X(SAME_HOST, "is on the same host")                                                                      \
+    X(BLOCKED, "was given before and is not wanted")                                                         \
+    X(CYCLE, "gets its pieces from this peer")                                                               \
+    X(SLOW, "is slow at present")                                                                            \
+    X(NOT_OFFERED, "cannot give now: by its state, as it does not share, or without a parent of its own")    \
+    X(NOT_DRAWN, "was not drawn, as the sample was full")
+
+enum dtr_swarm_reason {
+#define DTR_SWARM_REASON_ENUM(name, text) DTR_SWARM_##name,
+    DTR_SWARM_REASONS(DTR_SWARM_REASON_ENUM)
+#undef DTR_SWARM_REASON_ENUM
+        DTR_SWARM_REASON_COUNT
+};
+
+/* What was decided about one peer, and from what. */
+struct dtr_swarm_decision {
+    const struct dtr_swarm_peer *peer;
+    const char *asked;  /* "register", "reschedule", "newcomers"; a constant, as are the next two */
+    const char *answer; /* "parents", "seed", "waits", "origin", "refused", "empty", "metadata only" */
+    const char *why;    /* "" where the candidates say it */
+    bool weighed;       /* candidates were looked for; else what follows is 0 */
+    bool fell_back;     /* the policy failed, so dtr_rank_dragonfly ranked */
+    uint32_t left_out[DTR_SWARM_REASON_COUNT];                     /* peers by reason */
+    uint32_t count, chosen;                                        /* candidates; of them parents */
+    const struct dtr_swarm_peer *candidates[DTR_SWARM_SAMPLE_MAX]; /* best first */
+    double scores[DTR_SWARM_SAMPLE_MAX];
+    bool taken[DTR_SWARM_SAMPLE_MAX];
+};
+
+/* Calls `decided` from within dtr_swarm_next() with every decision, which is valid during the call. A peer
+ * that waits is told of once, when it begins to wait. `decided` must not call the swarm. NULL: nobody looks,
+ * and nothing is gathered. */
+void dtr_swarm_watch(struct dtr_swarm *swarm,
+                     void (*decided)(void *context, const struct dtr_swarm_decision *decision),
+                     void *context);
+
 #endif

@@ -91,12 +91,18 @@ static struct dtr_swarm_action trigger(struct dtr_swarm *swarm, struct swarm_pee
                                      .download = swarm->lent_download};
 }
 
+static const char *asked(const struct swarm_peer *peer)
+{
+    return peer->question == SWARM_REGISTERING ? "register" : "reschedule";
+}
+
 /* Ends the question with an error; the peer leaves. */
 static struct dtr_swarm_action give_up(struct dtr_swarm *swarm, struct swarm_peer *peer,
                                        enum dtr_swarm_refusal code, const char *text)
 {
     struct dtr_swarm_action action = {
         .kind = DTR_SWARM_REJECT, .stream = peer->stream, .code = code, .text = text};
+    dtr_swarm_decision_end(swarm, peer, asked(peer), "refused", text);
     peer->stream = NULL;
     dtr_swarm_peer_remove(swarm, peer);
     return action;
@@ -200,6 +206,37 @@ static enum result try_question(struct dtr_swarm *swarm, struct swarm_peer *peer
     return answer_without_parents(swarm, peer, ret) ? ANSWERED : WAITS;
 }
 
+/* Why a question has no answer yet. */
+static const char *why_it_waits(const struct dtr_swarm *swarm, const struct swarm_peer *peer)
+{
+    const struct swarm_task *task = task_of(peer);
+    if (swarm->decision.left_out[DTR_SWARM_SLOW])
+        return "a peer that has it is slow at present";
+    if (!parent_is_coming(swarm, peer))
+        return "nobody has it, and the origin is not allowed or has too many already";
+    return task->seed_running ? "the seed fetches it" : "another peer was just sent to the origin";
+}
+
+/* Refusals were told of by give_up(), as their peer is gone. */
+static void tell(struct dtr_swarm *swarm, const struct swarm_peer *peer, enum result result,
+                 const struct dtr_swarm_action *action)
+{
+    if (result == TRIGGERED) {
+        dtr_swarm_decision_end(swarm, peer, asked(peer), "seed",
+                               "nobody has it: the seed is told to fetch it");
+    } else if (result == WAITS) {
+        if (!peer->tried)
+            dtr_swarm_decision_end(swarm, peer, asked(peer), "waits", why_it_waits(swarm, peer));
+    } else if (action->kind == DTR_SWARM_ANSWER_PARENTS) {
+        dtr_swarm_decision_end(swarm, peer, asked(peer), "parents", NULL);
+    } else if (action->kind == DTR_SWARM_ANSWER_SOURCE) {
+        dtr_swarm_decision_end(swarm, peer, asked(peer), "origin", action->text);
+    } else if (action->kind != DTR_SWARM_REJECT) {
+        bool empty = action->kind == DTR_SWARM_ANSWER_EMPTY;
+        dtr_swarm_decision_end(swarm, peer, asked(peer), empty ? "empty" : "metadata only", NULL);
+    }
+}
+
 /* To where the events of its task find it. */
 static void park(struct swarm_peer *peer)
 {
@@ -220,11 +257,16 @@ bool dtr_swarm_answer(struct dtr_swarm *swarm, struct dtr_swarm_action *ret_acti
     struct dtr_list *node;
     while ((node = dtr_list_pop(&swarm->ready))) {
         struct swarm_peer *peer = dtr_container(node, struct swarm_peer, queue);
+        dtr_swarm_decision_begin(swarm);
         if (is_early(swarm, peer)) {
+            dtr_swarm_decision_end(swarm, peer, asked(peer), "waits",
+                                   "no seed came back yet after the start");
             dtr_list_add_tail(&swarm->early, node);
             continue;
         }
         enum result result = try_question(swarm, peer, ret_action);
+        if (swarm->decided)
+            tell(swarm, peer, result, ret_action);
         if (result != ANSWERED)
             park(peer);
         else if (ret_action->kind != DTR_SWARM_REJECT)

@@ -6,6 +6,8 @@
  * sent there: without that they would wait for each other, then all go. */
 #include "core/brain/swarm_state.h"
 
+#include <math.h>
+
 #define LOOKED_AT_MAX 32 /* peers with room that one newcomer looks at */
 
 static bool has_room(const struct dtr_swarm *swarm, const struct swarm_peer *peer)
@@ -40,12 +42,11 @@ void dtr_swarm_more_newcomer(struct dtr_swarm *swarm, struct swarm_peer *newcome
     for (uint32_t i = 0; i < LOOKED_AT_MAX && given < swarm->config.policy.newcomers; i++) {
         struct dtr_list *node = dtr_list_pop(&task->roomy);
         struct swarm_peer *peer = node ? dtr_container(node, struct swarm_peer, room) : NULL;
-        bool slow = false;
         if (!peer)
             break;
         if (!has_room(swarm, peer))
             continue; /* it comes back when it is answered the next time */
-        bool fits = dtr_swarm_suits(swarm, peer, newcomer, &slow) && !is_parent(peer, newcomer);
+        bool fits = dtr_swarm_suits(swarm, peer, newcomer) == DTR_SWARM_SUITS && !is_parent(peer, newcomer);
         if (fits && dtr_swarm_attach(swarm, newcomer, peer)) {
             dtr_list_add_tail(&swarm->more, &peer->room);
             given++;
@@ -118,6 +119,18 @@ static uint32_t untold(struct dtr_swarm *swarm, struct swarm_peer *peer)
     return count;
 }
 
+/* They were not ranked: who comes is given to those that have room. */
+static void tell_newcomers(struct dtr_swarm *swarm, const struct swarm_peer *peer, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        const struct swarm_peer *parent =
+            dtr_container((struct dtr_swarm_peer *)(uintptr_t)swarm->parents[i], struct swarm_peer, facts);
+        dtr_swarm_decision_candidate(swarm, parent, NAN);
+        dtr_swarm_decision_take(swarm, parent);
+    }
+    dtr_swarm_decision_end(swarm, peer, "newcomers", "parents", "it came later, and this peer had room");
+}
+
 bool dtr_swarm_more_take(struct dtr_swarm *swarm, struct dtr_swarm_action *ret_action)
 {
     struct dtr_list *node;
@@ -127,11 +140,13 @@ bool dtr_swarm_more_take(struct dtr_swarm *swarm, struct dtr_swarm_action *ret_a
         peer->to_be_sent = false;
         if (!peer->stream || peer->question != SWARM_ANSWERED)
             continue; /* it has ended, or is answered anew */
+        dtr_swarm_decision_begin(swarm);
         if (sent) {
             *ret_action = (struct dtr_swarm_action){.kind = DTR_SWARM_MORE_SOURCE,
                                                     .stream = peer->stream,
                                                     .peer = &peer->facts,
                                                     .text = "nobody else reaches the origin any more"};
+            dtr_swarm_decision_end(swarm, peer, "newcomers", "origin", ret_action->text);
             return true;
         }
         uint32_t count = untold(swarm, peer);
@@ -143,6 +158,7 @@ bool dtr_swarm_more_take(struct dtr_swarm *swarm, struct dtr_swarm_action *ret_a
                                                 .peer = &peer->facts,
                                                 .parents = swarm->parents,
                                                 .parent_count = count};
+        tell_newcomers(swarm, peer, count);
         return true;
     }
     return false;

@@ -23,33 +23,43 @@ static bool descends(const struct dtr_swarm *swarm, const struct swarm_peer *chi
 }
 
 /* Rules 1, 3, 6 (slow) and 7 of the features page 2.4: what depends on the child. */
-bool dtr_swarm_suits(const struct dtr_swarm *swarm, const struct swarm_peer *child,
-                     const struct swarm_peer *parent, bool *slow)
+enum dtr_swarm_reason dtr_swarm_suits(const struct dtr_swarm *swarm, const struct swarm_peer *child,
+                                      const struct swarm_peer *parent)
 {
-    if (parent == child || parent->facts.host == child->facts.host || dtr_swarm_peer_blocks(child, parent))
-        return false;
+    if (parent == child)
+        return DTR_SWARM_ONESELF;
+    if (parent->facts.host == child->facts.host)
+        return DTR_SWARM_SAME_HOST;
+    if (dtr_swarm_peer_blocks(child, parent))
+        return DTR_SWARM_BLOCKED;
     if (swarm->config.policy.acyclic && descends(swarm, child, parent))
-        return false;
-    if (!dtr_swarm_costs_slow(&parent->costs))
-        return true;
-    *slow = true;
-    return false;
+        return DTR_SWARM_CYCLE;
+    return dtr_swarm_costs_slow(&parent->costs) ? DTR_SWARM_SLOW : DTR_SWARM_SUITS;
 }
 
 static void draw(struct dtr_swarm *swarm, const struct swarm_peer *child, struct sample *sample)
 {
     struct swarm_task *task = task_of(child);
-    uint32_t count = task->facts.offer_count;
-    for (uint32_t i = 0; i < count && sample->count < swarm->config.policy.sample; i++) {
+    uint32_t count = task->facts.offer_count, i;
+    for (i = 0; i < count && sample->count < swarm->config.policy.sample; i++) {
         uint32_t other = i + (uint32_t)(dtr_swarm_random(swarm) % (count - i));
         struct swarm_peer *peer = task->offers[other];
         task->offers[other] = task->offers[i];
         task->offers[other]->offer_index = other;
         task->offers[i] = peer;
         peer->offer_index = i;
-        if (dtr_swarm_suits(swarm, child, peer, &sample->slow))
+        enum dtr_swarm_reason reason = dtr_swarm_suits(swarm, child, peer);
+        if (reason == DTR_SWARM_SUITS)
             sample->peers[sample->count++] = peer;
+        else
+            dtr_swarm_decision_left_out(swarm, reason, 1);
     }
+    sample->slow = swarm->decision.left_out[DTR_SWARM_SLOW] > 0;
+    dtr_swarm_decision_left_out(swarm, DTR_SWARM_NOT_DRAWN, count - i);
+    bool apart = child->offer_index == SWARM_NO_OFFER; /* from the offers, where it was not met */
+    dtr_swarm_decision_left_out(swarm, DTR_SWARM_ONESELF, apart);
+    dtr_swarm_decision_left_out(swarm, DTR_SWARM_NOT_OFFERED, task->facts.peer_count - count - apart);
+    swarm->decision.weighed = true;
 }
 
 /* Equal leading elements between '|', ignoring case; the whole strings equal count as all. */
@@ -141,6 +151,7 @@ static void rank(struct dtr_swarm *swarm, const struct swarm_peer *child, const 
         sensible(columns->scores, sample->count))
         return;
     swarm->counts.rank_failures++;
+    swarm->decision.fell_back = true;
     (void)dtr_rank_dragonfly(NULL, &input, columns->scores, NULL);
 }
 
@@ -196,12 +207,15 @@ uint32_t dtr_swarm_pick(struct dtr_swarm *swarm, struct swarm_peer *child,
         return 0;
     rank(swarm, child, &sample);
     sort(&sample, swarm->columns.scores);
+    for (uint32_t i = 0; i < sample.count; i++)
+        dtr_swarm_decision_candidate(swarm, sample.peers[i], swarm->columns.scores[i]);
     keep_best(swarm, child, &sample);
     uint32_t count = 0, depth = UINT32_MAX, anchors = 0;
     for (uint32_t i = 0; i < sample.count; i++) {
         if (!dtr_swarm_attach(swarm, sample.peers[i], child))
             continue;
         child->parents->told = true;
+        dtr_swarm_decision_take(swarm, sample.peers[i]);
         ret_parents[count++] = &sample.peers[i]->facts;
         anchors += !descends(swarm, child, sample.peers[i]);
         if (sample.peers[i]->facts.depth < depth)

@@ -136,6 +136,9 @@ struct dtr_swarm {
     struct dtr_buf *lent_download; /* of the last action */
     const struct dtr_swarm_peer *parents[DTR_SWARM_KEEP_MAX];
     struct swarm_columns columns;
+    void (*decided)(void *context, const struct dtr_swarm_decision *decision); /* NULL: nobody looks */
+    void *decided_context;
+    struct dtr_swarm_decision decision; /* the one in the making */
 };
 
 /* --- swarm_answer.c --- */
@@ -231,10 +234,19 @@ void dtr_swarm_mark_descendants(struct dtr_swarm *swarm, struct swarm_peer *peer
 uint32_t dtr_swarm_pick(struct dtr_swarm *swarm, struct swarm_peer *child,
                         const struct dtr_swarm_peer **ret_parents, bool *ret_slow);
 
-/* Whether this parent is one for this child. *slow: it would be, were it not slow at present. The child's
- * descendants are marked. */
-bool dtr_swarm_suits(const struct dtr_swarm *swarm, const struct swarm_peer *child,
-                     const struct swarm_peer *parent, bool *slow);
+/* Whether this parent is one for this child (DTR_SWARM_SUITS), or why not. The child's descendants are
+ * marked. */
+enum dtr_swarm_reason dtr_swarm_suits(const struct dtr_swarm *swarm, const struct swarm_peer *child,
+                                      const struct swarm_peer *parent);
+
+/* --- swarm_decision.c: what dtr_swarm_watch() is told. Each does nothing when nobody looks. --- */
+void dtr_swarm_decision_begin(struct dtr_swarm *swarm);
+void dtr_swarm_decision_left_out(struct dtr_swarm *swarm, enum dtr_swarm_reason reason, uint32_t count);
+void dtr_swarm_decision_candidate(struct dtr_swarm *swarm, const struct swarm_peer *peer, double score);
+/* The peer became a parent. */
+void dtr_swarm_decision_take(struct dtr_swarm *swarm, const struct swarm_peer *peer);
+void dtr_swarm_decision_end(struct dtr_swarm *swarm, const struct swarm_peer *peer, const char *asked,
+                            const char *answer, const char *why);
 
 /* --- swarm_more.c --- */
 /* To be called when a peer may have come to have room for parents. */

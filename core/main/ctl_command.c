@@ -1,4 +1,4 @@
-/* darter ctl: a daemon's tasks and a scheduler's hosts, by core/tools/ctl.h. */
+/* darter ctl: a daemon's tasks, a scheduler's hosts and decisions, by core/tools/ctl.h. */
 #include "core/main/command.h"
 #include "core/main/options.h"
 #include "core/tools/ctl.h"
@@ -70,6 +70,15 @@ static int hosts(const struct ctl *ctl, struct dtr_error *err)
     return rc;
 }
 
+/* The scheduler is asked only when it is named: the daemon's story is the usual one. */
+static int explain(const struct ctl *ctl, const char *task, struct dtr_error *err)
+{
+    const struct dtr_ask scheduler = {
+        .who = "the scheduler", .addr = ctl->scheduler, .timeout_ms = DTR_CTL_TIMEOUT_MS};
+    return ctl->scheduler ? dtr_ctl_decisions(&scheduler, task, ctl->json, stdout, err)
+                          : dtr_ctl_explain(&ctl->daemon, task, ctl->json, stdout, err);
+}
+
 /* The words as dfctl has them, "task ls" and "task rm ID", become ours. Returns how many there are. */
 static int without_task(int count, char **words)
 {
@@ -100,7 +109,7 @@ int ctl_command(int argc, char **argv)
     else if (is(count, words, "task", 1))
         rc = dtr_ctl_task(&ctl.daemon, words[1], ctl.json, stdout, &err);
     else if (is(count, words, "explain", 1))
-        rc = dtr_ctl_explain(&ctl.daemon, words[1], ctl.json, stdout, &err);
+        rc = explain(&ctl, words[1], &err);
     else if (is(count, words, "rm", 1))
         rc = dtr_ctl_remove(&ctl.daemon, words[1], &err);
     else if (is(count, words, "hosts", 0))

@@ -63,16 +63,18 @@ static const struct command {
     {"get", "download a file by way of the daemon", get_command, get_usage},
     {"ctl", "look at a daemon's tasks and a scheduler's hosts", ctl_command,
      "Usage: darter ctl tasks [--json]\n       darter ctl task ID [--json]\n       darter ctl rm ID\n"
-     "       darter ctl explain TASK [--json]\n"
+     "       darter ctl explain TASK [--scheduler IP:PORT] [--json]\n"
      "       darter ctl hosts [--scheduler IP:PORT] [--json]\n\n"
      "\"tasks\" lists what the daemon on this machine has, the last used first; \"rm\" deletes a task there "
      "and\nnowhere else; \"explain\" tells the pulls of a task since the daemon started: who gave what, why "
      "it "
      "was\nasked, why the origin, with times. TASK is an id or its beginning, the blob's digest, or the URL. "
-     "\"hosts\"\nlists who has announced itself to a scheduler. As dfctl has it: \"task ls\" and \"task rm "
+     "With\n\"--scheduler\" it tells instead how that scheduler chose the parents; TASK is an id or its "
+     "beginning then.\n\"hosts\" lists who has announced itself to a scheduler. As dfctl has it: \"task ls\" "
+     "and \"task rm "
      "ID\". Exit status 1: it failed, 2: wrong usage.\n\n"
      "  -e, --endpoint PATH      the daemon's socket [" DTR_GET_ENDPOINT "]\n"
-     "  --scheduler IP:PORT      [the first that the dynconfig file names]\n"
+     "  --scheduler IP:PORT      whom to ask; \"hosts\" asks [the first that the dynconfig file names]\n"
      "  --dynconfig FILE         [/etc/dragonfly/dynconfig.yaml]\n"
      "  --json                   for scripts: bytes as numbers, times as UTC\n" ENVIRONMENT(
          "DFDAEMON_DYNCONFIG")},

@@ -78,7 +78,9 @@
       google__protobuf__empty)                                                                               \
                                                                                                              \
     X(local_explain, "/darter.v1.Local/Explain", UNARY, 0, darter__v1__explain_request,                      \
-      darter__v1__explain_response)
+      darter__v1__explain_response)                                                                          \
+    X(scheduling_explain, "/darter.v1.Scheduling/Explain", UNARY, 0, darter__v1__decisions_request,          \
+      darter__v1__decisions_response)
 
 #define DTR_RPC_METHOD_DECLARE(name, path, kind, flags, input, output)                                       \
     extern const struct dtr_rpc_method dtr_rpc_##name;

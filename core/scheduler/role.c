@@ -115,6 +115,7 @@ int dtr_scheduler_new(struct dtr_loop *loop, const struct dtr_scheduler_options 
         free(scheduler);
         return rc;
     }
+    dtr_swarm_watch(scheduler->swarm, explain_decided, scheduler);
     count_begin(scheduler);
     role_drain(scheduler);
     *ret_scheduler = scheduler;
@@ -132,6 +133,7 @@ int dtr_scheduler_serve(struct dtr_scheduler *scheduler, struct dtr_rpc_table *t
         {.method = &dtr_rpc_scheduler_delete_task, .request = tasks_delete},
         {.method = &dtr_rpc_scheduler_stat_peer, .request = peers_stat},
         {.method = &dtr_rpc_scheduler_delete_peer, .request = peers_delete},
+        {.method = &dtr_rpc_scheduling_explain, .request = explain_ask},
     };
     return dtr_rpc_table_add(table, handlers, sizeof(handlers) / sizeof(handlers[0]), scheduler, err);
 }
@@ -174,6 +176,7 @@ static void on_gone(struct dtr_msg *msg)
     dtr_swarm_free(scheduler->swarm);
     policy_free(&scheduler->policy);
     priorities_free(scheduler->priorities);
+    explain_free(scheduler->explain);
     free(scheduler);
     if (closed)
         closed(context);

@@ -24,6 +24,7 @@ struct dtr_scheduler {
     struct dtr_swarm_config limits; /* as given; its policy decides while no script is in charge */
     struct policy policy;
     struct priorities *priorities; /* of applications; NULL: none */
+    struct explain *explain;       /* the journal of decisions; NULL: none yet */
     struct dtr_timer *timer;       /* dtr_swarm_wake_ms() */
     uint64_t timer_ms;             /* when it fires; UINT64_MAX: it is off */
     struct dtr_series *waiting, *schedule_ms;
@@ -96,6 +97,11 @@ void tell_action(const struct dtr_swarm_action *action);
 void tell_host_came(const struct dtr_swarm_announce *facts);
 void tell_host_left(const char *host_id);
 void tell_host_gone(const struct dtr_swarm_host *host, uint64_t silent_ms);
+
+/* explain.c: the journal of decisions; `explain_decided` is for dtr_swarm_watch(), with the scheduler. */
+void explain_decided(void *scheduler, const struct dtr_swarm_decision *decision);
+void explain_ask(void *service, struct dtr_rpc_call *call, const struct dtr_rpc_message *request);
+void explain_free(struct explain *explain);
 
 /* The unary calls. hosts.c: */
 void hosts_announce(void *service, struct dtr_rpc_call *call, const struct dtr_rpc_message *request);

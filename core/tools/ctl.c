@@ -64,6 +64,25 @@ int dtr_ctl_explain(const struct dtr_ask *daemon, const char *task, bool json, F
     return rc;
 }
 
+int dtr_ctl_decisions(const struct dtr_ask *scheduler, const char *task, bool json, FILE *out,
+                      struct dtr_error *err)
+{
+    Darter__V1__DecisionsRequest request = DARTER__V1__DECISIONS_REQUEST__INIT;
+    ProtobufCMessage *response;
+    request.task = (char *)(uintptr_t)task;
+    int rc = dtr_ask(scheduler, &dtr_rpc_scheduling_explain, &request.base, &response, err);
+    if (rc == DTR_ENOT_FOUND)
+        return dtr_error_set(err, rc, DTR_RETRY_NEVER,
+                             "the scheduler remembers no decision about task %.80s; give the id, or its "
+                             "beginning, that \"darter ctl tasks\" shows",
+                             task);
+    if (rc != DTR_OK)
+        return rc;
+    rc = printed(ctl_print_decisions((void *)response, json, out), err);
+    protobuf_c_message_free_unpacked(response, NULL);
+    return rc;
+}
+
 int dtr_ctl_remove(const struct dtr_ask *daemon, const char *task_id, struct dtr_error *err)
 {
     Dfdaemon__V2__DeleteLocalTaskRequest request = DFDAEMON__V2__DELETE_LOCAL_TASK_REQUEST__INIT;

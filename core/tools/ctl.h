@@ -1,5 +1,5 @@
-/* `darter ctl`: looking at what a daemon has and how it came, and whom a scheduler knows, and deleting a task
- * here. Not for reading the command line: main does that. */
+/* `darter ctl`: looking at what a daemon has and how it came, whom a scheduler knows and chose, and deleting
+ * a task here. Not for reading the command line: main does that. */
 #ifndef DTR_TOOLS_CTL_H
 #define DTR_TOOLS_CTL_H
 
@@ -19,6 +19,9 @@ int dtr_ctl_task(const struct dtr_ask *daemon, const char *task_id, bool json, F
 /* Why its pulls went as they went. `task` is an id, the beginning of one, a digest or a URL. */
 int dtr_ctl_explain(const struct dtr_ask *daemon, const char *task, bool json, FILE *out,
                     struct dtr_error *err);
+/* Why a scheduler chose whom it chose; `task` is an id or the beginning of one. */
+int dtr_ctl_decisions(const struct dtr_ask *scheduler, const char *task, bool json, FILE *out,
+                      struct dtr_error *err);
 /* Deletes it on this daemon only. Prints nothing. */
 int dtr_ctl_remove(const struct dtr_ask *daemon, const char *task_id, struct dtr_error *err);
 /* The hosts that announced themselves to a scheduler, by name. */

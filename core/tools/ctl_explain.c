@@ -12,18 +12,16 @@ typedef Darter__V1__ExplainResponse Story;
 typedef Darter__V1__Pull Pull;
 typedef Darter__V1__Giver Giver;
 
-enum { WALL_TEXT = 40 };
+enum { CLOCK_AT = 11 }; /* bytes of the day with its T */
 
-/* ms since 1970 as "2023-11-14T22:13:20.005"; the day has CLOCK_AT bytes with its T. */
-enum { CLOCK_AT = 11 };
-static const char *wall(int64_t ms, char text[WALL_TEXT])
+const char *ctl_wall_text(int64_t ms, char text[CTL_WALL_TEXT])
 {
     time_t second = (time_t)(ms / 1000);
     struct tm utc;
-    if (ms < 0 || !gmtime_r(&second, &utc) || !strftime(text, WALL_TEXT, "%Y-%m-%dT%H:%M:%S", &utc))
+    if (ms < 0 || !gmtime_r(&second, &utc) || !strftime(text, CTL_WALL_TEXT, "%Y-%m-%dT%H:%M:%S", &utc))
         return "0000-00-00T00:00:00";
     size_t length = strlen(text);
-    (void)snprintf(text + length, WALL_TEXT - length, ".%03d", (int)(ms % 1000));
+    (void)snprintf(text + length, CTL_WALL_TEXT - length, ".%03d", (int)(ms % 1000));
     return text;
 }
 
@@ -79,11 +77,11 @@ static void print_giver(const Giver *giver, FILE *out)
 
 static void print_events(const Pull *pull, FILE *out)
 {
-    char at[WALL_TEXT];
+    char at[CTL_WALL_TEXT];
     for (size_t i = 0; i < pull->n_events; i++) {
         const Darter__V1__Event *event = pull->events[i];
         (void)fprintf(out, "  %s %+7" PRId64 " ms  ",
-                      wall(pull->began_wall_ms + (int64_t)event->at_ms, at) + CLOCK_AT,
+                      ctl_wall_text(pull->began_wall_ms + (int64_t)event->at_ms, at) + CLOCK_AT,
                       (int64_t)event->at_ms);
         ctl_put(out, 10, event->kind);
         ctl_put(out, 0, event->text);
@@ -95,10 +93,10 @@ static void print_events(const Pull *pull, FILE *out)
 
 static void print_pull(const Pull *pull, FILE *out)
 {
-    char at[WALL_TEXT];
+    char at[CTL_WALL_TEXT];
     (void)fputs("\npull ", out);
     ctl_put(out, 0, pull->id);
-    const char *began = wall(pull->began_wall_ms, at);
+    const char *began = ctl_wall_text(pull->began_wall_ms, at);
     (void)fprintf(out, ": %.10s %s UTC, ", began, began + CLOCK_AT);
     ctl_put(out, 0, pull->outcome);
     (void)fprintf(out, " %s %" PRIu64 " ms\n", pull->outcome[0] == 'r' ? "for" : "after", pull->took_ms);
@@ -163,8 +161,8 @@ static void set_number(json_t *object, const char *name, uint64_t number)
 /* A moment of a pull: as a time of day and as an offset. */
 static void set_moment(json_t *object, const char *name, const Pull *pull, uint64_t offset_ms)
 {
-    char at[WALL_TEXT], text[WALL_TEXT + 2], offset_name[40];
-    (void)snprintf(text, sizeof(text), "%sZ", wall(pull->began_wall_ms + (int64_t)offset_ms, at));
+    char at[CTL_WALL_TEXT], text[CTL_WALL_TEXT + 2], offset_name[40];
+    (void)snprintf(text, sizeof(text), "%sZ", ctl_wall_text(pull->began_wall_ms + (int64_t)offset_ms, at));
     (void)snprintf(offset_name, sizeof(offset_name), "%sMs", name);
     set_text(object, name, text);
     set_number(object, offset_name, offset_ms);

@@ -15,6 +15,12 @@ int ctl_print_hosts(Scheduler__V2__ListHostsResponse *list, bool json, FILE *out
 /* The story of a task's pulls; ctl_explain.c. */
 int ctl_print_explain(const Darter__V1__ExplainResponse *story, bool json, FILE *out);
 
+/* A scheduler's decisions about a task; ctl_decisions.c. */
+int ctl_print_decisions(const Darter__V1__DecisionsResponse *story, bool json, FILE *out);
+
+/* ms since 1970 as "2023-11-14T22:13:20.005", in UTC. */
+enum { CTL_WALL_TEXT = 40 };
+const char *ctl_wall_text(int64_t ms, char text[CTL_WALL_TEXT]);
 /* "45s", "12m", "5h", "3d"; "-" when `then_s` is 0. What lies ahead, by another clock, is "0s". */
 enum { CTL_AGE_TEXT = 24 };
 void ctl_age_text(int64_t then_s, int64_t now_s, char text[CTL_AGE_TEXT]);

@@ -55,6 +55,22 @@ class Explain(ClusterTest):
         self.expect_event(seeds, "origin", "a seed fetches from the origin")
         task = self.explain("node2", self.url(file))["id"]
         self.assertIn(f"task:   {task}\n", self.ctl("node2", task[:10]))
+        self.expect_reasons(task)
+
+    def expect_reasons(self, task):
+        scheduler = ("--scheduler", f"{self.scheduler.node.ip}:8002")
+        story = json.loads(self.ctl("node2", task[:10], "--json", *scheduler))
+        self.assertEqual(story["id"], task)
+        given = [d for d in story["decisions"] if d["answer"] == "parents" and "node2" in d["host"]]
+        self.assertTrue(given, story)
+        self.assertEqual((given[0]["asked"], given[0]["policy"]), ("register", "mesh"))
+        hosts = {candidate["host"] for candidate in given[0]["candidates"] if candidate["chosen"]}
+        for name in ("seed", "node1"):
+            self.assertTrue(any(name in host for host in hosts), (name, story))
+        self.assertTrue(all(isinstance(c["score"], float) for c in given[0]["candidates"]), given)
+        self.assertTrue(any(d["answer"] == "seed" for d in story["decisions"]), story)
+        self.assertIn("  policy    mesh, generation ", self.ctl("node2", task, *scheduler))
+        self.assertIn("remembers no decision", self.ctl("node2", "ffff" * 16, *scheduler, status=1))
 
     @deadline(90)
     def test_the_only_parent_freezes(self):
