@@ -1,24 +1,22 @@
 /* The journal of decisions, and Explain, which tells what it has of a task: who asked, who was a candidate,
  * who was chosen and why. Bounded by task, in number and in bytes; the oldest go first. */
+#include "core/base/map.h"
 #include "core/base/str.h"
 #include "core/obs/log.h"
 #include "core/scheduler/role.h"
 #include "proto/darter.pb-c.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum {
     OF_TASK = 32, /* decisions that are kept */
-    IN_ALL = 1024,
-    SHOWN = 16, /* candidates of one */
-    BUCKETS = 256,
+    IN_ALL = 512,
+    SHOWN = 8, /* candidates of one */
     TASK_TEXT = 65,
     HOST_TEXT = 48,
     PEER_TEXT = 96,
 };
-#define BYTES_MOST ((size_t)512 * 1024)
 
 struct candidate {
     char host[HOST_TEXT];
@@ -26,22 +24,33 @@ struct candidate {
     bool chosen;
 };
 
+/* A task of which decisions are kept. */
+struct remembered {
+    struct dtr_map_node node;
+    struct dtr_list decisions; /* oldest first */
+    uint32_t count;
+    char id[TASK_TEXT];
+};
+
 struct decision {
-    struct dtr_list age, same; /* in explain.all; in its task's bucket; oldest first */
-    char task[TASK_TEXT], peer[PEER_TEXT], host[HOST_TEXT], policy[HOST_TEXT];
+    struct dtr_list age, same; /* in explain.all or explain.unused; in its task's; oldest first */
+    struct remembered *task;
+    char peer[PEER_TEXT], host[HOST_TEXT], policy[DTR_POLICY_NAME_MAX];
     uint64_t generation;
     int64_t wall_ms;
     const char *asked, *answer, *why; /* constants of the swarm */
     uint32_t left_out[DTR_SWARM_REASON_COUNT];
     uint32_t looked_at, count, more;
     bool ranked;
-    struct candidate candidates[];
+    struct candidate candidates[SHOWN];
 };
 
+/* The decisions lie in one block, of which the kernel gives no page before it is used. */
 struct explain {
-    struct dtr_list all, buckets[BUCKETS];
-    uint32_t count;
-    size_t bytes;
+    struct dtr_map tasks;
+    struct dtr_list all, unused; /* of those that were used once */
+    uint32_t used;
+    struct decision decisions[IN_ALL];
 };
 
 /* --- keeping -------------------------------------------------------------------------------------- */
@@ -52,114 +61,125 @@ static struct explain *explain_new(void)
     if (!explain)
         return NULL;
     dtr_list_init(&explain->all);
-    for (size_t i = 0; i < BUCKETS; i++)
-        dtr_list_init(&explain->buckets[i]);
+    dtr_list_init(&explain->unused);
     return explain;
 }
 
-static size_t size_of(const struct decision *decision)
+/* Makes room: `decision` is nobody's afterwards. */
+static void forget(struct explain *explain, struct decision *decision)
 {
-    return sizeof(*decision) + decision->count * sizeof(struct candidate);
-}
-
-static void drop(struct explain *explain, struct decision *decision)
-{
+    struct remembered *task = decision->task;
     dtr_list_remove(&decision->age);
     dtr_list_remove(&decision->same);
-    explain->count--;
-    explain->bytes -= size_of(decision);
-    free(decision);
+    dtr_list_add_tail(&explain->unused, &decision->age);
+    if (--task->count > 0)
+        return;
+    dtr_map_remove(&explain->tasks, &task->node);
+    free(task);
 }
 
-static void drop_oldest(struct explain *explain)
+static struct decision *oldest_of(const struct dtr_list *all)
 {
-    drop(explain, dtr_container(explain->all.next, struct decision, age));
+    return dtr_container(all->next, struct decision, age);
 }
 
 void explain_free(struct explain *explain)
 {
-    while (explain && explain->count)
-        drop_oldest(explain);
+    while (explain && !dtr_list_empty(&explain->all))
+        forget(explain, oldest_of(&explain->all));
+    if (explain)
+        dtr_map_clear(&explain->tasks);
     free(explain);
 }
 
-static struct dtr_list *bucket_of(struct explain *explain, const char *task_id)
+static struct remembered *remembered(struct explain *explain, const char *id)
 {
-    uint32_t hash = 0;
-    for (size_t i = 0; task_id[i]; i++)
-        hash = hash * 31 + (uint8_t)task_id[i];
-    return &explain->buckets[hash % BUCKETS];
+    struct dtr_map_node *node = dtr_map_find(&explain->tasks, id);
+    struct remembered *task = node ? dtr_container(node, struct remembered, node) : calloc(1, sizeof(*task));
+    if (node || !task)
+        return task;
+    dtr_list_init(&task->decisions);
+    if (dtr_copy_text(task->id, sizeof(task->id), id) &&
+        dtr_map_add(&explain->tasks, &task->node, task->id, strlen(task->id)))
+        return task;
+    free(task);
+    return NULL;
 }
 
-/* Where a task has all that it may have, its oldest decision goes. */
-static void keep(struct explain *explain, struct decision *decision)
+/* A place for a decision about this task: where the task has all that it may have, that of its oldest. NULL:
+ * out of memory. */
+static struct decision *place(struct explain *explain, const char *task_id)
 {
-    struct dtr_list *bucket = bucket_of(explain, decision->task);
-    struct decision *oldest = NULL;
-    uint32_t count = 0;
-    dtr_list_each (node, bucket) {
-        struct decision *other = dtr_container(node, struct decision, same);
-        if (strcmp(other->task, decision->task) != 0)
-            continue;
-        oldest = oldest ? oldest : other;
-        count++;
-    }
-    if (count >= OF_TASK)
-        drop(explain, oldest);
-    while (explain->count >= IN_ALL || (explain->count && explain->bytes + size_of(decision) > BYTES_MOST))
-        drop_oldest(explain);
+    struct remembered *task = remembered(explain, task_id);
+    if (!task)
+        return NULL;
+    task->count++; /* it stays, whatever is forgotten */
+    if (task->count > OF_TASK)
+        forget(explain, dtr_container(task->decisions.next, struct decision, same));
+    else if (explain->used == IN_ALL && dtr_list_empty(&explain->unused))
+        forget(explain, oldest_of(&explain->all));
+    struct decision *decision =
+        dtr_list_empty(&explain->unused) ? &explain->decisions[explain->used++] : oldest_of(&explain->unused);
+    if (decision->task)
+        dtr_list_remove(&decision->age);
+    decision->task = task;
     dtr_list_add_tail(&explain->all, &decision->age);
-    dtr_list_add_tail(bucket, &decision->same);
-    explain->count++;
-    explain->bytes += size_of(decision);
+    dtr_list_add_tail(&task->decisions, &decision->same);
+    return decision;
+}
+
+/* What of a text fits. */
+static void shorten(char *field, size_t size, const char *text)
+{
+    size_t length = strnlen(text, size - 1);
+    memcpy(field, text, length);
+    field[length] = '\0';
 }
 
 static void name_policy(const struct dtr_scheduler *scheduler, const struct dtr_swarm_decision *decided,
                         struct decision *to)
 {
     const struct dtr_policy_slot *slot = &scheduler->policy.slot;
-    if (!slot->current || decided->fell_back)
-        return; /* "": the formula that is built in */
-    (void)snprintf(to->policy, sizeof(to->policy), "%s", dtr_policy_settings(slot->current)->name);
-    to->generation = slot->generation;
+    bool built_in = !to->ranked || !slot->current || decided->fell_back;
+    const char *name = built_in ? "" : dtr_policy_settings(slot->current)->name;
+    shorten(to->policy, sizeof(to->policy), name);
+    to->generation = built_in ? 0 : slot->generation;
 }
 
+/* Those that were chosen, and the best of the others, best first. */
 static void copy_candidates(const struct dtr_swarm_decision *decided, struct decision *to)
 {
-    for (uint32_t i = 0; i < to->count; i++) {
-        struct candidate *candidate = &to->candidates[i];
-        const char *name = decided->candidates[i]->host->facts.hostname;
-        (void)snprintf(candidate->host, sizeof(candidate->host), "%s", name);
+    uint32_t others = decided->chosen < SHOWN ? SHOWN - decided->chosen : 0;
+    to->count = 0;
+    for (uint32_t i = 0; i < decided->count && to->count < SHOWN; i++) {
+        struct candidate *candidate = &to->candidates[to->count];
+        if (!decided->taken[i] && others == 0)
+            continue;
+        others -= !decided->taken[i];
+        shorten(candidate->host, sizeof(candidate->host), decided->candidates[i]->host->facts.hostname);
         candidate->score = decided->scores[i];
         candidate->chosen = decided->taken[i];
+        to->count++;
     }
+    to->more = decided->count - to->count;
 }
 
-static struct decision *copy(const struct dtr_scheduler *scheduler, const struct dtr_swarm_decision *decided)
+static void copy(const struct dtr_scheduler *scheduler, const struct dtr_swarm_decision *decided,
+                 struct decision *to)
 {
-    const struct dtr_swarm_peer *peer = decided->peer;
-    uint32_t count = decided->count < SHOWN ? decided->count : SHOWN;
-    struct decision *to = calloc(1, sizeof(*to) + count * sizeof(struct candidate));
-    if (!to)
-        return NULL;
-    (void)snprintf(to->task, sizeof(to->task), "%s", peer->task->id);
-    (void)snprintf(to->peer, sizeof(to->peer), "%s", peer->id);
-    (void)snprintf(to->host, sizeof(to->host), "%s", peer->host->facts.hostname);
+    shorten(to->peer, sizeof(to->peer), decided->peer->id);
+    shorten(to->host, sizeof(to->host), decided->peer->host->facts.hostname);
     to->wall_ms = (int64_t)role_now_ms(scheduler) + scheduler->wall_offset_ms;
     to->asked = decided->asked;
     to->answer = decided->answer;
     to->why = decided->why;
-    to->count = count;
-    to->more = decided->count - count;
     to->looked_at = decided->count;
     memcpy(to->left_out, decided->left_out, sizeof(to->left_out));
     for (int i = 0; i < DTR_SWARM_REASON_COUNT; i++)
         to->looked_at += to->left_out[i];
-    to->ranked = decided->weighed && count > 0;
-    if (to->ranked)
-        name_policy(scheduler, decided, to);
     copy_candidates(decided, to);
-    return to;
+    to->ranked = decided->weighed && to->count > 0;
+    name_policy(scheduler, decided, to);
 }
 
 /* Without memory there is no entry: nothing else depends on it. */
@@ -168,9 +188,9 @@ void explain_decided(void *context, const struct dtr_swarm_decision *decided)
     struct dtr_scheduler *scheduler = context;
     if (!scheduler->explain && !(scheduler->explain = explain_new()))
         return;
-    struct decision *decision = copy(scheduler, decided);
+    struct decision *decision = place(scheduler->explain, decided->peer->task->id);
     if (decision)
-        keep(scheduler->explain, decision);
+        copy(scheduler, decided, decision);
 }
 
 /* --- telling -------------------------------------------------------------------------------------- */
@@ -237,14 +257,15 @@ static void tell_decision(const struct decision *from, struct told *told)
 }
 
 /* The task whose id begins so; NULL: the call has ended. */
-static const char *find_task(const struct explain *explain, const char *name, struct dtr_rpc_call *call)
+static const struct remembered *find_task(const struct explain *explain, const char *name,
+                                          struct dtr_rpc_call *call)
 {
-    const char *found = NULL;
+    const struct remembered *found = NULL;
     size_t length = strlen(name);
-    for (const struct dtr_list *node = explain ? explain->all.next : NULL; node && node != &explain->all;
-         node = node->next) {
-        const char *task = dtr_container((struct dtr_list *)(uintptr_t)node, struct decision, age)->task;
-        if (strncmp(task, name, length) != 0 || (found && strcmp(found, task) == 0))
+    for (struct dtr_map_node *node = explain ? dtr_map_next(&explain->tasks, NULL) : NULL; node;
+         node = dtr_map_next(&explain->tasks, node)) {
+        const struct remembered *task = dtr_container(node, struct remembered, node);
+        if (strncmp(task->id, name, length) != 0)
             continue;
         if (found) {
             dtr_rpc_call_finish(call, DTR_RPC_INVALID_ARGUMENT,
@@ -265,7 +286,7 @@ void explain_ask(void *service, struct dtr_rpc_call *call, const struct dtr_rpc_
     const Darter__V1__DecisionsRequest *message = (const void *)request->message;
     Darter__V1__DecisionsResponse response = DARTER__V1__DECISIONS_RESPONSE__INIT;
     Darter__V1__Decision *list[OF_TASK];
-    const char *task = find_task(scheduler->explain, message->task, call);
+    const struct remembered *task = find_task(scheduler->explain, message->task, call);
     if (!task)
         return;
     struct told *told = calloc(OF_TASK, sizeof(*told));
@@ -273,15 +294,12 @@ void explain_ask(void *service, struct dtr_rpc_call *call, const struct dtr_rpc_
         dtr_rpc_call_finish(call, DTR_RPC_RESOURCE_EXHAUSTED, "out of memory for the decisions");
         return;
     }
-    dtr_list_each (node, bucket_of(scheduler->explain, task)) {
-        const struct decision *decision = dtr_container(node, struct decision, same);
-        if (strcmp(decision->task, task) != 0 || response.n_decisions == OF_TASK)
-            continue;
-        tell_decision(decision, &told[response.n_decisions]);
+    dtr_list_each (node, &task->decisions) {
+        tell_decision(dtr_container(node, struct decision, same), &told[response.n_decisions]);
         list[response.n_decisions] = &told[response.n_decisions].decision;
         response.n_decisions++;
     }
-    response.task_id = text(task);
+    response.task_id = text(task->id);
     response.decisions = list;
     dtr_rpc_call_reply(call, &response.base);
     free(told);

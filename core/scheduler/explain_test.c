@@ -69,7 +69,8 @@ static void decide(struct rig *rig, const char *task_id)
         decision.candidates[i] = &peer;
         decision.scores[i] = 20 - i;
     }
-    decision.taken[0] = true;
+    decision.taken[0] = decision.taken[15] = true;
+    decision.chosen = 2;
     explain_decided(rig->scheduler, &decision);
 }
 
@@ -82,10 +83,13 @@ static void the_journal_is_bounded(void **state)
         decide(rig, "aaaa");
     assert_int_equal(ask(rig, "aaaa", &response), DTR_RPC_OK);
     assert_int_equal(response->n_decisions, 32);
-    assert_int_equal(response->decisions[0]->n_candidates, 16);
-    assert_int_equal(response->decisions[0]->more_candidates, 4);
+    assert_int_equal(response->decisions[0]->n_candidates, 8);
+    assert_int_equal(response->decisions[0]->more_candidates, 12);
     assert_true(response->decisions[0]->candidates[0]->chosen);
-    assert_false(response->decisions[0]->candidates[1]->chosen);
+    assert_false(response->decisions[0]->candidates[6]->chosen);
+    assert_true(response->decisions[0]->candidates[6]->score == 14);
+    assert_true(response->decisions[0]->candidates[7]->chosen); /* however low it stood */
+    assert_true(response->decisions[0]->candidates[7]->score == 5);
     assert_string_equal(response->decisions[0]->candidates[0]->host, "name");
     darter__v1__decisions_response__free_unpacked(response, NULL);
     for (int i = 0; i < 2000; i++) {
@@ -93,7 +97,9 @@ static void the_journal_is_bounded(void **state)
         decide(rig, id);
     }
     assert_int_equal(ask(rig, "aaaa", &response), DTR_RPC_NOT_FOUND);
-    assert_int_equal(ask(rig, "b000900", &response), DTR_RPC_NOT_FOUND);
+    assert_int_equal(ask(rig, "b001487", &response), DTR_RPC_NOT_FOUND);
+    assert_int_equal(ask(rig, "b001488", &response), DTR_RPC_OK);
+    darter__v1__decisions_response__free_unpacked(response, NULL);
     assert_int_equal(ask(rig, "b", &response), DTR_RPC_INVALID_ARGUMENT);
     assert_int_equal(ask(rig, "b001999", &response), DTR_RPC_OK);
     darter__v1__decisions_response__free_unpacked(response, NULL);
