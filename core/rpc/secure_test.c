@@ -231,20 +231,33 @@ static void both_sides_say_why_nothing_comes_about(void **state)
     expect_refusal(false, true, "good", NULL, "TLS", NULL);
 }
 
-static void a_flood_of_refused_callers_does_not_fill_the_log(void **state)
+/* Somebody at this address of loopback who does not speak TLS. */
+static void knock_plainly(struct meeting *m, const char *from)
+{
+    struct dtr_addr own;
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(dtr_addr_ip(from, 0, &own, NULL), DTR_OK);
+    assert_int_equal(bind(fd, &own.any, own.length), 0);
+    assert_int_equal(connect(fd, &m->addr.any, m->addr.length), 0);
+    assert_int_equal(send(fd, "PRI * HTTP/2.0\r\n\r\n", 18, 0), 18);
+    RUN_UNTIL(m, dtr_rpc_server_connections(m->server) == 1);
+    (void)close(fd);
+    RUN_UNTIL(m, dtr_rpc_server_connections(m->server) == 0);
+}
+
+static void a_flood_of_refused_callers_neither_fills_the_log_nor_hides_another(void **state)
 {
     (void)state;
     struct meeting m;
     char text[65536];
     size_t lines = 0;
     begin(&m, true);
-    for (int i = 0; i < 60; i++) {
-        int fd = socket(AF_INET, SOCK_STREAM, 0);
-        assert_int_equal(connect(fd, &m.addr.any, m.addr.length), 0);
-        assert_int_equal(send(fd, "PRI * HTTP/2.0\r\n\r\n", 18, 0), 18);
-        RUN_UNTIL(&m, dtr_rpc_server_connections(m.server) == 1);
-        (void)close(fd);
-        RUN_UNTIL(&m, dtr_rpc_server_connections(m.server) == 0);
+    for (int i = 0; i < 40; i++)
+        knock_plainly(&m, "127.0.0.1");
+    for (int i = 2; i < 40; i++) {
+        char from[16];
+        (void)snprintf(from, sizeof(from), "127.0.0.%d", i);
+        knock_plainly(&m, from);
     }
     assert_true(dtr_log_flush(5000));
     FILE *file = fopen(m.log, "r");
@@ -252,7 +265,8 @@ static void a_flood_of_refused_callers_does_not_fill_the_log(void **state)
     (void)fclose(file);
     for (const char *at = text; (at = strstr(at, "a caller is refused")); at++)
         lines++;
-    assert_int_equal(lines, 20);
+    assert_int_equal(lines, 20); /* three of the first */
+    assert_non_null(strstr(text, "127.0.0.18:"));
     finish(&m);
 }
 
@@ -280,7 +294,7 @@ int main(void)
         cmocka_unit_test(a_server_that_stops_lets_calls_end),
         cmocka_unit_test(unix_sockets_stay_plain),
         cmocka_unit_test(both_sides_say_why_nothing_comes_about),
-        cmocka_unit_test(a_flood_of_refused_callers_does_not_fill_the_log),
+        cmocka_unit_test(a_flood_of_refused_callers_neither_fills_the_log_nor_hides_another),
     };
     return cmocka_run_group_tests(tests, open_rig, close_rig);
 }

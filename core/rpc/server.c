@@ -5,9 +5,16 @@
 #include "core/obs/log.h"
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
-enum { SAY_MS = 60000, SAY_MOST = 20 }; /* lines about refused callers in that time */
+enum { SAY_MS = 60000, SAY_MOST = 20, SAY_EACH = 3 }; /* lines about refused callers in that time */
+
+/* A caller and why it was refused, as a hash. */
+struct refused {
+    uint64_t hash;
+    unsigned said;
+};
 
 struct listener {
     struct dtr_rpc_server *server;
@@ -24,6 +31,8 @@ struct dtr_rpc_server {
     struct dtr_tls *tls;   /* of listeners to come; NULL: plain */
     uint64_t say_ms;       /* when the first of these lines was written */
     unsigned said, unsaid;
+    struct refused refused[SAY_MOST];
+    unsigned refused_count;
     bool stopping, ending;
     struct dtr_timer *limit; /* for the calls that still run */
     struct dtr_msg end;
@@ -55,6 +64,33 @@ static void end_when_empty(struct dtr_rpc_server *server)
     }
 }
 
+/* Of a text "address:port: why" without the port, which is another each time. */
+static uint64_t hash_of(const char *text)
+{
+    const char *why = strstr(text, ": "), *port = why;
+    uint64_t hash = 14695981039346656037u; /* FNV-1a */
+    while (port && port > text && *port != ']' && (port == why || *port != ':'))
+        port--;
+    for (const char *at = text; *at; at++)
+        if (!why || at < port || at >= why)
+            hash = (hash ^ (uint8_t)*at) * 1099511628211u;
+    return hash;
+}
+
+/* Whether it is worth a line: one that comes again and again must not hide the others. */
+static bool is_news(struct dtr_rpc_server *server, const char *text)
+{
+    uint64_t hash = hash_of(text);
+    struct refused *refused = server->refused, *end = refused + server->refused_count;
+    while (refused < end && refused->hash != hash)
+        refused++;
+    if (server->said >= SAY_MOST)
+        return false;
+    if (refused == end) /* there is room: each has had a line */
+        server->refused[server->refused_count++] = (struct refused){.hash = hash};
+    return refused->said++ < SAY_EACH;
+}
+
 /* Callers that TLS keeps out hear little or nothing of why, so the operator is told; not of everyone when
  * there are many. Who only knocks (a load balancer's check) is not worth a line. */
 static void say_refused(struct dtr_rpc_server *server, const struct dtr_error *err)
@@ -66,13 +102,15 @@ static void say_refused(struct dtr_rpc_server *server, const struct dtr_error *e
     if (server->said == 0 || now >= server->say_ms + SAY_MS) {
         if (server->unsaid > 0)
             (void)snprintf(more, sizeof(more), " (and %u others before)", server->unsaid);
-        server->said = server->unsaid = 0;
+        server->said = server->unsaid = server->refused_count = 0;
         server->say_ms = now;
     }
-    if (server->said++ < SAY_MOST)
+    if (is_news(server, err->text)) {
+        server->said++;
         dtr_log(DTR_LOG_WARN, NULL, "a caller is refused: %s%s", err->text, more);
-    else
+    } else {
         server->unsaid++;
+    }
 }
 
 static void on_gone(struct dtr_rpc_conn *conn, const struct dtr_error *err)

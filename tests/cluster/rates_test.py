@@ -42,6 +42,7 @@ class Rates(ClusterTest):
     @deadline(60)
     def test_what_comes_from_origins_shared_by_tasks(self):
         self.start_cluster("node1", extra={"download": {"bandwidthLimit": "5MB"}})
+        self.pull("node1", self.origin.add(1, 5 * MIB))  # a scheduler that has just begun waits for a seed
         files = [self.origin.add(seed, SIZE // 3) for seed in (2, 3, 4)]
         self.expect_rate(SIZE, self.timed_pulls("node1", files))
 
