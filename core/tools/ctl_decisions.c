@@ -81,23 +81,13 @@ static int print_story(const Story *story, FILE *out)
 
 /* --- for scripts ---------------------------------------------------------------------------------- */
 
-static void set_text(json_t *object, const char *name, const char *text)
-{
-    (void)json_object_set_new(object, name, ctl_text_json(text));
-}
-
-static void set_number(json_t *object, const char *name, int64_t number)
-{
-    (void)json_object_set_new(object, name, json_integer((json_int_t)number));
-}
-
 static json_t *left_out_json(const Decision *decision)
 {
     json_t *list = json_array();
     for (size_t i = 0; i < decision->n_left_out; i++) {
         json_t *object = json_object();
-        set_text(object, "reason", decision->left_out[i]->reason);
-        set_number(object, "count", decision->left_out[i]->count);
+        ctl_set_text(object, "reason", decision->left_out[i]->reason);
+        ctl_set_number(object, "count", decision->left_out[i]->count);
         (void)json_array_append_new(list, object);
     }
     return list;
@@ -109,7 +99,7 @@ static json_t *candidates_json(const Decision *decision)
     for (size_t i = 0; i < decision->n_candidates; i++) {
         const Darter__V1__Candidate *candidate = decision->candidates[i];
         json_t *object = json_object();
-        set_text(object, "host", candidate->host);
+        ctl_set_text(object, "host", candidate->host);
         (void)json_object_set_new(object, "score",
                                   isfinite(candidate->score) ? json_real(candidate->score) : json_null());
         (void)json_object_set_new(object, "chosen", json_boolean(candidate->chosen));
@@ -123,28 +113,28 @@ static json_t *decision_json(const Decision *decision, int64_t first_ms)
     char at[CTL_WALL_TEXT], zulu[CTL_WALL_TEXT + 2];
     json_t *object = json_object();
     (void)snprintf(zulu, sizeof(zulu), "%sZ", ctl_wall_text(decision->wall_ms, at));
-    set_text(object, "at", zulu);
-    set_number(object, "atMs", decision->wall_ms - first_ms);
-    set_text(object, "peerId", decision->peer_id);
-    set_text(object, "host", decision->host);
-    set_text(object, "asked", decision->asked);
-    set_text(object, "answer", decision->answer);
-    set_text(object, "why", decision->why);
-    set_number(object, "lookedAt", decision->looked_at);
+    ctl_set_text(object, "at", zulu);
+    ctl_set_number(object, "atMs", (uint64_t)(decision->wall_ms - first_ms));
+    ctl_set_text(object, "peerId", decision->peer_id);
+    ctl_set_text(object, "host", decision->host);
+    ctl_set_text(object, "asked", decision->asked);
+    ctl_set_text(object, "answer", decision->answer);
+    ctl_set_text(object, "why", decision->why);
+    ctl_set_number(object, "lookedAt", decision->looked_at);
     (void)json_object_set_new(object, "leftOut", left_out_json(decision));
     (void)json_object_set_new(object, "ranked", json_boolean(decision->ranked));
     if (decision->ranked)
-        set_text(object, "policy", *decision->policy ? decision->policy : "built-in formula");
-    set_number(object, "generation", (int64_t)decision->generation);
+        ctl_set_text(object, "policy", *decision->policy ? decision->policy : "built-in formula");
+    ctl_set_number(object, "generation", decision->generation);
     (void)json_object_set_new(object, "candidates", candidates_json(decision));
-    set_number(object, "candidatesDropped", decision->more_candidates);
+    ctl_set_number(object, "candidatesDropped", decision->more_candidates);
     return object;
 }
 
 static json_t *story_json(const Story *story)
 {
     json_t *object = json_object(), *list = json_array();
-    set_text(object, "id", story->task_id);
+    ctl_set_text(object, "id", story->task_id);
     for (size_t i = 0; i < story->n_decisions; i++)
         (void)json_array_append_new(list, decision_json(story->decisions[i], story->decisions[0]->wall_ms));
     (void)json_object_set_new(object, "decisions", list);

@@ -148,45 +148,35 @@ static int print_story(const Story *story, FILE *out)
 
 /* --- for scripts ---------------------------------------------------------------------------------- */
 
-static void set_text(json_t *object, const char *name, const char *text)
-{
-    (void)json_object_set_new(object, name, ctl_text_json(text));
-}
-
-static void set_number(json_t *object, const char *name, uint64_t number)
-{
-    (void)json_object_set_new(object, name, json_integer((json_int_t)number));
-}
-
 /* A moment of a pull: as a time of day and as an offset. */
 static void set_moment(json_t *object, const char *name, const Pull *pull, uint64_t offset_ms)
 {
     char at[CTL_WALL_TEXT], text[CTL_WALL_TEXT + 2], offset_name[40];
     (void)snprintf(text, sizeof(text), "%sZ", ctl_wall_text(pull->began_wall_ms + (int64_t)offset_ms, at));
     (void)snprintf(offset_name, sizeof(offset_name), "%sMs", name);
-    set_text(object, name, text);
-    set_number(object, offset_name, offset_ms);
+    ctl_set_text(object, name, text);
+    ctl_set_number(object, offset_name, offset_ms);
 }
 
 static json_t *giver_json(const Pull *pull, const Giver *giver)
 {
     json_t *object = json_object();
-    set_text(object, "address", giver->address);
-    set_text(object, "peerId", giver->peer_id);
-    set_text(object, "hostId", giver->host_id);
+    ctl_set_text(object, "address", giver->address);
+    ctl_set_text(object, "peerId", giver->peer_id);
+    ctl_set_text(object, "hostId", giver->host_id);
     set_moment(object, "joined", pull, giver->joined_ms);
     if (giver->last_ms)
         set_moment(object, "lastPiece", pull, giver->last_ms);
     if (giver->left) {
         set_moment(object, "left", pull, giver->left_ms);
-        set_text(object, "whyLeft", giver->why_left);
+        ctl_set_text(object, "whyLeft", giver->why_left);
     }
-    set_text(object, "state", giver->state);
-    set_number(object, "piecesAsked", giver->asked);
-    set_number(object, "pieces", giver->pieces);
-    set_number(object, "piecesFailed", giver->failed);
-    set_number(object, "bytes", giver->bytes);
-    set_number(object, "freshBytes", giver->fresh);
+    ctl_set_text(object, "state", giver->state);
+    ctl_set_number(object, "piecesAsked", giver->asked);
+    ctl_set_number(object, "pieces", giver->pieces);
+    ctl_set_number(object, "piecesFailed", giver->failed);
+    ctl_set_number(object, "bytes", giver->bytes);
+    ctl_set_number(object, "freshBytes", giver->fresh);
     bool known = giver->measured || giver->announced;
     (void)json_object_set_new(object, "bytesPerSecond", known ? json_real(giver->rate) : json_null());
     (void)json_object_set_new(object, "measured", json_boolean(giver->measured));
@@ -199,8 +189,8 @@ static json_t *lists_json(const Pull *pull, json_t *object)
     for (size_t i = 0; i < pull->n_events; i++) {
         json_t *event = json_object();
         set_moment(event, "at", pull, pull->events[i]->at_ms);
-        set_text(event, "kind", pull->events[i]->kind);
-        set_text(event, "text", pull->events[i]->text);
+        ctl_set_text(event, "kind", pull->events[i]->kind);
+        ctl_set_text(event, "text", pull->events[i]->text);
         (void)json_array_append_new(events, event);
     }
     for (size_t i = 0; i < pull->n_givers; i++)
@@ -214,25 +204,25 @@ static json_t *pull_json(const Pull *pull)
 {
     json_t *object = json_object();
     bool sized = pull->has_content_length_case == DARTER__V1__PULL__HAS_CONTENT_LENGTH_CONTENT_LENGTH;
-    set_text(object, "id", pull->id);
-    set_text(object, "url", pull->url);
-    set_text(object, "askedBy", pull->asker);
-    set_text(object, "wanted", pull->part);
+    ctl_set_text(object, "id", pull->id);
+    ctl_set_text(object, "url", pull->url);
+    ctl_set_text(object, "askedBy", pull->asker);
+    ctl_set_text(object, "wanted", pull->part);
     set_moment(object, "began", pull, 0);
-    set_number(object, "tookMs", pull->took_ms);
-    set_text(object, "outcome", pull->outcome);
+    ctl_set_number(object, "tookMs", pull->took_ms);
+    ctl_set_text(object, "outcome", pull->outcome);
     (void)json_object_set_new(object, "error", *pull->error ? ctl_text_json(pull->error) : json_null());
     (void)json_object_set_new(object, "contentLength",
                               sized ? json_integer((json_int_t)pull->content_length) : json_null());
-    set_number(object, "fromStore", pull->from_store);
-    set_number(object, "fromOrigin", pull->from_origin);
-    set_number(object, "fromPeers", pull->from_peers);
-    set_number(object, "twice", pull->twice);
-    set_number(object, "originRequests", pull->origin_requests);
-    set_number(object, "replans", pull->replans);
-    set_number(object, "stalls", pull->stalls);
-    set_number(object, "eventsDropped", pull->dropped);
-    set_number(object, "parentsDropped", pull->more_givers);
+    ctl_set_number(object, "fromStore", pull->from_store);
+    ctl_set_number(object, "fromOrigin", pull->from_origin);
+    ctl_set_number(object, "fromPeers", pull->from_peers);
+    ctl_set_number(object, "twice", pull->twice);
+    ctl_set_number(object, "originRequests", pull->origin_requests);
+    ctl_set_number(object, "replans", pull->replans);
+    ctl_set_number(object, "stalls", pull->stalls);
+    ctl_set_number(object, "eventsDropped", pull->dropped);
+    ctl_set_number(object, "parentsDropped", pull->more_givers);
     return lists_json(pull, object);
 }
 
@@ -241,13 +231,13 @@ static json_t *story_json(const Story *story)
     json_t *object = json_object(), *pulls = json_array();
     bool sized =
         story->has_content_length_case == DARTER__V1__EXPLAIN_RESPONSE__HAS_CONTENT_LENGTH_CONTENT_LENGTH;
-    set_text(object, "id", story->task_id);
+    ctl_set_text(object, "id", story->task_id);
     (void)json_object_set_new(object, "known", json_boolean(story->known));
     (void)json_object_set_new(object, "whole", json_boolean(story->whole));
     (void)json_object_set_new(object, "fromEarlierRun", json_boolean(story->earlier));
     (void)json_object_set_new(object, "contentLength",
                               sized ? json_integer((json_int_t)story->content_length) : json_null());
-    set_number(object, "forgottenPulls", story->forgotten);
+    ctl_set_number(object, "forgottenPulls", story->forgotten);
     for (size_t i = 0; i < story->n_pulls; i++)
         (void)json_array_append_new(pulls, pull_json(story->pulls[i]));
     (void)json_object_set_new(object, "pulls", pulls);

@@ -19,6 +19,16 @@ json_t *ctl_text_json(const char *text)
     return value ? value : json_string("(not UTF-8)");
 }
 
+void ctl_set_text(json_t *object, const char *name, const char *text)
+{
+    (void)json_object_set_new(object, name, ctl_text_json(text));
+}
+
+void ctl_set_number(json_t *object, const char *name, uint64_t number)
+{
+    (void)json_object_set_new(object, name, json_integer((json_int_t)number));
+}
+
 int ctl_dump(json_t *value, FILE *out)
 {
     int bad = json_dumpf(value, out, JSON_INDENT(2));

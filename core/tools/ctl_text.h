@@ -4,11 +4,15 @@
 #define DTR_TOOLS_CTL_TEXT_H
 
 #include <jansson.h>
+#include <stdint.h>
 #include <stdio.h>
 
 /* Prints a text in a column of `width`, "-" when it is empty. */
 void ctl_put(FILE *out, int width, const char *text);
 json_t *ctl_text_json(const char *text);
+/* Sets a member of an object; without memory it is left out. */
+void ctl_set_text(json_t *object, const char *name, const char *text);
+void ctl_set_number(json_t *object, const char *name, uint64_t number);
 /* Writes and frees the value; DTR_EIO. */
 int ctl_dump(json_t *value, FILE *out);
 /* DTR_EIO when something could not be written. */
