@@ -1,6 +1,6 @@
 /* Transfers: orders from control, bytes on a data thread, reports back; see transfer.h.
  *
- * Orders are two flags and one message, which is posted again only after it ran; so ordering never
+ * Orders are two flags, an end and one message, which is posted again only after it ran; so ordering never
  * allocates. DTR_REPORT_DONE travels in the transfer itself: it always gets through. After it the control
  * thread posts the transfer back, behind any order still on its way, and the data thread frees it. */
 #include "core/daemon/tasks/transfer_internal.h"
