@@ -187,6 +187,8 @@ static const uint8_t *bytes_at(const struct dtr_origin_call *call, uint8_t block
     return block;
 }
 
+enum { SILENT_TICK_MS = 5 }; /* how often it looks whether it may go on */
+
 static void origin_tick(void *context)
 {
     struct dtr_origin_call *call = context;
@@ -198,8 +200,10 @@ static void origin_tick(void *context)
         origin_end(call, rc != DTR_OK ? rc : call->at == call->end ? DTR_OK : DTR_ECLOSED);
         return;
     }
-    if (call->at >= call->script->silent_at)
+    if (call->at >= call->script->silent_at) {
+        dtr_timer_set(call->timer, SILENT_TICK_MS);
         return;
+    }
     size_t part = call->end - call->at < RIG_BLOCK ? (size_t)(call->end - call->at) : RIG_BLOCK;
     rc = call->sink->body(call->context, bytes_at(call, block, part), part, &pause);
     if (rc != DTR_OK) {

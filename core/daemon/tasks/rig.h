@@ -31,8 +31,9 @@ extern const struct dtr_storage_ops rig_storage;
 struct rig_script {
     int status;
     bool ignore_range, length_unknown;
-    _Atomic uint64_t close_at;  /* the first object's end in vain; DTR_LENGTH_UNKNOWN: never */
-    _Atomic uint64_t silent_at; /* it sends nothing more from here on; DTR_LENGTH_UNKNOWN: never */
+    _Atomic uint64_t close_at; /* the first object's end in vain; DTR_LENGTH_UNKNOWN: never */
+    _Atomic uint64_t
+        silent_at;   /* it sends nothing from here on while this stands; DTR_LENGTH_UNKNOWN: never */
     int renew_after; /* after so many requests it has another object of the same length, rig_renewed(), and it
                         tells entity tags; 0: never */
     bool only_the_tag; /* ... of the same bytes, in truth */
