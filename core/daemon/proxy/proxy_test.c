@@ -283,7 +283,7 @@ static void begin(void)
     store.lease = lease;
     dtr_plan_config_default(&options.plan);
     options.plan.have_scheduler = false;
-    options.plan.stall_timeout_ms = 200;
+    options.plan.stall_timeout_ms = 5000; /* not waited for, however slow the machine */
     memset(&rig_disk, 0, sizeof(rig_disk));
     script =
         (struct rig_script){.status = 200, .close_at = DTR_LENGTH_UNKNOWN, .silent_at = DTR_LENGTH_UNKNOWN};
