@@ -1,0 +1,65 @@
+/* Kind "cache": what managers share for a while: answers that are costly to find, counters, locks that
+ * expire, work that waits. What must last is in the database; a cache may forget everything at any time.
+ *
+ * Threads: operations are blocking and come from several worker threads at once. None takes longer than the
+ * options of the module say.
+ *
+ * Keys are texts of 1 to 250 printable ASCII characters, values up to 1 MiB of any bytes; DTR_EINVALID and
+ * DTR_ELIMIT for others. A `ttl_ms` of 0 is for ever. Times are the cache's own: what expires does so for all
+ * managers at once.
+ *
+ * Errors: DTR_ENOT_FOUND where that is said; DTR_EUNAVAILABLE (retry SAME) when the server cannot be reached,
+ * or was lost: whether the operation was done is not known then; DTR_EDENIED when it refuses user or
+ * password; DTR_EPROTOCOL when it is no such server; DTR_ENO_SPACE when it is full. Each failure stands for
+ * itself: the next operation connects anew where that is needed. */
+#ifndef DARTER_CACHE_H
+#define DARTER_CACHE_H
+
+#include <darter/error.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define DTR_CACHE_KEY_MAX   250
+#define DTR_CACHE_VALUE_MAX ((size_t)1 << 20)
+
+/* Gets a value, at most once and during the call that asked for it. */
+struct dtr_cache_sink {
+    void (*value)(void *context, const void *bytes, size_t length);
+    void *context;
+};
+
+struct dtr_cache_bytes {
+    const void *bytes; /* NULL: there is, or shall be, no value */
+    size_t length;
+};
+
+struct dtr_cache_ops {
+    uint32_t size; /* of this table */
+    /* DTR_ENOT_FOUND when there is none, or it has expired. */
+    int (*get)(void *instance, const char *key, const struct dtr_cache_sink *sink, struct dtr_error *err);
+    /* Whatever was there before. */
+    int (*set)(void *instance, const char *key, struct dtr_cache_bytes value, uint64_t ttl_ms,
+               struct dtr_error *err);
+    /* In one step: when the value is `old`, it becomes `value` (which may be none: it is removed) for
+     * `ttl_ms`. *ret_done says whether it was. A lock is a key whose value names its owner: taken from none
+     * to the owner, kept alive from owner to owner, given up from the owner to none, and lost when its time
+     * is over. */
+    int (*swap)(void *instance, const char *key, struct dtr_cache_bytes old, struct dtr_cache_bytes value,
+                uint64_t ttl_ms, bool *ret_done, struct dtr_error *err);
+    /* Removes all keys that begin with `prefix` (1 to 200 characters); nothing is fine. */
+    int (*forget)(void *instance, const char *prefix, struct dtr_error *err);
+    /* In one step: adds to a number, which begins at 0 and then lives for `ttl_ms`; later calls leave that
+     * time. Such a key is only for this, get() and forget(), and get() gives its decimal digits. */
+    int (*add)(void *instance, const char *key, int64_t amount, uint64_t ttl_ms, int64_t *ret_value,
+               struct dtr_error *err);
+    /* A queue, first in first out, which is there as long as something is in it. push(): DTR_ELIMIT when
+     * `limit` values wait. pop() waits up to `wait_ms` for one; DTR_ENOT_FOUND when none came. Each value is
+     * given to one caller, and is gone with it. */
+    int (*push)(void *instance, const char *queue, struct dtr_cache_bytes value, uint64_t limit,
+                struct dtr_error *err);
+    int (*pop)(void *instance, const char *queue, uint64_t wait_ms, const struct dtr_cache_sink *sink,
+               struct dtr_error *err);
+};
+
+#endif

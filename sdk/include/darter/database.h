@@ -1,0 +1,96 @@
+/* Kind "database": where the manager keeps what must last.
+ *
+ * Life: open() gives a connection; statements run on it one at a time, alone or between begin() and commit();
+ * close() ends it. Core keeps a few connections and gives each to one piece of work at a time.
+ *
+ * Threads: calls with one connection come from one thread at a time, a worker thread, and may block for as
+ * long as the options of the module say; interrupt() comes from any thread. Several connections are used at
+ * once.
+ *
+ * Statements: one SQL statement each, `?` for each value. What the engines write differently is data, in the
+ * dialect; core builds its SQL from that and from what SQLite 3.40 and MariaDB 10.11 both understand. Text is
+ * UTF-8 and is compared byte by byte. Whole numbers have 64 bits; there are no others.
+ *
+ * Errors, by code: DTR_EUNAVAILABLE (retry SAME) when the server cannot be reached, or the connection was
+ * lost, or it is too busy; the connection is closed then and a new one is to be opened. DTR_EEXISTS when a
+ * row or name is there already (unique key, CREATE). DTR_ELIMIT (retry SAME) for a deadlock, or a lock not
+ * had in time: the transaction is rolled back, run it again. DTR_EDENIED when the server refuses user or
+ * password. DTR_ECANCELLED after interrupt(). DTR_EINVALID for a statement that it does not understand or
+ * that breaks another constraint. DTR_ENO_SPACE, DTR_EIO, DTR_ECORRUPT for the disk. The text says what the
+ * engine said, and never a value or a password. */
+#ifndef DARTER_DATABASE_H
+#define DARTER_DATABASE_H
+
+#include <darter/error.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct dtr_db; /* a module's connection */
+
+enum dtr_value_type { DTR_VALUE_NULL, DTR_VALUE_NUMBER, DTR_VALUE_TEXT };
+
+/* A parameter or a column. Text need not end with a NUL when it is given, and does when it is got. */
+struct dtr_value {
+    enum dtr_value_type type;
+    int64_t number;
+    const char *text;
+    size_t length; /* of the text, bytes */
+};
+
+/* How the engine writes what others write differently. */
+struct dtr_dialect {
+    uint32_t size; /* of this table */
+    const char *name;
+    /* After a column's name in CREATE TABLE: a key that counts up and is never given twice; a number; text of
+     * up to 255 characters that can be part of a key; text of up to 16 MiB. */
+    const char *identity, *number, *short_text, *long_text;
+    const char *table_end; /* after the ")" of CREATE TABLE */
+    /* An INSERT goes on with the head, then an item for each column that a row which is there gets of the new
+     * one, commas between them. {keys}: the columns of the unique key, {column}: the column. */
+    const char *upsert_head, *upsert_item;
+    const char
+        *for_update; /* ends a SELECT in a transaction whose rows nobody else may change until its end */
+    /* SELECT that gives the names of the tables there are, one text column. */
+    const char *tables;
+};
+
+/* Calls for each row, columns valid during the call. Not DTR_OK: no more rows, and run() answers that code.
+ */
+struct dtr_row_sink {
+    int (*row)(void *context, const struct dtr_value *columns, size_t count, struct dtr_error *err);
+    void *context;
+};
+
+/* What a statement did. */
+struct dtr_ran {
+    uint64_t changed; /* rows that it found to change, insert or delete, whether they were the same before or
+                         not */
+    int64_t id;       /* of the row that INSERT added to a table with an identity; 0: none was added */
+};
+
+struct dtr_database_ops {
+    uint32_t size; /* of this table */
+    const struct dtr_dialect *dialect;
+    int (*open)(void *instance, struct dtr_db **ret_db, struct dtr_error *err);
+    /* Rolls back what was not committed, gives up the locks. Also after errors. */
+    void (*close)(struct dtr_db *db);
+    /* Runs one statement. `sink` is NULL when it gives no rows or they are not wanted, ret_ran may be NULL.
+     */
+    int (*run)(struct dtr_db *db, const char *sql, const struct dtr_value *values, size_t count,
+               const struct dtr_row_sink *sink, struct dtr_ran *ret_ran, struct dtr_error *err);
+    /* A transaction that is serialisable for rows read with for_update; not within another one. An error of
+     * run() within it other than DTR_EUNAVAILABLE and DTR_ELIMIT leaves it open. */
+    int (*begin)(struct dtr_db *db, struct dtr_error *err);
+    int (*commit)(struct dtr_db *db, struct dtr_error *err);
+    int (*rollback)(struct dtr_db *db, struct dtr_error *err);
+    /* Makes this connection the only one, in all processes that use the database, that holds the lock `name`
+     * (at most 64 characters), until unlock(), close(), or the end of the process or of the connection. Not
+     * within a transaction. DTR_ETIMEOUT when another holds it for `wait_ms`. */
+    int (*lock)(struct dtr_db *db, const char *name, uint64_t wait_ms, struct dtr_error *err);
+    void (*unlock)(struct dtr_db *db, const char *name);
+    /* What runs on the connection ends soon, with DTR_ECANCELLED. Any thread, not after close() began. */
+    void (*interrupt)(struct dtr_db *db);
+};
+
+#endif
