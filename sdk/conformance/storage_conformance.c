@@ -2,55 +2,17 @@
  *
  *     storage_conformance [--volatile] [--seed N] [--rounds N] [-v] MODULE.so [option=value ...]
  *
- * "@" in a value stands for an empty directory, a new one for each case. --volatile is for stores that
- * forget everything when they stop: the cases about restarts are left out. Prints one line per case
- * (TAP) and exits with 1 when one failed.
+ * --volatile is for stores that forget everything when they stop. The command line: conformance.h.
  *
  * Not for speed: that is the benchmark's. */
 #include "storage_conformance.h"
 
-#include <errno.h>
-#include <ftw.h>
 #include <pthread.h>
 #include <unistd.h>
 
 enum { PIECE = 64 << 10 };
 
-/* --- bench ------------------------------------------------------------------------------------------- */
-
-void bench_fail(struct bench *bench, const char *file, int line, const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    (void)printf("# %s:%d: ", file, line);
-    (void)vprintf(format, args);
-    (void)printf("\n");
-    va_end(args);
-    bench->failed = true;
-}
-
-int bench_start(struct bench *bench, struct dtr_error *err)
-{
-    int status =
-        dtr_testhost_start(bench->module, bench->settings, bench->setting_count, &bench->started, err);
-    bench->running = status == DTR_OK;
-    return status;
-}
-
-void bench_stop(struct bench *bench)
-{
-    if (bench->running)
-        dtr_testhost_stop(&bench->started);
-    bench->running = false;
-}
-
-uint64_t next_random(uint64_t *state)
-{
-    uint64_t x = *state += 0x9E3779B97F4A7C15u; /* splitmix64 */
-    x = (x ^ x >> 30) * 0xBF58476D1CE4E5B9u;
-    x = (x ^ x >> 27) * 0x94D049BB133111EBu;
-    return x ^ x >> 31;
-}
+/* --- what is stored ---------------------------------------------------------------------------------- */
 
 struct dtr_task_facts facts_of(unsigned number, char id[DTR_TASK_ID_LENGTH + 1])
 {
@@ -416,11 +378,7 @@ static void case_many(struct bench *bench)
     CHECK(bench, seen.tasks == 1000, "%u of 1000 tasks after a restart", seen.tasks);
 }
 
-static const struct {
-    const char *name;
-    void (*run)(struct bench *bench);
-    bool restarts; /* needs a store that remembers */
-} cases[] = {
+static const struct conformance_case cases[] = {
     {"an empty store", case_empty, false},
     {"bytes come back as written", case_bytes, false},
     {"bad ids and second handles are refused", case_refusals, false},
@@ -432,93 +390,9 @@ static const struct {
     {"marked pieces survive kill -9", case_crash, true},
 };
 
-/* --- program ----------------------------------------------------------------------------------------- */
-
-static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
-{
-    (void)st;
-    (void)flag;
-    (void)ftw;
-    return remove(path);
-}
-
-/* Runs one case on a fresh store. False: it failed. */
-static bool run_case(struct bench *bench, size_t which, char *const *settings)
-{
-    struct dtr_error err = {0};
-    char dir[] = "/tmp/darter-conformance-XXXXXX";
-    char *texts[SETTINGS_MOST] = {0};
-
-    bench->failed = false;
-    if (!mkdtemp(dir)) {
-        bench_fail(bench, __FILE__, __LINE__, "%s: %s", dir, strerror(errno));
-        return false;
-    }
-    for (size_t i = 0; i < bench->setting_count; i++) {
-        const char *at = strchr(settings[i], '@');
-        int before = at ? (int)(at - settings[i]) : 0;
-        if (asprintf(&texts[i], "%.*s%s%s", before, settings[i], at ? dir : "", at ? at + 1 : settings[i]) <
-            0)
-            texts[i] = NULL;
-        bench->settings[i] = texts[i] ? texts[i] : "";
-    }
-    if (bench_start(bench, &err) == DTR_OK)
-        cases[which].run(bench);
-    else
-        bench_fail(bench, __FILE__, __LINE__, "start: %s", err.text);
-    bench_stop(bench);
-    for (size_t i = 0; i < bench->setting_count; i++)
-        free(texts[i]);
-    (void)nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-    return !bench->failed;
-}
-
-static int usage(void)
-{
-    (void)fprintf(stderr, "usage: storage_conformance [--volatile] [--seed N] [--rounds N] [-v] MODULE.so "
-                          "[option=value ...]\n");
-    return 2;
-}
-
 int main(int argc, char **argv)
 {
-    struct bench bench = {.seed = 1, .rounds = 20};
-    struct dtr_error err = {0};
-    bool forgets = false, good = true;
-    int at = 1;
-
-    for (; at < argc && argv[at][0] == '-'; at++) {
-        if (strcmp(argv[at], "--volatile") == 0)
-            forgets = true;
-        else if (strcmp(argv[at], "--seed") == 0 && at + 1 < argc)
-            bench.seed = strtoull(argv[++at], NULL, 10);
-        else if (strcmp(argv[at], "--rounds") == 0 && at + 1 < argc)
-            bench.rounds = (unsigned)strtoul(argv[++at], NULL, 10);
-        else if (strcmp(argv[at], "-v") == 0)
-            dtr_testhost_verbose(DTR_LOG_DEBUG);
-        else
-            return usage();
-    }
-    if (at >= argc || argc - at - 1 > SETTINGS_MOST)
-        return usage();
-    bench.setting_count = (size_t)(argc - at - 1);
-    if (dtr_testhost_load(argv[at], &bench.module, &err) != DTR_OK) {
-        (void)fprintf(stderr, "%s\n", err.text);
-        return 1;
-    }
-    bench.ops = dtr_testhost_ops(bench.module, "storage");
-    if (!bench.ops || bench.ops->size < DTR_STORAGE_OPS_FIRST) {
-        (void)fprintf(stderr, "%s: no storage feature of this version\n", bench.module->name);
-        return 1;
-    }
-    (void)printf("1..%zu\n", sizeof(cases) / sizeof(cases[0]));
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        bool skipped = forgets && cases[i].restarts;
-        bool passed = skipped || run_case(&bench, i, argv + at + 1);
-        (void)printf("%s %zu - %s%s\n", passed ? "ok" : "not ok", i + 1, cases[i].name,
-                     skipped ? " # SKIP volatile" : "");
-        (void)fflush(stdout);
-        good = good && passed;
-    }
-    return good ? 0 : 1;
+    static const struct conformance what = {"storage_conformance", "storage", DTR_STORAGE_OPS_FIRST, cases,
+                                            sizeof(cases) / sizeof(cases[0])};
+    return conformance_main(&what, argc, argv);
 }

@@ -2,45 +2,9 @@
 #ifndef STORAGE_CONFORMANCE_H
 #define STORAGE_CONFORMANCE_H
 
+#include "conformance.h"
+
 #include <darter/storage.h>
-#include <darter/testhost.h>
-
-#include <stdarg.h>
-#include <stdlib.h>
-
-enum { SETTINGS_MOST = 16 };
-
-/* The module under test and one store of its, fresh for each case. */
-struct bench {
-    const struct dtr_module *module;
-    const struct dtr_storage_ops *ops;
-    const char *settings[SETTINGS_MOST]; /* with the store's own directory in place of "@" */
-    size_t setting_count;
-    struct dtr_testmodule started;
-    bool running;
-    uint64_t seed;
-    unsigned rounds; /* of the crash case */
-    bool failed;
-};
-
-__attribute__((format(printf, 4, 5))) void bench_fail(struct bench *bench, const char *file, int line,
-                                                      const char *format, ...);
-int bench_start(struct bench *bench, struct dtr_error *err);
-void bench_stop(struct bench *bench);
-
-/* Ends the case when `condition` does not hold. */
-#define CHECK(bench, condition, ...)                                                                         \
-    do {                                                                                                     \
-        if (!(condition)) {                                                                                  \
-            bench_fail(bench, __FILE__, __LINE__, __VA_ARGS__);                                              \
-            return;                                                                                          \
-        }                                                                                                    \
-    } while (0)
-#define CHECK_OK(bench, call, err)                                                                           \
-    do {                                                                                                     \
-        int check_status = (call);                                                                           \
-        CHECK(bench, check_status == DTR_OK, "%s: %s (%s)", #call, dtr_code_text(check_status), (err).text); \
-    } while (0)
 
 /* Facts of test task `number`; `id` receives its id. */
 struct dtr_task_facts facts_of(unsigned number, char id[DTR_TASK_ID_LENGTH + 1]);
@@ -48,7 +12,6 @@ struct dtr_task_facts facts_of(unsigned number, char id[DTR_TASK_ID_LENGTH + 1])
 struct dtr_piece piece_of(uint32_t number, uint64_t length);
 /* The bytes that test task `task` has at `offset`. */
 void fill(unsigned task, uint64_t offset, uint8_t *bytes, size_t length);
-uint64_t next_random(uint64_t *state);
 
 /* storage_crash.c */
 void case_crash(struct bench *bench);

@@ -197,7 +197,7 @@ static int with_connection(struct store *store,
     if (rc != DTR_OK)
         return rc;
     rc = run(&db, work, context, err);
-    db.broken |= rc == DTR_EUNAVAILABLE;
+    db.broken |= rc == DTR_EUNAVAILABLE || rc == DTR_ECANCELLED;
     give(&db);
     return rc;
 }
