@@ -2,6 +2,7 @@
 #include "core/manager/fleet/members.h"
 #include "core/manager/grpc/ask.h"
 #include "core/manager/grpc/place.h"
+#include "core/obs/metric.h"
 
 #include <jansson.h>
 #include <stdlib.h>
@@ -46,6 +47,10 @@ int answer_list_schedulers(struct ask *ask, const ProtobufCMessage *message, str
         rc = fleet_get(ask->grpc->options.view, &fleet, err);
     if (rc == DTR_OK)
         rc = find_place(ask, request, fleet, &list, err);
+    dtr_metric_add(DTR_MANAGER_SEARCH_SCHEDULER_CLUSTER, DTR_LABELS(request->version, request->commit), 1);
+    if (rc != DTR_OK)
+        dtr_metric_add(DTR_MANAGER_SEARCH_SCHEDULER_CLUSTER_FAILURE,
+                       DTR_LABELS(request->version, request->commit), 1);
     response.schedulers = list.schedulers;
     response.n_schedulers = list.count;
     if (rc == DTR_OK)
