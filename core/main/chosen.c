@@ -133,7 +133,6 @@ int chosen_database(const struct dtr_manager_config *config, struct chosen_modul
 size_t chosen_database_options(const struct dtr_manager_config *config, const struct chosen_module *chosen,
                                struct chosen_memory *memory, struct dtr_option_text list[OPTIONS_OF_MODULE])
 {
-    const struct dtr_conf_client_tls *tls = &config->database.mysql.tls;
     (void)snprintf(memory->port, sizeof(memory->port), "%lld", (long long)config->database.mysql.port);
     const struct {
         const char *module, *where, *key, *value;
@@ -145,11 +144,11 @@ size_t chosen_database_options(const struct dtr_manager_config *config, const st
         {"mysql", "database.mysql.port", "port", memory->port},
         {"mysql", "database.mysql.dbname", "dbname", config->database.mysql.dbname},
         {"mysql", "database.mysql.tlsConfig", "tlsConfig", config->database.mysql.tls_config},
-        {"mysql", "database.mysql.tls.caCert", "tls.caCert", tls->files.ca_cert},
-        {"mysql", "database.mysql.tls.cert", "tls.cert", tls->files.cert},
-        {"mysql", "database.mysql.tls.key", "tls.key", tls->files.key},
+        {"mysql", "database.mysql.tls.caCert", "tls.caCert", config->database.mysql.tls.files.ca_cert},
+        {"mysql", "database.mysql.tls.cert", "tls.cert", config->database.mysql.tls.files.cert},
+        {"mysql", "database.mysql.tls.key", "tls.key", config->database.mysql.tls.files.key},
         {"mysql", "database.mysql.tls.insecureSkipVerify", "tls.insecureSkipVerify",
-         tls->insecure_skip_verify ? "true" : NULL},
+         config->database.mysql.tls.insecure_skip_verify ? "true" : NULL},
     };
     size_t given = 0;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {

@@ -86,8 +86,8 @@ static int open_rpc(struct manager_role *role, const struct dtr_manager_config *
                     struct dtr_error *err)
 {
     static const struct dtr_rpc_limits limits = {.message = 1 << 20, .connection = 4 << 20};
-    const struct dtr_conf_tls *tls = &config->server.grpc.tls;
-    const char *const files[] = {tls->ca_cert, tls->cert, tls->key};
+    const char *const files[] = {config->server.grpc.tls.ca_cert, config->server.grpc.tls.cert,
+                                 config->server.grpc.tls.key};
     int rc = dtr_tls_open(role->control, DTR_TLS_SERVER, "server.grpc.tls", files, TLS_LOOK_MS,
                           &role->callers_tls, err);
     if (rc == DTR_OK)
