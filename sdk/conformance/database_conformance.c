@@ -71,13 +71,14 @@ static int see_one(void *context, const struct dtr_value *columns, size_t count,
     (void)err;
     if (count != 1 || one->rows++ > 0)
         return dtr_error_set(err, DTR_EINTERNAL, DTR_RETRY_NEVER, "more than one row or column");
-    one->value = columns[0];
+    one->value = (struct dtr_value){.type = columns[0].type, .number = columns[0].number};
     if (columns[0].type == DTR_VALUE_TEXT) {
         char *text = malloc(columns[0].length + 1);
         if (!text)
             abort();
         memcpy(text, columns[0].text, columns[0].length + 1); /* its NUL too */
         one->value.text = text;
+        one->value.length = columns[0].length;
     }
     return DTR_OK;
 }
@@ -305,7 +306,7 @@ static void case_comparison(struct bench *bench)
         REFUSED(DTR_EEXISTS, "INSERT INTO conf_names (name) VALUES (?)", TEXT(names[i]));
     }
     GIVES(3, "SELECT COUNT(*) FROM conf_names WHERE name LIKE ?", TEXT("a%"));
-    GIVES(1, "SELECT '\\x' LIKE '\\_'");
+    GIVES(1, "SELECT '\\x' LIKE '\\_' ESCAPE '!'");
     GIVES(0, "SELECT 'x' LIKE '!_' ESCAPE '!'");
     GIVES(1, "SELECT '_' LIKE '!_' ESCAPE '!'");
     GIVES(0, "SELECT COUNT(*) FROM conf_names WHERE 'a' = 'A' OR 'a' = 'a ' OR ? = ?", TEXT("x"), TEXT("X"));

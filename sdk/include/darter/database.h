@@ -10,8 +10,8 @@
  * Statements: one SQL statement each, `?` for each value; "x" is a name, 'x' a text in which no character is
  * special, || joins. What the engines write differently is data, in the dialect; core builds its SQL from
  * that and from what SQLite 3.40 and MariaDB 10.11 both understand. Text is UTF-8 without NUL and is compared
- * byte by byte, by LIKE too, which has no escape character unless ESCAPE names one. Whole numbers have 64
- * bits; there are no others: a column of another type, or a number beyond 64 bits, is DTR_EINVALID.
+ * byte by byte, by LIKE too, which is always written with ESCAPE. Whole numbers have 64 bits; there are no
+ * others: a column of another type, or a number beyond 64 bits, is DTR_EINVALID.
  *
  * Errors, by code: DTR_EUNAVAILABLE (retry SAME) when the server cannot be reached, or the connection was
  * lost, or it is too busy; the connection is to be closed then and a new one to be opened. DTR_ECANCELLED

@@ -1,0 +1,86 @@
+/* What the parts of this module share. */
+#ifndef DATABASE_MYSQL_H
+#define DATABASE_MYSQL_H
+
+#include <darter/database.h>
+#include <darter/host.h>
+
+#include <mysql.h>
+#include <pthread.h>
+
+extern const struct dtr_host *mysql_host; /* not the server's: core's services */
+
+#define MYSQL_NAME "database_mysql"
+
+/* What is configured. */
+struct my_options {
+    const char *user, *password, *host, *dbname;
+    int64_t port;
+    const char *tls_config, *ca_cert, *cert, *key;
+    bool insecure_skip_verify;
+    uint64_t connect_timeout_ms, io_timeout_ms;
+};
+
+/* How a connection is protected. */
+struct my_tls {
+    const char *name; /* as in tlsConfig */
+    bool wanted, needed, verified;
+};
+
+/* The instance. */
+struct my_server {
+    const struct my_options *options;
+    struct my_tls tls;
+};
+
+struct dtr_db {
+    const struct my_server *server;
+    MYSQL *handle;
+    unsigned long thread_id; /* on the server */
+    uint64_t packet_most;    /* bytes that the server takes at once */
+    bool begun;              /* a transaction was */
+    bool lost;               /* it was rolled back since; nothing else may run before its user knows */
+    bool over;               /* the connection is of no use any more */
+
+    pthread_mutex_t mutex; /* the next three */
+    int socket;            /* a copy of the library's, which may close its own at any time */
+    bool running;          /* a call is under way, which interrupt() may end */
+    bool stop;             /* it is to end */
+};
+
+/* connect.c */
+int my_open(void *instance, struct dtr_db **ret_db, struct dtr_error *err);
+void my_close(struct dtr_db *db);
+/* Ends what a connection does on the server, by another one. */
+void my_kill(const struct dtr_db *db);
+
+/* errors.c: what the library or the server says, without values. */
+int my_failed(const struct my_server *server, unsigned number, const char *state, const char *text,
+              struct dtr_error *err);
+/* Something of our own about the server. */
+__attribute__((format(printf, 5, 6))) int my_refuse(const struct my_server *server, struct dtr_error *err,
+                                                    int code, enum dtr_retry retry, const char *format, ...);
+
+/* run.c. Each operation that talks to the server stands between enter and leave; leave answers `rc`, or what
+ * the call ended with when it was interrupted. */
+int my_enter(struct dtr_db *db, struct dtr_error *err);
+int my_leave(struct dtr_db *db, int rc, struct dtr_error *err);
+int my_statement(struct dtr_db *db, const char *sql, const struct dtr_value *values, size_t count,
+                 const struct dtr_row_sink *sink, struct dtr_ran *ret_ran, struct dtr_error *err);
+int my_run(struct dtr_db *db, const char *sql, const struct dtr_value *values, size_t count,
+           const struct dtr_row_sink *sink, struct dtr_ran *ret_ran, struct dtr_error *err);
+int my_begin(struct dtr_db *db, struct dtr_error *err);
+int my_commit(struct dtr_db *db, struct dtr_error *err);
+int my_rollback(struct dtr_db *db, struct dtr_error *err);
+void my_interrupt(struct dtr_db *db);
+
+/* rows.c: gives the rows of an executed statement to `sink`, which may be NULL. */
+int my_rows(const struct my_server *server, MYSQL_STMT *statement, const struct dtr_row_sink *sink,
+            struct dtr_error *err);
+int my_statement_failed(const struct my_server *server, MYSQL_STMT *statement, struct dtr_error *err);
+
+/* lock.c */
+int my_lock(struct dtr_db *db, const char *name, uint64_t wait_ms, struct dtr_error *err);
+void my_unlock(struct dtr_db *db, const char *name);
+
+#endif
