@@ -76,6 +76,15 @@ static void nonsense_is_an_error_and_the_next_decision_works(void **state)
         {"return 5", "t.lua:1: rank returned a number instead of a table"},
         {"return", "t.lua:1: rank returned a nil instead of a table"},
         {"return 'abcd'", "t.lua:1: rank returned a string instead of a table"},
+        {"return { order = 5 }", "t.lua:1: rank's order must list each of the 4 candidates once"},
+        {"return { order = { 1, 2, 3 } }", "t.lua:1: rank's order must list each of the 4 candidates once"},
+        {"return { order = { 1, 2, 3, 4, 5 } }", "rank's order must list each of the 4 candidates once"},
+        {"return { order = { 1, 2, 3, 3 } }", "t.lua:1: rank's order names candidate 3 twice"},
+        {"return { order = { 1, 2, 3, 5 } }", "t.lua:1: place 4 of rank's order names no candidate"},
+        {"return { order = { 0, 1, 2, 3 } }", "t.lua:1: place 1 of rank's order names no candidate"},
+        {"return { order = { 1, 2.5, 3, 4 } }", "t.lua:1: place 2 of rank's order names no candidate"},
+        {"return { order = { 1, '2', 3, 4 } }", "t.lua:1: place 2 of rank's order names no candidate"},
+        {"return { order = { 1, 2, 3, 0/0 } }", "t.lua:1: place 4 of rank's order names no candidate"},
         {"return c", "c (its fields are what the script needs) has no field 'number'"},
         {"return s", "s has no field 'number'"},
     };
@@ -96,6 +105,21 @@ static void nonsense_is_an_error_and_the_next_decision_works(void **state)
         assert_true(scores[0] == 4 && scores[3] == 1);
         dtr_policy_free(policy);
     }
+}
+
+/* What comes first has the highest score, and an order is all that counts. */
+static void an_order_is_an_answer_too(void **state)
+{
+    const struct dtr_rank_input input = four();
+    struct dtr_error err;
+    double scores[ROWS];
+    (void)state;
+    struct dtr_policy *policy = with_body("", "return { 'not looked at', order = { 3, 1, 4, 2 } }");
+    if (dtr_policy_rank(policy, &input, scores, &err) != DTR_OK)
+        fail_msg("%s", err.text);
+    const double wanted[ROWS] = {3, 1, 4, 2};
+    assert_memory_equal(scores, wanted, sizeof(wanted));
+    dtr_policy_free(policy);
 }
 
 /* A decision that hits a ceiling leaves the state usable, also a thousand times. */
@@ -215,6 +239,7 @@ int main(void)
         cmocka_unit_test(facts_arrive_as_they_are),
         cmocka_unit_test(columns_hold_only_this_decision),
         cmocka_unit_test(nonsense_is_an_error_and_the_next_decision_works),
+        cmocka_unit_test(an_order_is_an_answer_too),
         cmocka_unit_test(an_overrun_is_survived),
         cmocka_unit_test(a_description_is_checked),
         cmocka_unit_test(test_cases_decide),
