@@ -37,6 +37,25 @@ static void facts_arrive_as_they_are(void **state)
     dtr_policy_free(policy);
 }
 
+static void a_length_that_is_not_known_is_nil(void **state)
+{
+    struct dtr_rank_input input = four();
+    struct dtr_error err;
+    double scores[ROWS];
+    (void)state;
+    struct dtr_policy *policy = with_body(
+        "", "local n = (s.content_length or -1) * 100 + (s.piece_length or -2) return { n, n, n, n }");
+    static const uint64_t rows[][2] = {{UINT64_MAX, 0}, {0, 4}, {7, 0}};
+    static const double wanted[] = {-102, 4, 698};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        input.content_length = rows[i][0];
+        input.piece_length = rows[i][1];
+        assert_int_equal(dtr_policy_rank(policy, &input, scores, &err), DTR_OK);
+        assert_true(scores[0] == wanted[i]);
+    }
+    dtr_policy_free(policy);
+}
+
 /* Fewer candidates than the time before leave nothing behind, and a column may be the answer. */
 static void columns_hold_only_this_decision(void **state)
 {
@@ -237,6 +256,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(facts_arrive_as_they_are),
+        cmocka_unit_test(a_length_that_is_not_known_is_nil),
         cmocka_unit_test(columns_hold_only_this_decision),
         cmocka_unit_test(nonsense_is_an_error_and_the_next_decision_works),
         cmocka_unit_test(an_order_is_an_answer_too),
