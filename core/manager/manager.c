@@ -156,6 +156,7 @@ int dtr_manager_new(struct dtr_loop *control, const struct dtr_manager_options *
         return rc;
     }
     say_version();
+    ranker_say(manager->ranker);
     dtr_timer_set(manager->upkeep.timer, 0);
     *ret_manager = manager;
     return DTR_OK;

@@ -12,6 +12,7 @@ struct ranker {
     char *algorithm; /* NULL: the formula in the program */
     pthread_mutex_t lock;
     struct dtr_policy_slot slot;
+    struct dtr_error why; /* there is no script, where that is no reason to refuse */
 };
 
 /* What stands behind "default". */
@@ -41,20 +42,23 @@ static void log_swap(const struct ranker *ranker)
 
 static int load_first(struct ranker *ranker, struct dtr_error *err)
 {
-    struct dtr_error why;
     char *path = NULL;
-    int rc = find(ranker->algorithm, &path, &why);
+    int rc = find(ranker->algorithm, &path, &ranker->why);
     if (rc == DTR_OK)
-        rc = dtr_policy_slot_load(&ranker->slot, path, &why);
+        rc = dtr_policy_slot_load(&ranker->slot, path, &ranker->why);
     free(path);
-    if (rc == DTR_OK)
+    if (rc == DTR_OK || is_usual(ranker->algorithm))
+        return DTR_OK;
+    return dtr_error_set(err, rc, DTR_RETRY_NEVER, "scope.algorithm: %.230s", ranker->why.text);
+}
+
+void ranker_say(const struct ranker *ranker)
+{
+    if (ranker->slot.current)
         log_swap(ranker);
-    else if (is_usual(ranker->algorithm))
+    else if (ranker->algorithm)
         dtr_log(DTR_LOG_WARN, NULL, "the built-in formula ranks clusters, as policy %s cannot: %s", usual,
-                why.text);
-    else
-        return dtr_error_set(err, rc, DTR_RETRY_NEVER, "scope.algorithm: %.230s", why.text);
-    return DTR_OK;
+                ranker->why.text);
 }
 
 int ranker_new(const char *algorithm, struct ranker **ret_ranker, struct dtr_error *err)

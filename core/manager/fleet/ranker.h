@@ -11,6 +11,8 @@ struct ranker;
  * with the key and names file and line of a script that the operator named; where the usual one cannot be
  * had, the formula in the program ranks, and that is logged. NULL: that formula. */
 int ranker_new(const char *algorithm, struct ranker **ret_ranker, struct dtr_error *err);
+/* Logs what is in charge. */
+void ranker_say(const struct ranker *ranker);
 /* NULL is fine. */
 void ranker_free(struct ranker *ranker);
 /* dtr_scope_rank() by what is in charge. */
