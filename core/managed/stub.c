@@ -4,6 +4,7 @@
 #include "core/loop/turn_until.h"
 
 #include <string.h>
+#include <unistd.h>
 
 static void need(bool condition)
 {
@@ -126,4 +127,20 @@ void stub_manager_close(struct stub_manager *stub)
     dtr_rpc_table_free(stub->table);
     dtr_rpc_health_free(stub->health);
     stub->server = NULL;
+}
+
+static bool is_removed(const char *folder)
+{
+    static const char *const names[] = {"manager-schedulers", "manager-scheduler", "manager-applications"};
+    char path[256];
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        (void)snprintf(path, sizeof(path), "%s/%s", folder, names[i]);
+        (void)unlink(path);
+    }
+    return rmdir(folder) == 0;
+}
+
+void stub_manager_tidy(struct dtr_loop *loop, const char *folder)
+{
+    TURN_UNTIL_BY(loop, false, is_removed(folder));
 }

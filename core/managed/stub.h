@@ -30,5 +30,7 @@ struct stub_manager {
 void stub_manager_open(struct stub_manager *stub, struct dtr_loop *loop, const struct dtr_addr *at);
 /* Turns the loop until it is gone; again: nothing. */
 void stub_manager_close(struct stub_manager *stub);
+/* Removes the folder of the last answers, when writes that were left to themselves have ended. */
+void stub_manager_tidy(struct dtr_loop *loop, const char *folder);
 
 #endif

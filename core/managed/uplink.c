@@ -338,7 +338,7 @@ bool dtr_uplink_is_away(const struct dtr_rpc_status *status)
 
 const char *dtr_uplink_name(const struct dtr_uplink *uplink)
 {
-    return uplink->name;
+    return uplink->name[0] ? uplink->name : "that was asked last";
 }
 
 /* --- life ---------------------------------------------------------------------------------------------- */
