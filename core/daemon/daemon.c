@@ -2,6 +2,7 @@
 #include "core/daemon/daemon.h"
 
 #include "core/base/str.h"
+#include "core/daemon/blocklist.h"
 #include "core/daemon/dynconfig.h"
 #include "core/daemon/gc.h"
 #include "core/daemon/managed/managed.h"
@@ -359,6 +360,7 @@ void dtr_daemon_free(struct dtr_daemon *daemon)
     dtr_host_pace(NULL);
     upload_free(daemon->upload);
     settings_swap(daemon, NULL);
+    blocklist_free(daemon->blocklist);
     (void)pthread_mutex_destroy(&daemon->settings_lock);
     free(daemon);
 }

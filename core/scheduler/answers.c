@@ -39,7 +39,7 @@ int answers_limits(const Manager__V2__Scheduler *scheduler, struct dtr_dynconfig
 
 /* --- applications -------------------------------------------------------------------------------------- */
 
-static bool is_priority(int value)
+static bool is_priority(int64_t value)
 {
     return value >= 0 && value <= PRIORITY_MOST;
 }

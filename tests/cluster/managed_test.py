@@ -183,6 +183,26 @@ class Managed(ClusterTest):
         self.wait_active(1)
 
     @deadline(60)
+    def test_a_block_list_refuses_downloads(self):
+        lists = {"tags": ["nightly"], "urls": ["/blobs/sha256:.*[?]secret$"], "applications": [], "priorities": []}
+        self.manager.clients[1] = {"load_limit": 200, "block_list": {"task": {"download": lists}}}
+        self.start_all()
+        daemon = self.add_node("node1", 21)
+        self.wait_log(daemon, "block list has 2 entries now")
+        file = self.origin.add(12, SIZE)
+        download = self.start_download("node1", file, ["X-Dragonfly-Tag: nightly"])
+        self.expect_error(download, file, 30, [403])
+        self.assertEqual(daemon.metrics().total("dragonfly_client_download_task_blocked_total"), 1)
+        self.expect_right(self.start_download("node1", file, ["X-Dragonfly-Tag: weekly"]), file, 30)
+        url = f"{self.origin.url}{file.path}?secret"
+        status, _, errors = daemon.node.try_to(daemon.darter, "get", url, "-O", "/tmp/secret")
+        self.assertNotEqual(status, 0)
+        self.assertIn("the cluster's block list has the URL", errors)
+        self.manager.clients[1] = {}
+        self.wait_log(daemon, "block list has 0 entries now")
+        self.expect_right(self.start_download("node1", file, ["X-Dragonfly-Tag: nightly"]), file, 30)
+
+    @deadline(60)
     def test_the_next_manager_is_asked(self):
         self.start_all()
         place = f"http://{NAME}:{PORT}"

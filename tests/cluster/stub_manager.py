@@ -39,6 +39,7 @@ class Manager:
         self.address = f"{node.ip}:{PORT}"
         self.ranks = {"": [1, 2]}
         self.limits = {}
+        self.clients = {}  # client_config by cluster
         self.applications = []  # encoded
         self.lock = threading.Lock()
         self.schedulers = {}  # by hostname, ip and cluster
@@ -71,7 +72,7 @@ class Manager:
     def encoded(self, scheduler):
         config = json.dumps(self.limits.get(scheduler.cluster, {}))
         cluster = number(1, scheduler.cluster) + field(2, f"cluster-{scheduler.cluster}") + field(4, config)
-        cluster += field(5, "{}") + field(7, "{}")
+        cluster += field(5, json.dumps(self.clients.get(scheduler.cluster, {}))) + field(7, "{}")
         message = number(1, 1) + field(2, scheduler.hostname) + field(5, scheduler.ip) + number(6, scheduler.port)
         message += field(7, "active" if scheduler.streams else "inactive") + number(8, scheduler.cluster)
         return message + field(9, cluster) + field(11, json.dumps(scheduler.features))

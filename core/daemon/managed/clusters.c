@@ -60,7 +60,25 @@ static bool is_known(const struct cluster *cluster, const struct talk_place *pla
     return false;
 }
 
-static int add(struct clusters *clusters, const Manager__V2__Scheduler *from, struct dtr_error *err)
+/* The first scheduler that tells of its cluster does so for all. */
+static int describe(struct cluster *cluster, const Manager__V2__SchedulerCluster *from, bool seed,
+                    struct dtr_error *err)
+{
+    if (!from || cluster->client_config)
+        return DTR_OK;
+    const ProtobufCBinaryData *config = seed ? &from->seed_client_config : &from->client_config;
+    (void)snprintf(cluster->name, sizeof(cluster->name), "%.60s", from->name);
+    cluster->client_config = malloc(config->len + 1);
+    if (!cluster->client_config)
+        return no_memory(err);
+    if (config->len > 0)
+        memcpy(cluster->client_config, config->data, config->len);
+    cluster->client_config_length = config->len;
+    return DTR_OK;
+}
+
+static int add(struct clusters *clusters, const Manager__V2__Scheduler *from, bool seed,
+               struct dtr_error *err)
 {
     struct talk_place place = {0};
     struct cluster *cluster =
@@ -69,8 +87,8 @@ static int add(struct clusters *clusters, const Manager__V2__Scheduler *from, st
         clusters->left_out++;
         return DTR_OK;
     }
-    if (!cluster->name[0] && from->scheduler_cluster)
-        (void)snprintf(cluster->name, sizeof(cluster->name), "%.60s", from->scheduler_cluster->name);
+    if (describe(cluster, from->scheduler_cluster, seed, err) != DTR_OK)
+        return DTR_ENOMEM;
     if (is_known(cluster, &place))
         return DTR_OK;
     struct talk_place *grown = realloc(cluster->schedulers, (cluster->count + 1) * sizeof(*grown));
@@ -81,7 +99,7 @@ static int add(struct clusters *clusters, const Manager__V2__Scheduler *from, st
     return DTR_OK;
 }
 
-int clusters_read(const Manager__V2__ListSchedulersResponse *answer, uint64_t bound,
+int clusters_read(const Manager__V2__ListSchedulersResponse *answer, uint64_t bound, bool seed,
                   struct clusters *ret_clusters, struct dtr_error *err)
 {
     struct clusters clusters = {.items = calloc(CLUSTERS_MAX, sizeof(*clusters.items))};
@@ -89,7 +107,7 @@ int clusters_read(const Manager__V2__ListSchedulersResponse *answer, uint64_t bo
     for (size_t i = 0; i < answer->n_schedulers && rc == DTR_OK; i++) {
         const Manager__V2__Scheduler *from = answer->schedulers[i];
         if (!bound || from->scheduler_cluster_id == bound)
-            rc = add(&clusters, from, err);
+            rc = add(&clusters, from, seed, err);
     }
     if (rc == DTR_OK)
         *ret_clusters = clusters;
@@ -100,8 +118,10 @@ int clusters_read(const Manager__V2__ListSchedulersResponse *answer, uint64_t bo
 
 void clusters_free(struct clusters *clusters)
 {
-    for (size_t i = 0; i < clusters->count; i++)
+    for (size_t i = 0; i < clusters->count; i++) {
         free(clusters->items[i].schedulers);
+        free(clusters->items[i].client_config);
+    }
     free(clusters->items);
     *clusters = (struct clusters){0};
 }

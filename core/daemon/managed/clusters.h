@@ -12,7 +12,9 @@ struct cluster {
     uint64_t id;
     char name[CLUSTER_NAME]; /* "" when the answer has none */
     struct talk_place *schedulers;
-    size_t count; /* at least 1 */
+    size_t count;        /* at least 1 */
+    char *client_config; /* JSON for hosts of this kind, as far as there is some */
+    size_t client_config_length;
 };
 
 struct clusters {
@@ -24,9 +26,10 @@ struct clusters {
 /* The cluster that the configuration binds this host to: host.schedulerClusterID, else seedPeer.clusterID of
  * a seed peer; 0: the manager's order decides. */
 uint64_t clusters_bound(const struct dtr_daemon_config *config);
-/* Those of `answer`, of one cluster (`bound`, or 0: of all). A scheduler is named by its address; multicast
- * and unspecified ones are none. Zero clusters are no error. DTR_ENOMEM. */
-int clusters_read(const Manager__V2__ListSchedulersResponse *answer, uint64_t bound,
+/* Those of `answer`, of one cluster (`bound`, or 0: of all), as a peer or a seed peer sees them. A scheduler
+ * is named by its address; multicast and unspecified ones are none. Zero clusters are no error. DTR_ENOMEM.
+ */
+int clusters_read(const Manager__V2__ListSchedulersResponse *answer, uint64_t bound, bool seed,
                   struct clusters *ret_clusters, struct dtr_error *err);
 /* Zeroed is fine. */
 void clusters_free(struct clusters *clusters);

@@ -41,11 +41,16 @@ static int begin(void **state)
     return 0;
 }
 
-static struct clusters read_answer(uint64_t bound)
+static struct clusters read_as(bool seed, uint64_t bound)
 {
     struct clusters clusters;
-    assert_int_equal(clusters_read(&answer, bound, &clusters, NULL), DTR_OK);
+    assert_int_equal(clusters_read(&answer, bound, seed, &clusters, NULL), DTR_OK);
     return clusters;
+}
+
+static struct clusters read_answer(uint64_t bound)
+{
+    return read_as(false, bound);
 }
 
 static void the_order_is_that_of_the_answer(void **state)
@@ -104,6 +109,26 @@ static void a_bound_host_has_one_cluster(void **state)
     clusters = read_answer(3);
     assert_int_equal(clusters.count, 0);
     clusters_free(&clusters);
+}
+
+/* Peers and seed peers have each their own. */
+static void a_cluster_says_what_its_clients_may_not(void **state)
+{
+    (void)state;
+    add(1, "10.0.0.1", 8002);
+    add(1, "10.0.0.2", 8002);
+    add(2, "10.0.0.3", 8002);
+    described.name = text("one");
+    described.client_config = (ProtobufCBinaryData){2, (uint8_t *)text("{}")};
+    described.seed_client_config = (ProtobufCBinaryData){4, (uint8_t *)text("{  }")};
+    rows[1].scheduler_cluster = &described;
+    for (int seed = 0; seed < 2; seed++) {
+        struct clusters clusters = read_as(seed, 0);
+        assert_int_equal(clusters.items[0].client_config_length, seed ? 4 : 2);
+        assert_memory_equal(clusters.items[0].client_config, seed ? "{  }" : "{}", seed ? 4 : 2);
+        assert_null(clusters.items[1].client_config);
+        clusters_free(&clusters);
+    }
 }
 
 static void too_many_are_left_out(void **state)
@@ -168,7 +193,7 @@ static void a_recorded_answer_is_read(void **state)
         assert_int_equal(dtr_rpc_unpack(&arena, SIZE_MAX, dtr_rpc_manager_list_schedulers.output,
                                         event->bytes, event->length, &message, NULL),
                          DTR_OK);
-        assert_int_equal(clusters_read((const void *)message, 0, &clusters, NULL), DTR_OK);
+        assert_int_equal(clusters_read((const void *)message, 0, false, &clusters, NULL), DTR_OK);
         assert_int_equal(clusters.count, 1);
         assert_int_equal(clusters.items[0].id, 1);
         assert_string_equal(clusters.items[0].name, "cluster-1");
@@ -188,6 +213,7 @@ int main(void)
         cmocka_unit_test_setup(the_order_is_that_of_the_answer, begin),
         cmocka_unit_test_setup(one_that_cannot_be_dialled_is_left_out_alone, begin),
         cmocka_unit_test_setup(a_bound_host_has_one_cluster, begin),
+        cmocka_unit_test_setup(a_cluster_says_what_its_clients_may_not, begin),
         cmocka_unit_test_setup(too_many_are_left_out, begin),
         cmocka_unit_test(what_binds_a_host_has_an_order),
         cmocka_unit_test(a_recorded_answer_is_read),

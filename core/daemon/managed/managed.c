@@ -3,6 +3,7 @@
 
 #include "core/base/list.h"
 #include "core/base/str.h"
+#include "core/daemon/blocklist.h"
 #include "core/daemon/managed/clusters.h"
 #include "core/managed/last.h"
 #include "core/managed/uplink.h"
@@ -80,11 +81,30 @@ static void say_used(const struct managed *managed, const struct cluster *cluste
                 (unsigned long long)best->id, best->name, (unsigned long long)cluster->id, cluster->name);
 }
 
+/* The lists of the cluster in use, and of no other. */
+static void block(struct managed *managed, const struct cluster *cluster)
+{
+    struct blocklist *list = NULL;
+    struct dtr_error err;
+    size_t left_out = 0, before = blocklist_size(managed->daemon->blocklist);
+    if (blocklist_parse(cluster->client_config, cluster->client_config_length, &list, &left_out, &err) !=
+        DTR_OK) {
+        say(managed, err.text); /* the earlier one stays */
+        return;
+    }
+    if (blocklist_size(list) != before)
+        dtr_log(DTR_LOG_INFO, NULL, "the cluster's block list has %zu entries now, %zu are left out",
+                blocklist_size(list), left_out);
+    blocklist_free(managed->daemon->blocklist);
+    managed->daemon->blocklist = list;
+}
+
 static void use(struct managed *managed, const struct cluster *cluster, const struct talk_place *list,
                 size_t count)
 {
     struct dtr_error err;
     say_used(managed, cluster);
+    block(managed, cluster);
     if (talk_schedulers(managed->daemon->talk, list, count, &err) != DTR_OK) {
         dtr_log(DTR_LOG_WARN, NULL, "the schedulers stay as they are: %s", err.text);
         return;
@@ -239,7 +259,8 @@ static int take(struct managed *managed, const Manager__V2__ListSchedulersRespon
                 struct dtr_error *err)
 {
     struct clusters clusters;
-    int rc = clusters_read(answer, bound, &clusters, err);
+    bool seed = managed->daemon->config->seed_peer.enable;
+    int rc = clusters_read(answer, bound, seed, &clusters, err);
     if (rc == DTR_OK && clusters.count == 0) {
         clusters_free(&clusters);
         rc = bound ? dtr_error_set(err, DTR_ENOT_FOUND, DTR_RETRY_SAME,

@@ -3,6 +3,7 @@
 #include "core/daemon/managed/managed.h"
 
 #include "core/base/str.h"
+#include "core/daemon/blocklist.h"
 #include "core/daemon/managed/clusters.h"
 #include "core/daemon/talk/talk_internal.h"
 #include "core/loop/turn_until.h"
@@ -185,6 +186,7 @@ static int end(void **state)
     for (int i = 0; i < STUBS; i++)
         stub_close(&stubs[i]);
     stub_manager_close(&manager);
+    blocklist_free(daemon_.blocklist);
     dtr_conf_free(conf);
     stub_manager_tidy(loop, folder);
     dtr_loop_free(loop);
@@ -345,6 +347,46 @@ static void a_damaged_last_answer_is_no_reason_not_to_start(void **state)
     UNTIL(asks(A));
 }
 
+static bool is_refused(char *tag)
+{
+    const struct dtr_read_request request = {.url = "http://h/", .tag = tag};
+    return blocklist_check(daemon_.blocklist, &request, NULL) == DTR_EDENIED;
+}
+
+static void set_blocked(int cluster, const char *json)
+{
+    clusters[cluster].client_config = (ProtobufCBinaryData){strlen(json), (uint8_t *)(uintptr_t)json};
+}
+
+/* That of the cluster in use counts, over a restart too; a bad one changes nothing. */
+static void the_block_list_is_that_of_the_cluster(void **state)
+{
+    static char one[] = "one", two[] = "two";
+    (void)state;
+    set_blocked(A, "{\"block_list\":{\"task\":{\"download\":{\"tags\":[\"one\"]}}}}");
+    set_blocked(B, "{\"block_list\":{\"task\":{\"download\":{\"tags\":[\"two\",\"one\"]}}}}");
+    start();
+    TURN_UNTIL_BY(loop, false, is_refused(one) && is_kept());
+    assert_false(is_refused(two));
+    stop();
+    blocklist_free(daemon_.blocklist);
+    daemon_.blocklist = NULL;
+    start();
+    assert_true(is_refused(one)); /* at once */
+    set_blocked(A, "nonsense");
+    look();
+    UNTIL(manager.listed == 2);
+    look();
+    UNTIL(manager.listed == 3);
+    assert_true(is_refused(one));
+    assert_int_equal(dtr_rpc_health_set(stubs[A].health, "", false, NULL), DTR_OK);
+    look();
+    UNTIL(is_refused(two));
+    set_blocked(B, "{}");
+    look();
+    UNTIL(!is_refused(one));
+}
+
 /* What was said to another configuration: of the cluster that counts now there is nothing. */
 static void a_last_answer_of_another_cluster_does_not_count(void **state)
 {
@@ -393,6 +435,7 @@ int main(void)
         TEST(a_bad_answer_changes_nothing),
         TEST(a_damaged_last_answer_is_no_reason_not_to_start),
         TEST(a_last_answer_of_another_cluster_does_not_count),
+        TEST(the_block_list_is_that_of_the_cluster),
         TEST(it_may_end_while_it_waits),
     };
 #undef TEST
