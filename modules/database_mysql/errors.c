@@ -77,7 +77,9 @@ static struct row find(unsigned number, const char *state)
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
         if (rows[i].number == number)
             return rows[i];
-    if (number >= CR_MIN_ERROR && number <= CR_MAX_ERROR) /* of the library: the server is not there */
+    /* Of the library: the server is not there, or is not what it should be. */
+    if ((number >= CR_MIN_ERROR && number <= CR_MAX_ERROR) ||
+        (number >= CER_MIN_ERROR && number <= CER_MAX_ERROR))
         return (struct row){number, DTR_EUNAVAILABLE, DTR_RETRY_SAME, PLAIN, ""};
     /* Class 42 is about the statement's text, which holds no values. */
     return (struct row){number, DTR_EINVALID, DTR_RETRY_NEVER, strncmp(state, "42", 2) == 0 ? PLAIN : QUOTED,
