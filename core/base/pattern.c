@@ -54,12 +54,19 @@ void dtr_pattern_free(struct dtr_pattern *pattern)
     free(pattern);
 }
 
-bool dtr_pattern_found(const struct dtr_pattern *pattern, const char *text, size_t length)
+int dtr_pattern_search(const struct dtr_pattern *pattern, const char *text, size_t length)
 {
     pcre2_match_data *data = pcre2_match_data_create_from_pattern(pattern->code, NULL);
     if (!data)
-        return false;
+        return DTR_ENOMEM;
     int found = pcre2_match(pattern->code, (PCRE2_SPTR)text, length, 0, 0, data, pattern->limits);
     pcre2_match_data_free(data);
-    return found >= 0;
+    if (found >= 0)
+        return 1;
+    return found == PCRE2_ERROR_NOMATCH ? 0 : DTR_ELIMIT;
+}
+
+bool dtr_pattern_found(const struct dtr_pattern *pattern, const char *text, size_t length)
+{
+    return dtr_pattern_search(pattern, text, length) > 0;
 }

@@ -45,6 +45,12 @@ static void a_search_that_takes_too_long_is_no_match(void **state)
     static const char text[] = "aaaaaaaaaaaaaaaaaa!";
     assert_false(found("(a+)+b|!", text, sizeof(text) - 1));
     assert_true(found("(a+)+b|!", text + 10, sizeof(text) - 11));
+    struct dtr_pattern *pattern = NULL;
+    assert_int_equal(dtr_pattern_new("(a+)+b|!", &pattern, NULL), DTR_OK);
+    assert_int_equal(dtr_pattern_search(pattern, text, sizeof(text) - 1), DTR_ELIMIT);
+    assert_int_equal(dtr_pattern_search(pattern, text + 10, sizeof(text) - 11), 1);
+    assert_int_equal(dtr_pattern_search(pattern, text, 3), 0);
+    dtr_pattern_free(pattern);
 }
 
 int main(void)

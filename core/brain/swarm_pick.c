@@ -5,10 +5,8 @@
 #include "core/brain/swarm_state.h"
 
 #include "core/base/str.h"
+#include "core/brain/labels.h"
 #include <math.h>
-#include <strings.h>
-
-#define LOCATION_ELEMENTS 5 /* that count (features page 1.9) */
 
 struct sample {
     struct swarm_peer *peers[DTR_SWARM_SAMPLE_MAX];
@@ -62,27 +60,6 @@ static void draw(struct dtr_swarm *swarm, const struct swarm_peer *child, struct
     swarm->decision.weighed = true;
 }
 
-/* Equal leading elements between '|', ignoring case; the whole strings equal count as all. */
-static double location_match(const char *a, const char *b)
-{
-    if (!*a || !*b)
-        return 0;
-    if (dtr_casecmp(a, b) == 0)
-        return 1;
-    uint32_t equal = 0;
-    while (equal < LOCATION_ELEMENTS) {
-        size_t length = strcspn(a, "|");
-        if (strcspn(b, "|") != length || strncasecmp(a, b, length) != 0)
-            break;
-        equal++;
-        if (!a[length] || !b[length])
-            break;
-        a += length + 1;
-        b += length + 1;
-    }
-    return (double)equal / LOCATION_ELEMENTS;
-}
-
 static void fill(struct dtr_swarm *swarm, const struct swarm_peer *child, const struct swarm_peer *peer,
                  uint32_t i)
 {
@@ -106,7 +83,7 @@ static void fill(struct dtr_swarm *swarm, const struct swarm_peer *child, const 
     to->failures[i] = facts->failures;
     to->rtt_ms[i] = NAN;
     to->idc_match[i] = *mine->idc && *its->idc && dtr_casecmp(mine->idc, its->idc) == 0;
-    to->location_match[i] = location_match(mine->location, its->location);
+    to->location_match[i] = dtr_location_match(mine->location, its->location);
     to->host_type[i] = mine->type;
     to->state[i] = facts->state;
     to->host_hash[i] = (double)host_of(peer)->hash / 0x1p64;

@@ -1,8 +1,8 @@
 /* Loading and checking configuration.
  *
- * A role's configuration is a plain struct (daemon_config.h, scheduler_config.h, init_config.h,
- * dynconfig.h) that a table of rows fills: defaults first, then the file, then the command line. Each
- * value remembers where it came from. Everything that the struct points to belongs to the struct
+ * A role's configuration is a plain struct (daemon_config.h, scheduler_config.h, manager_config.h,
+ * init_config.h, dynconfig.h) that a table of rows fills: defaults first, then the file, then the command
+ * line. Each value remembers where it came from. Everything that the struct points to belongs to the struct
  * dtr_conf and goes with it. Loading is all or nothing: with one error there is no configuration.
  *
  * Keys match without regard to case. Unknown keys are warnings, with the nearest known name. Bad values
@@ -15,6 +15,7 @@
 #include "core/conf/daemon_config.h"
 #include "core/conf/dynconfig.h"
 #include "core/conf/init_config.h"
+#include "core/conf/manager_config.h"
 #include "core/conf/scheduler_config.h"
 #include <darter/error.h>
 #include <stdbool.h>
@@ -24,6 +25,7 @@
 #define DTR_CONF_ROLES(X)                                                                                    \
     X(DAEMON, "daemon", "dfdaemon.yaml", struct dtr_daemon_config, dtr_conf_daemon)                          \
     X(SCHEDULER, "scheduler", "scheduler.yaml", struct dtr_scheduler_config, dtr_conf_scheduler)             \
+    X(MANAGER, "manager", "manager.yaml", struct dtr_manager_config, dtr_conf_manager)                       \
     X(INIT, "init", "dfinit.yaml", struct dtr_init_config, dtr_conf_init)                                    \
     X(DYNCONFIG, "dynconfig", "dynconfig.yaml", struct dtr_dynconfig, dtr_conf_dynconfig)
 

@@ -84,8 +84,8 @@ struct dtr_conf_schema {
     void (*finish)(struct dtr_conf *conf, void *config);
 };
 
-extern const struct dtr_conf_schema dtr_conf_daemon_schema, dtr_conf_scheduler_schema, dtr_conf_init_schema,
-    dtr_conf_dynconfig_schema;
+extern const struct dtr_conf_schema dtr_conf_daemon_schema, dtr_conf_scheduler_schema,
+    dtr_conf_manager_schema, dtr_conf_init_schema, dtr_conf_dynconfig_schema;
 const struct dtr_conf_schema *dtr_conf_schema(enum dtr_conf_role role);
 
 /* --- how rows are written ------------------------------------------------------------------------------- */

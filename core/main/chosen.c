@@ -3,11 +3,21 @@
 
 #include "core/main/command.h"
 
+static int open_folders(const char *folder, struct dtr_modules **ret_modules, struct dtr_error *err)
+{
+    return dtr_modules_new(command_file_there(folder) ? folder : NULL, ret_modules, err);
+}
+
 int chosen_folders(const struct dtr_daemon_config *config, struct dtr_modules **ret_modules,
                    struct dtr_error *err)
 {
-    const char *folder = config->server.plugin_dir;
-    return dtr_modules_new(command_file_there(folder) ? folder : NULL, ret_modules, err);
+    return open_folders(config->server.plugin_dir, ret_modules, err);
+}
+
+int chosen_manager_folders(const struct dtr_manager_config *config, struct dtr_modules **ret_modules,
+                           struct dtr_error *err)
+{
+    return open_folders(config->server.plugin_dir, ret_modules, err);
 }
 
 int chosen_machine_folders(struct dtr_modules **ret_modules, struct dtr_error *err)
@@ -100,4 +110,50 @@ size_t chosen_add_options(const struct dtr_conf_modules *modules, const char *ki
                                                      .where = entry->options.items[j].where};
     }
     return given;
+}
+
+/* --- the manager's database ------------------------------------------------------------------------------
+ */
+
+int chosen_database(const struct dtr_manager_config *config, struct chosen_module *ret_chosen,
+                    struct dtr_error *err)
+{
+    const char *type = config->database.type;
+    if (!type)
+        type = config->database.mysql.host ? "mysql" : "sqlite";
+    if (strcmp(type, "postgres") == 0 || strcmp(type, "polardb") == 0)
+        return dtr_error_set(
+            err, DTR_EUNSUPPORTED, DTR_RETRY_NEVER,
+            "database.type is \"%s\", which Darter has no module for; sqlite and mysql are there", type);
+    *ret_chosen =
+        (struct chosen_module){"database.type", "database", strcmp(type, "mariadb") == 0 ? "mysql" : type};
+    return DTR_OK;
+}
+
+size_t chosen_database_options(const struct dtr_manager_config *config, const struct chosen_module *chosen,
+                               struct chosen_memory *memory, struct dtr_option_text list[OPTIONS_OF_MODULE])
+{
+    (void)snprintf(memory->port, sizeof(memory->port), "%lld", (long long)config->database.mysql.port);
+    const struct {
+        const char *module, *where, *key, *value;
+    } rows[] = {
+        {"sqlite", "database.sqlite.path", "path", config->database.sqlite.path},
+        {"mysql", "database.mysql.user", "user", config->database.mysql.user},
+        {"mysql", "database.mysql.password", "password", config->database.mysql.password},
+        {"mysql", "database.mysql.host", "host", config->database.mysql.host},
+        {"mysql", "database.mysql.port", "port", memory->port},
+        {"mysql", "database.mysql.dbname", "dbname", config->database.mysql.dbname},
+        {"mysql", "database.mysql.tlsConfig", "tlsConfig", config->database.mysql.tls_config},
+        {"mysql", "database.mysql.tls.caCert", "tls.caCert", config->database.mysql.tls.files.ca_cert},
+        {"mysql", "database.mysql.tls.cert", "tls.cert", config->database.mysql.tls.files.cert},
+        {"mysql", "database.mysql.tls.key", "tls.key", config->database.mysql.tls.files.key},
+        {"mysql", "database.mysql.tls.insecureSkipVerify", "tls.insecureSkipVerify",
+         config->database.mysql.tls.insecure_skip_verify ? "true" : NULL},
+    };
+    size_t given = 0;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        if (rows[i].value && strcmp(rows[i].module, chosen->name) == 0)
+            list[given++] = (struct dtr_option_text){rows[i].key, rows[i].value, rows[i].where};
+    }
+    return chosen_add_options(&config->modules.options, chosen->kind, chosen->name, list, given);
 }

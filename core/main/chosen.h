@@ -26,6 +26,18 @@ bool chosen_next(const struct dtr_daemon_config *config, size_t *position, struc
 enum { OPTIONS_OF_MODULE = 32 };
 size_t chosen_options(const struct dtr_daemon_config *config, const struct chosen_module *chosen,
                       struct dtr_option_text list[OPTIONS_OF_MODULE]);
+/* The same for the manager: where its modules are searched, the one that keeps its database, and what that is
+ * started with; numbers are written into `memory`. DTR_EUNSUPPORTED: database.type names an engine that there
+ * is no module for. */
+int chosen_manager_folders(const struct dtr_manager_config *config, struct dtr_modules **ret_modules,
+                           struct dtr_error *err);
+int chosen_database(const struct dtr_manager_config *config, struct chosen_module *ret_chosen,
+                    struct dtr_error *err);
+struct chosen_memory {
+    char port[16];
+};
+size_t chosen_database_options(const struct dtr_manager_config *config, const struct chosen_module *chosen,
+                               struct chosen_memory *memory, struct dtr_option_text list[OPTIONS_OF_MODULE]);
 /* What modules.options says for a module, behind the `given` of the caller; the new count. */
 size_t chosen_add_options(const struct dtr_conf_modules *modules, const char *kind, const char *name,
                           struct dtr_option_text list[OPTIONS_OF_MODULE], size_t given);

@@ -9,7 +9,7 @@
 typedef int command_run(int argc, char **argv);
 
 command_run up_command, scheduler_command, daemon_command, get_command, init_command, module_command,
-    config_command, ctl_command;
+    config_command, ctl_command, manager_command;
 
 /* Prints "darter: ..." to stderr; returns 1. */
 int command_fail(const struct dtr_error *err);

@@ -66,20 +66,27 @@ static int find_role(struct show *show)
     return 0;
 }
 
+/* What may name a role's file in the environment; the daemon's variables have dynconfig.yaml's too. */
+static const struct {
+    const char *prefix, *variable;
+} environment[DTR_ROLE_COUNT] = {
+    [DTR_ROLE_DAEMON] = {"DFDAEMON", "DFDAEMON_CONFIG"},
+    [DTR_ROLE_SCHEDULER] = {"SCHEDULER", "SCHEDULER_CONFIG"},
+    [DTR_ROLE_MANAGER] = {"MANAGER", "MANAGER_CONFIG"},
+    [DTR_ROLE_DYNCONFIG] = {"DFDAEMON", "DFDAEMON_DYNCONFIG"},
+};
+
 /* The file that the role would read. */
 static bool find_file(struct show *show, char *usual, size_t size)
 {
     struct options options = {.config = show->config};
-    const char *prefix = show->role == DTR_ROLE_SCHEDULER ? "SCHEDULER" : "DFDAEMON";
-    bool told = show->role != DTR_ROLE_INIT, dynconfig = show->role == DTR_ROLE_DYNCONFIG;
+    const char *prefix = environment[show->role].prefix;
     show->by = "--config";
-    if (told && !show->config) {
+    if (prefix && !show->config) {
         if (!options_environment(&options, prefix))
             return false;
-        show->config = dynconfig ? options.dynconfig : options.config;
-        show->by = dynconfig                          ? "DFDAEMON_DYNCONFIG"
-                   : show->role == DTR_ROLE_SCHEDULER ? "SCHEDULER_CONFIG"
-                                                      : "DFDAEMON_CONFIG";
+        show->config = show->role == DTR_ROLE_DYNCONFIG ? options.dynconfig : options.config;
+        show->by = environment[show->role].variable;
     }
     (void)snprintf(usual, size, "/etc/dragonfly/%s", dtr_conf_role_file(show->role));
     if (!show->config)

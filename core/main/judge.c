@@ -199,6 +199,28 @@ static void judge_scheduler(struct dtr_conf *conf, const struct dtr_scheduler_co
         dtr_conf_blame(conf, &err);
 }
 
+static void judge_manager(struct dtr_conf *conf, const struct dtr_manager_config *config)
+{
+    struct listener list[] = {{.key = "server.grpc.port.start"}, {.key = "metrics.addr"}};
+    struct dtr_modules *modules = NULL;
+    struct chosen_module chosen = {0};
+    struct dtr_error err;
+    if (manager_listeners(config, &list[0].addr, &list[1].addr, &err) == DTR_OK)
+        judge_listeners(conf, list, list[1].addr.length > 0 ? 2 : 1);
+    else
+        dtr_conf_blame(conf, &err);
+    if (chosen_database(config, &chosen, &err) == DTR_OK &&
+        chosen_manager_folders(config, &modules, &err) == DTR_OK)
+        judge_module(conf, modules, &config->modules.options, &chosen);
+    else
+        dtr_conf_blame(conf, &err);
+    dtr_modules_free(modules);
+    for (size_t i = 0; i < config->modules.options.count; i++) {
+        if (!chosen.kind || !chosen_is(&config->modules.options.items[i], chosen.kind, chosen.name))
+            warn_of_options(conf, &config->modules.options.items[i]);
+    }
+}
+
 static void judge_init(struct dtr_conf *conf, const struct dtr_init_config *config)
 {
     struct dtr_modules *modules = NULL;
@@ -217,6 +239,8 @@ void judge(struct dtr_conf *conf)
         judge_daemon(conf, dtr_conf_daemon(conf));
     if (dtr_conf_scheduler(conf))
         judge_scheduler(conf, dtr_conf_scheduler(conf));
+    if (dtr_conf_manager(conf))
+        judge_manager(conf, dtr_conf_manager(conf));
     if (dtr_conf_init(conf))
         judge_init(conf, dtr_conf_init(conf));
 }

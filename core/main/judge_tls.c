@@ -28,6 +28,7 @@ void judge_tls(struct dtr_conf *conf)
 {
     const struct dtr_daemon_config *daemon = dtr_conf_daemon(conf);
     const struct dtr_scheduler_config *scheduler = dtr_conf_scheduler(conf);
+    const struct dtr_manager_config *manager = dtr_conf_manager(conf);
     if (daemon) {
         judge_section(conf, &daemon->upload.server.tls, DTR_TLS_SERVER, "upload.server");
         judge_section(conf, &daemon->upload.client.tls, DTR_TLS_CLIENT, "upload.client");
@@ -38,4 +39,6 @@ void judge_tls(struct dtr_conf *conf)
         judge_section(conf, &scheduler->seed_peer.tls, DTR_TLS_CLIENT, "seedPeer.tls");
         judge_section(conf, &scheduler->peer.tls, DTR_TLS_CLIENT, "peer.tls");
     }
+    if (manager)
+        judge_section(conf, &manager->server.grpc.tls, DTR_TLS_SERVER, "server.grpc.tls");
 }

@@ -60,6 +60,14 @@ static const struct command {
      "  --dynconfig FILE         limits [/etc/dragonfly/dynconfig.yaml]; may come and change while it runs\n"
      "  --set KEY=VALUE          one value of the configuration\n" LOG_OPTIONS("scheduler")
          HANGUP ENVIRONMENT("SCHEDULER_CONFIG")},
+    {"manager", "clusters, and who belongs to them", manager_command,
+     "Usage: darter manager [--config FILE] [--set KEY=VALUE]... [OPTION]...\n\n"
+     "Needs no configuration: what must last is kept in /var/lib/dragonfly/manager.db. gRPC is served on "
+     "65003.\n\n"
+     "  --config FILE            manager.yaml [/etc/dragonfly/manager.yaml]; defaults when that is not "
+     "there\n"
+     "  --set KEY=VALUE          one value of the configuration\n" LOG_OPTIONS(
+         "manager") "\nSIGHUP opens the log file anew, for logrotate.\n" ENVIRONMENT("MANAGER_CONFIG")},
     {"get", "download a file by way of the daemon", get_command, get_usage},
     {"ctl", "look at a daemon's tasks and a scheduler's hosts", ctl_command,
      "Usage: darter ctl tasks [--json]\n       darter ctl task ID [--json]\n       darter ctl rm ID\n"
@@ -94,13 +102,13 @@ static const struct command {
     {"config", "check, describe and show configuration", config_command,
      "Usage: darter config check [--role ROLE] FILE\n       darter config describe ROLE\n"
      "       darter config show [[--role] ROLE] [--config FILE] [--set KEY=VALUE]... [--json]\n\n"
-     "ROLE is daemon, scheduler, init or dynconfig; told from the file when left out.\n"
+     "ROLE is daemon, scheduler, manager, init or dynconfig; told from the file when left out.\n"
      "\"show\" prints the value of each key and where it comes from; secrets are masked.\n\n"
      "  --config FILE            [that of the environment, else the role's in /etc/dragonfly; defaults when "
      "that\n                           is not there]\n"
      "  --set KEY=VALUE          one value of the configuration; may be repeated\n"
      "  --json                   for scripts: sizes in bytes, durations in milliseconds\n" ENVIRONMENT(
-         "DFDAEMON_CONFIG,\nDFDAEMON_DYNCONFIG, SCHEDULER_CONFIG")},
+         "DFDAEMON_CONFIG,\nDFDAEMON_DYNCONFIG, SCHEDULER_CONFIG, MANAGER_CONFIG")},
     {"version", "print the version", version_command, "Usage: darter version\n"},
 };
 
@@ -120,7 +128,6 @@ static const struct {
 } later[] = {
     {"cache", "importing and exporting files of the cluster's cache"},
     {"store", "object storage through the daemon"},
-    {"manager", "clusters, jobs, users and the console"},
     {"sim", "simulating a cluster"},
     {"policy", "testing and replaying policies"},
 };

@@ -36,7 +36,7 @@ for name in dfcache dfstore; do
     expect 2 "is not there yet" "$work/$name" anything
 done
 expect 2 "there is no command 'nonsense'" "$darter" nonsense
-expect 2 "is not there yet" "$darter" manager
+expect 2 "is not there yet" "$darter" sim
 expect 2 "Usage" "$darter"
 
 # --- help ----------------------------------------------------------------------------------------------------

@@ -7,6 +7,8 @@
 #include "core/conf/follow.h"
 #include "core/daemon/daemon.h"
 #include "core/main/serve.h"
+#include "core/manager/manager.h"
+#include "core/module/module.h"
 #include "core/net/tls.h"
 #include "core/scheduler/scheduler.h"
 
@@ -70,5 +72,27 @@ int scheduler_role_open(struct scheduler_role *role, const struct dtr_scheduler_
 void scheduler_role_take(struct scheduler_role *role, struct dtr_scheduler_policy *policy);
 void scheduler_role_stop(struct scheduler_role *role, void (*stopped)(void *context), void *context);
 void scheduler_role_free(struct scheduler_role *role);
+
+struct manager_role {
+    struct dtr_loop *control;
+    struct dtr_modules *modules;
+    struct dtr_manager *manager;
+    struct dtr_rpc_table *table;
+    struct dtr_rpc_server *server;
+    struct dtr_rpc_health *health;
+    struct dtr_tls *callers_tls; /* NULL: plain */
+    void (*stopped)(void *context);
+    void *context;
+};
+
+/* The addresses of the manager's listeners; *ret_metrics has length 0 when there is none. The error begins
+ * with the key. */
+int manager_listeners(const struct dtr_manager_config *config, struct dtr_addr *ret_grpc,
+                      struct dtr_addr *ret_metrics, struct dtr_error *err);
+/* As daemon_role_open(), for the manager; `config` outlives the role. */
+int manager_role_open(struct manager_role *role, const struct dtr_manager_config *config,
+                      struct serve_pages *pages, struct dtr_error *err);
+void manager_role_stop(struct manager_role *role, void (*stopped)(void *context), void *context);
+void manager_role_free(struct manager_role *role);
 
 #endif

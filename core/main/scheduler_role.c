@@ -72,19 +72,12 @@ int scheduler_listeners(const struct dtr_scheduler_config *config, struct dtr_ad
                         struct dtr_addr *ret_metrics, struct dtr_error *err)
 {
     const char *any = config->network.enable_ipv6 ? "::" : "0.0.0.0";
-    const char *addr = config->metrics.addr, *colon = addr ? strrchr(addr, ':') : NULL;
-    char ip[64];
     *ret_metrics = (struct dtr_addr){0};
     int rc = dtr_addr_ip(config->server.listen_ip ? config->server.listen_ip : any,
                          (uint16_t)config->server.port, ret_server, err);
-    if (rc != DTR_OK || !config->metrics.enable || !colon)
+    if (rc != DTR_OK || !config->metrics.enable)
         return rc;
-    (void)snprintf(ip, sizeof(ip), "%.*s", (int)(colon - addr), addr);
-    uint16_t port = (uint16_t)strtoul(colon + 1, NULL, 10);
-    if (dtr_addr_ip(colon > addr ? ip : any, port, ret_metrics, NULL) == DTR_OK)
-        return DTR_OK;
-    return dtr_error_set(err, DTR_EINVALID, DTR_RETRY_NEVER,
-                         "metrics.addr is \"%.100s\"; needed is IP:PORT, or :PORT for all interfaces", addr);
+    return serve_address("metrics.addr", config->metrics.addr, any, ret_metrics, err);
 }
 
 static int open_tls(struct scheduler_role *role, const struct dtr_scheduler_config *config,

@@ -70,6 +70,22 @@ int serve_allow(const struct dtr_conf_strings *daemon, const struct dtr_conf_str
     return rc;
 }
 
+int serve_address(const char *key, const char *value, const char *any, struct dtr_addr *ret_addr,
+                  struct dtr_error *err)
+{
+    const char *colon = value ? strrchr(value, ':') : NULL;
+    char ip[64];
+    if (colon) {
+        (void)snprintf(ip, sizeof(ip), "%.*s", (int)(colon - value), value);
+        uint16_t port = (uint16_t)strtoul(colon + 1, NULL, 10);
+        if (dtr_addr_ip(colon > value ? ip : any, port, ret_addr, NULL) == DTR_OK)
+            return DTR_OK;
+    }
+    return dtr_error_set(err, DTR_EINVALID, DTR_RETRY_NEVER,
+                         "%s is \"%.100s\"; needed is IP:PORT, or :PORT for all interfaces", key,
+                         value ? value : "");
+}
+
 void serve_end(void)
 {
     dtr_guard_stop();

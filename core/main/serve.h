@@ -50,6 +50,11 @@ void serve_signals_start(struct serve_signals *signals, struct dtr_loop *loop, v
                          void *context);
 void serve_signals_end(struct serve_signals *signals);
 
+/* The address that a key such as metrics.addr names: "IP:PORT", or ":PORT", which takes `any` for its IP. The
+ * error begins with the key. */
+int serve_address(const char *key, const char *value, const char *any, struct dtr_addr *ret_addr,
+                  struct dtr_error *err);
+
 /* --- pages -----------------------------------------------------------------------------------------------
  */
 

@@ -3,7 +3,7 @@
  * no time in between. */
 #include "core/net/guard.h"
 
-#include "core/base/str.h"
+#include "core/base/network.h"
 #include <errno.h>
 #include <ifaddrs.h>
 #include <linux/rtnetlink.h>
@@ -11,14 +11,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* Every address in 16 bytes, v4 as v4-mapped v6, so that one comparison serves both. */
-struct network {
-    uint8_t bytes[16];
-    unsigned bits;
-};
-
 struct networks {
-    struct network *list;
+    struct dtr_network *list;
     size_t count;
 };
 
@@ -44,26 +38,18 @@ static bool to_bytes(const struct sockaddr *address, uint8_t bytes[16])
     return true;
 }
 
-static bool inside(const uint8_t bytes[16], const struct network *network)
-{
-    unsigned whole = network->bits / 8, rest = network->bits % 8;
-    if (memcmp(bytes, network->bytes, whole) != 0)
-        return false;
-    return rest == 0 || ((bytes[whole] ^ network->bytes[whole]) >> (8 - rest)) == 0;
-}
-
-static bool listed(const uint8_t bytes[16], const struct network *list, size_t count)
+static bool listed(const uint8_t bytes[16], const struct dtr_network *list, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        if (inside(bytes, &list[i]))
+        if (dtr_network_has(&list[i], bytes))
             return true;
     }
     return false;
 }
 
-static int append(struct networks *networks, const struct network *network, struct dtr_error *err)
+static int append(struct networks *networks, const struct dtr_network *network, struct dtr_error *err)
 {
-    struct network *grown = realloc(networks->list, (networks->count + 1) * sizeof(*grown));
+    struct dtr_network *grown = realloc(networks->list, (networks->count + 1) * sizeof(*grown));
     if (!grown)
         return dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for the outbound guard");
     networks->list = grown;
@@ -83,7 +69,7 @@ static int read_own(struct dtr_error *err)
         return dtr_error_set(err, DTR_EIO, DTR_RETRY_SAME, "cannot list network interfaces: %s",
                              strerror(errno));
     for (struct ifaddrs *at = all; at && rc == DTR_OK; at = at->ifa_next) {
-        struct network network = {.bits = 128};
+        struct dtr_network network = {.bits = 128};
         if (at->ifa_addr && to_bytes(at->ifa_addr, network.bytes))
             rc = append(&own, &network, err);
     }
@@ -158,32 +144,20 @@ int dtr_guard_start(struct dtr_error *err)
 
 /* --- what may be dialled ------------------------------------------------------------------------------- */
 
-static int parse(const char *cidr, struct network *network, struct dtr_error *err)
+/* One address, in brackets or not, is a network too. */
+static int parse(const char *cidr, struct dtr_network *network, struct dtr_error *err)
 {
     struct dtr_addr addr;
-    char ip[64];
-    const char *slash = strchr(cidr, '/');
-    size_t length = slash ? (size_t)(slash - cidr) : strlen(cidr);
-    uint64_t bits = 128;
-    if (length >= sizeof(ip))
-        goto bad;
-    memcpy(ip, cidr, length);
-    ip[length] = '\0';
-    if (dtr_addr_ip(ip, 0, &addr, NULL) != DTR_OK || !to_bytes(&addr.any, network->bytes))
-        goto bad;
-    unsigned shift = addr.any.sa_family == AF_INET ? 96 : 0;
-    if (slash && (!dtr_parse_u64(slash + 1, strlen(slash + 1), &bits) || bits > 128 - shift))
-        goto bad;
-    network->bits = slash ? (unsigned)bits + shift : 128;
+    if (strchr(cidr, '/') || dtr_addr_ip(cidr, 0, &addr, NULL) != DTR_OK)
+        return dtr_network_parse(cidr, network, err);
+    network->bits = 128;
+    (void)to_bytes(&addr.any, network->bytes);
     return DTR_OK;
-bad:
-    return dtr_error_set(err, DTR_EINVALID, DTR_RETRY_NEVER,
-                         "'%.64s' is not a network: write ADDRESS/BITS, for example 10.0.0.0/8", cidr);
 }
 
 static int add(struct networks *networks, const char *cidr, struct dtr_error *err)
 {
-    struct network network;
+    struct dtr_network network;
     int rc = parse(cidr, &network, err);
     return rc == DTR_OK ? append(networks, &network, err) : rc;
 }
@@ -229,7 +203,7 @@ void dtr_guard_stop(void)
 /* Refused by nature: loopback, link-local, multicast and unspecified, v4-mapped forms included. */
 static bool is_special(const uint8_t bytes[16])
 {
-    static const struct network special[] = {
+    static const struct dtr_network special[] = {
         {{0}, 128},                                                   /* :: */
         {{[15] = 1}, 128},                                            /* ::1 */
         {{0xfe, 0x80}, 10},                                           /* fe80::/10 */

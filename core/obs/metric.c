@@ -14,12 +14,17 @@
     [DTR_##id] = {                                                                                           \
         .info = {"dragonfly_scheduler_" name_, labels_, help_, DTR_##kind_, DTR_METRICS_SCHEDULER, fed_},    \
         .lock = PTHREAD_MUTEX_INITIALIZER},
+#define MANAGER_FAMILY(id, name_, kind_, labels_, fed_, help_)                                               \
+    [DTR_##                                                                                                  \
+        id] = {.info = {"dragonfly_manager_" name_, labels_, help_, DTR_##kind_, DTR_METRICS_MANAGER, fed_}, \
+               .lock = PTHREAD_MUTEX_INITIALIZER},
 
 #define OWN_FAMILY(id, name_, kind_, labels_, fed_, help_)                                                   \
     [DTR_##id] = {.info = {"darter_" name_, labels_, help_, DTR_##kind_, DTR_METRICS_CLIENT, fed_},          \
                   .lock = PTHREAD_MUTEX_INITIALIZER},
 static struct dtr_family families[DTR_METRIC_COUNT] = {
-    DTR_CLIENT_METRICS(CLIENT_FAMILY) DTR_SCHEDULER_METRICS(SCHEDULER_FAMILY) DTR_OWN_METRICS(OWN_FAMILY)};
+    DTR_CLIENT_METRICS(CLIENT_FAMILY) DTR_SCHEDULER_METRICS(SCHEDULER_FAMILY)
+        DTR_MANAGER_METRICS(MANAGER_FAMILY) DTR_OWN_METRICS(OWN_FAMILY)};
 
 static pthread_mutex_t modules_lock = PTHREAD_MUTEX_INITIALIZER;
 static _Atomic(struct dtr_family *) module_families;

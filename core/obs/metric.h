@@ -12,12 +12,13 @@
 #include "core/obs/metric_table.h"
 #include <darter/error.h>
 
-/* Groups of families, as the listeners show them: 4002 the daemon, 8000 the scheduler. */
+/* Groups of families, as the listeners show them: 4002 the daemon, 8000 scheduler and manager. */
 enum {
     DTR_METRICS_CLIENT = 1,    /* dragonfly_client_* */
     DTR_METRICS_SCHEDULER = 2, /* dragonfly_scheduler_* */
     DTR_METRICS_MODULE = 4,    /* darter_module_* */
-    DTR_METRICS_ALL = 7,
+    DTR_METRICS_MANAGER = 8,   /* dragonfly_manager_* */
+    DTR_METRICS_ALL = 15,
 };
 
 #define DTR_METRIC_LABELS       9     /* labels of one family at most */

@@ -18,7 +18,7 @@ static const struct {
     bool fed;
 } rows[] = {
 #define ROW(id, name, kind, labels, fed, help) {"DTR_" #id, fed},
-    DTR_CLIENT_METRICS(ROW) DTR_SCHEDULER_METRICS(ROW) DTR_OWN_METRICS(ROW)
+    DTR_CLIENT_METRICS(ROW) DTR_SCHEDULER_METRICS(ROW) DTR_MANAGER_METRICS(ROW) DTR_OWN_METRICS(ROW)
 #undef ROW
 };
 enum { ROWS = sizeof(rows) / sizeof(rows[0]) };

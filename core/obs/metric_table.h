@@ -118,10 +118,20 @@
       "Tasks that left the store: not used for long (age), or for room (space)")                             \
     X(EVICTED_BYTES, "evicted_bytes_total", COUNTER, "reason", 1, "Bytes of these tasks")
 
+#define DTR_MANAGER_METRICS(X)                                                                               \
+    DTR_METRIC_PAIR(X, MANAGER_SEARCH_SCHEDULER_CLUSTER, "search_scheduler_cluster", "version,commit", 1,    \
+                    "Searches for the clusters that suit a peer")                                            \
+    X(MANAGER_CREATE_JOB, "create_job_total", COUNTER, "name", 0, "Jobs asked for")                          \
+    X(MANAGER_CREATE_JOB_SUCCESS, "create_job_success_total", COUNTER, "name", 0, "Jobs made")               \
+    X(MANAGER_VERSION, "version", GAUGE,                                                                     \
+      "major,minor,git_version,git_commit,platform,build_time,"                                              \
+      "go_version,go_tags,go_gcflags",                                                                       \
+      1, "Always 1; the labels say what runs")
+
 enum dtr_metric_id {
 #define DTR_METRIC_ENUM(id, name, kind, labels, fed, help) DTR_##id,
     DTR_CLIENT_METRICS(DTR_METRIC_ENUM) DTR_SCHEDULER_METRICS(DTR_METRIC_ENUM)
-        DTR_OWN_METRICS(DTR_METRIC_ENUM)
+        DTR_MANAGER_METRICS(DTR_METRIC_ENUM) DTR_OWN_METRICS(DTR_METRIC_ENUM)
 #undef DTR_METRIC_ENUM
             DTR_METRIC_COUNT
 };

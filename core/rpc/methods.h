@@ -17,6 +17,14 @@
     X(health_watch, "/grpc.health.v1.Health/Watch", SERVER_STREAM, DTR_RPC_TIMEOUT_TO_HEADERS,               \
       grpc__health__v1__health_check_request, grpc__health__v1__health_check_response)                       \
                                                                                                              \
+    X(manager_get_seed_peer, "/manager.v2.Manager/GetSeedPeer", UNARY, 0,                                    \
+      manager__v2__get_seed_peer_request, manager__v2__seed_peer)                                            \
+    X(manager_list_seed_peers, "/manager.v2.Manager/ListSeedPeers", UNARY, 0,                                \
+      manager__v2__list_seed_peers_request, manager__v2__list_seed_peers_response)                           \
+    X(manager_update_seed_peer, "/manager.v2.Manager/UpdateSeedPeer", UNARY, 0,                              \
+      manager__v2__update_seed_peer_request, manager__v2__seed_peer)                                         \
+    X(manager_delete_seed_peer, "/manager.v2.Manager/DeleteSeedPeer", UNARY, 0,                              \
+      manager__v2__delete_seed_peer_request, google__protobuf__empty)                                        \
     X(manager_get_scheduler, "/manager.v2.Manager/GetScheduler", UNARY, 0,                                   \
       manager__v2__get_scheduler_request, manager__v2__scheduler)                                            \
     X(manager_update_scheduler, "/manager.v2.Manager/UpdateScheduler", UNARY, 0,                             \

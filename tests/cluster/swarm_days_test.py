@@ -3,17 +3,20 @@
 Each pull ends within its deadline, right or with a clear error, and after the fault all is as before.
 """
 
+import datetime
+import glob
 import os
 import resource
 import socket
 import time
 
-from fixture import MIB, PROXY, STALL_SECONDS, ClusterTest, deadline, until
+from fixture import MIB, PROXY, STALL_SECONDS, ClusterTest, deadline, settings, until
 from lab.origin import Fault
 
 SIZE = 48 * MIB + 777
 PART = SIZE * 35 // 100
 MEGABITS = 100  # a pull then lasts four seconds
+CUT_OFF = 18  # curl's status
 
 
 class SwarmDays(ClusterTest):
@@ -84,6 +87,102 @@ class TheNetwork(SwarmDays):
         self.expect_right(download, file, 15 + 2 * STALL_SECONDS)
         self.wait_announced(3)
         self.expect_as_before("node1")
+
+
+class ALiar(SwarmDays):
+    """node1 holds a blob's task with other bytes, whose checksums fit: it was told to pull something else under the
+    id of that task, which is the SHA-256 of the blob, so of its very text."""
+
+    def is_cut_off(self, name, file):
+        """Whether the answer breaks off before its end; if not, it is right."""
+        download = self.start_download(name, file)
+        if download.wait(20) == (CUT_OFF, 200):
+            self.assertLess(download.size(), len(file.data))
+            return True
+        self.expect_right(download, file, 1)
+        return False
+
+    @deadline(90)
+    def test_it_is_found_out_and_left(self):
+        self.start_cluster("node1", "node2", "node3", extra={"download": {"p2pThreshold": "1KiB"}})
+        blob, wrong = (self.origin.add(number, 100_000, text=True) for number in (1, 2))
+        node1 = self.daemons["node1"].node
+        named = ["--content-for-calculating-task-id", blob.data.decode()]
+        node1.enter(settings["darter"], "get", self.origin.url + wrong.path, "-O", "/tmp/file", *named)
+        self.assertTrue(self.is_cut_off("node2", blob))
+        self.assertGreater(self.from_peers("node2"), 0, "node2 did not meet the liar")
+        self.pull("node2", blob)
+        self.assertEqual(self.from_origin(blob, "node2"), len(blob.data))
+        self.assertIn(f"peer {node1.ip} gave wrong bytes", self.daemons["node2"].process.log_text())
+        # node3 may meet the liar, or node2 first, which is right by now.
+        self.is_cut_off("node3", blob)
+        self.pull("node3", blob)
+        # The scheduler goes on to name node1; node2 takes nothing from it any more.
+        taken = self.daemons["node2"].traffic()["peers"][node1.ip]
+        file = self.new_file()
+        self.pull("node1", file)
+        self.pull("node2", file)
+        self.assertEqual(self.daemons["node2"].traffic()["peers"][node1.ip], taken)
+        self.assertEqual(self.from_origin(file, "node2"), SIZE)
+        self.expect_idle()
+
+
+class TheClock(SwarmDays):
+    """The date of each machine jumps while its timers go on."""
+
+    def setUp(self):
+        super().setUp()
+        self.library = glob.glob("/usr/lib/*/faketime/libfaketime.so.1")[0]
+        self.with_clock(self.scheduler)
+
+    def with_clock(self, role):
+        clock = {
+            "LD_PRELOAD": self.library,
+            "FAKETIME_TIMESTAMP_FILE": "/tmp/clock",
+            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+            "FAKETIME_NO_CACHE": "1",
+            "ASAN_OPTIONS": "verify_asan_link_order=0",
+        }
+        role.wrapper = ["env", *(f"{name}={value}" for name, value in clock.items())]
+        self.step(role, "+0")
+
+    def step(self, role, offset):
+        role.node.write("/tmp/clock.new", offset + "\n")
+        os.rename(role.node.path("/tmp/clock.new"), role.node.path("/tmp/clock"))
+
+    def add_daemon(self, name, number, seed=False, extra=None, start=True, families=None):
+        daemon = super().add_daemon(name, number, seed, extra, start=False, families=families)
+        self.with_clock(daemon)
+        return daemon.start() if start else daemon
+
+    def expect_date(self, role, days):
+        """The program itself goes by that date: it stands before each line of its log."""
+        expected = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=days)
+        last = role.process.log_text().strip().rpartition("\n")[2]
+        self.assertTrue(last.startswith(expected.date().isoformat()), f"not of {expected}: {last}")
+
+    @deadline(120)
+    def test_it_is_stepped_in_the_middle_of_a_pull(self):
+        self.start_cluster("seed", "node1", "node2")
+        self.shape("seed", MEGABITS)
+        stepped = [self.daemons["node1"], self.daemons["seed"], self.scheduler]
+        kept = []
+        for days in (1, -2, 3):
+            for role in stepped:
+                file = self.new_file()
+                download = self.start_download("node1", file)
+                download.wait_size(PART)
+                self.step(role, f"{days:+}d")
+                self.expect_right(download, file, 15)
+                self.assertEqual(self.from_origin(file), SIZE)
+                kept.append(file)
+            self.expect_date(self.daemons["node1"], days)
+        # Nothing of it counts as too old now, or was forgotten.
+        before = self.origin.sent()
+        for file in kept:
+            self.pull("node1", file)
+        self.assertEqual(self.origin.sent(), before)
+        self.expect_as_before("node2")
 
 
 class TheCrowd(SwarmDays):

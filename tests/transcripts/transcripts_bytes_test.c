@@ -25,7 +25,7 @@ enum {
 
 static const char *const sets[] = {"managed-manager",       "managed-scheduler",  "managed-daemon",
                                    "managerless-scheduler", "managerless-daemon", "darter-scheduler",
-                                   "guest-scheduler"};
+                                   "darter-daemon",         "guest-scheduler",    "guest-daemon"};
 
 static const struct dtr_rpc_method *const methods[] = {
 #define METHOD(name, path, kind, flags, input, output) &dtr_rpc_##name,
@@ -247,12 +247,14 @@ static const struct dtr_rpc_method *method_of(size_t connection, uint32_t stream
 }
 
 /* grpc-status of the headers or trailers that the server sent. */
-static void note_status(struct asked *one, const struct transcript_event *event)
+static void note_status(const struct transcript_event *event)
 {
     const char *at = strstr(event->text, "grpc-status=");
-    if (at) {
-        one->ends = true;
-        one->expected = (enum dtr_rpc_code)strtoul(at + strlen("grpc-status="), NULL, 10);
+    for (size_t i = 0; i < asked_count && at; i++) {
+        if (asked[i].stream != event->stream)
+            continue;
+        asked[i].ends = true;
+        asked[i].expected = (enum dtr_rpc_code)strtoul(at + strlen("grpc-status="), NULL, 10);
     }
 }
 
@@ -269,7 +271,7 @@ static void collect(size_t connection)
                 .stream = event->stream, .expected_messages = messages_of(connection, event->stream, false)};
         } else if (!event->from_client &&
                    (event->kind == TRANSCRIPT_HEADERS || event->kind == TRANSCRIPT_TRAILERS)) {
-            note_status(&asked[asked_count - 1], event);
+            note_status(event);
         }
     }
 }

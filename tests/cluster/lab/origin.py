@@ -22,8 +22,10 @@ RANGE = re.compile(r"bytes=(\d+)-(\d*)$")
 class File:
     """`size` bytes that follow from `seed`, served as a registry serves a blob."""
 
-    def __init__(self, seed, size):
+    def __init__(self, seed, size, text=False):
         self.data = random.Random(seed).randbytes(size)
+        if text:
+            self.data = self.data.hex()[:size].encode()
         self.sha256 = hashlib.sha256(self.data).hexdigest()
         self.path = f"/v2/test/blobs/sha256:{self.sha256}"
 
@@ -124,8 +126,8 @@ class Origin:
             )
         threading.Thread(target=self._server.serve_forever, daemon=True, kwargs={"poll_interval": 0.05}).start()
 
-    def add(self, seed, size):
-        file = File(seed, size)
+    def add(self, seed, size, text=False):
+        file = File(seed, size, text)
         self.files[file.path] = file
         return file
 

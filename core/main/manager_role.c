@@ -1,0 +1,157 @@
+/* The manager with its module and its gRPC server; see roles.h. */
+#include "core/main/chosen.h"
+#include "core/main/roles.h"
+#include "core/obs/log.h"
+#include "core/obs/metric.h"
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    STOP_MS = 2000,
+    WAIT_S = 4,
+    TLS_LOOK_MS = 60000
+}; /* WAIT_S: so long may a call wait when there are too many */
+
+int manager_listeners(const struct dtr_manager_config *config, struct dtr_addr *ret_grpc,
+                      struct dtr_addr *ret_metrics, struct dtr_error *err)
+{
+    const char *any = config->network.enable_ipv6 ? "::" : "0.0.0.0";
+    *ret_metrics = (struct dtr_addr){0};
+    int rc = dtr_addr_ip(config->server.grpc.listen_ip ? config->server.grpc.listen_ip : any,
+                         (uint16_t)config->server.grpc.port, ret_grpc, err);
+    if (rc != DTR_OK || !config->metrics.enable)
+        return rc;
+    return serve_address("metrics.addr", config->metrics.addr, any, ret_metrics, err);
+}
+
+/* --- the database ----------------------------------------------------------------------------------------
+ */
+
+static int start_database(struct manager_role *role, const struct dtr_manager_config *config,
+                          struct dtr_offer *ret_offer, struct dtr_error *err)
+{
+    struct dtr_option_text list[OPTIONS_OF_MODULE];
+    struct chosen_memory memory;
+    struct chosen_module chosen;
+    int rc = chosen_manager_folders(config, &role->modules, err);
+    if (rc == DTR_OK)
+        rc = chosen_database(config, &chosen, err);
+    if (rc == DTR_OK) {
+        size_t count = chosen_database_options(config, &chosen, &memory, list);
+        rc = dtr_modules_require(role->modules, chosen.kind, chosen.name, list, count, err);
+    }
+    if (rc == DTR_OK && !dtr_modules_find(role->modules, chosen.kind, chosen.name, ret_offer))
+        rc =
+            dtr_error_set(err, DTR_EINTERNAL, DTR_RETRY_NEVER, "database_%s offers no database", chosen.name);
+    return rc;
+}
+
+static int open_manager(struct manager_role *role, const struct dtr_manager_config *config,
+                        struct dtr_error *err)
+{
+    struct dtr_offer offer;
+    int rc = start_database(role, config, &offer, err);
+    if (rc != DTR_OK)
+        return rc;
+    const struct dtr_manager_options options = {.database = {.ops = offer.feature->ops,
+                                                             .instance = offer.instance,
+                                                             .migrate = config->database.mysql.migrate}};
+    return dtr_manager_new(role->control, &options, &role->manager, err);
+}
+
+/* --- gRPC ------------------------------------------------------------------------------------------------
+ */
+
+static void limit_calls(struct manager_role *role, const struct dtr_manager_config *config)
+{
+    const int64_t most = UINT32_MAX / WAIT_S, per_s = config->server.grpc.request_rate_limit;
+    const uint32_t rate_s = (uint32_t)(per_s < most ? per_s : most);
+    const struct dtr_rpc_rate rate = {.per_s = rate_s, .waiting = rate_s * WAIT_S};
+    dtr_rpc_table_limit(role->table, &rate);
+}
+
+static int open_table(struct manager_role *role, struct dtr_error *err)
+{
+    int rc = dtr_rpc_table_new(&role->table, err);
+    if (rc == DTR_OK)
+        rc = dtr_manager_serve(role->manager, role->table, err);
+    if (rc == DTR_OK)
+        rc = dtr_rpc_health_new(&role->health, err);
+    if (rc == DTR_OK)
+        rc = dtr_rpc_health_serve(role->health, role->table, err);
+    return rc == DTR_OK ? dtr_rpc_health_set(role->health, "", true, err) : rc;
+}
+
+static int open_rpc(struct manager_role *role, const struct dtr_manager_config *config, struct dtr_addr *addr,
+                    struct dtr_error *err)
+{
+    static const struct dtr_rpc_limits limits = {.message = 1 << 20, .connection = 4 << 20};
+    const char *const files[] = {config->server.grpc.tls.ca_cert, config->server.grpc.tls.cert,
+                                 config->server.grpc.tls.key};
+    int rc = dtr_tls_open(role->control, DTR_TLS_SERVER, "server.grpc.tls", files, TLS_LOOK_MS,
+                          &role->callers_tls, err);
+    if (rc == DTR_OK)
+        rc = open_table(role, err);
+    if (rc == DTR_OK) {
+        limit_calls(role, config);
+        rc = dtr_rpc_server_new(role->control, &limits, &role->server, err);
+    }
+    if (rc == DTR_OK) {
+        dtr_rpc_server_secure(role->server, role->callers_tls);
+        rc = dtr_rpc_server_listen(role->server, addr, role->table, addr, err);
+    }
+    return rc;
+}
+
+/* --- life ------------------------------------------------------------------------------------------------
+ */
+
+int manager_role_open(struct manager_role *role, const struct dtr_manager_config *config,
+                      struct serve_pages *pages, struct dtr_error *err)
+{
+    struct dtr_addr addr, metrics;
+    char text[DTR_ADDR_TEXT];
+    int rc = manager_listeners(config, &addr, &metrics, err);
+    if (rc == DTR_OK)
+        rc = dtr_loop_new("manager", &role->control, err);
+    if (rc == DTR_OK)
+        rc = open_manager(role, config, err);
+    if (rc == DTR_OK)
+        rc = open_rpc(role, config, &addr, err);
+    if (rc == DTR_OK && metrics.length > 0)
+        rc = serve_metrics(pages, &metrics, DTR_METRICS_MANAGER, err);
+    if (rc == DTR_OK) {
+        dtr_addr_text(&addr, text);
+        dtr_log(DTR_LOG_INFO, NULL, "manager ready on %s", text);
+    }
+    return rc;
+}
+
+static void after_manager(void *context)
+{
+    struct manager_role *role = context;
+    dtr_tls_drop(role->callers_tls);
+    role->stopped(role->context);
+}
+
+static void after_server(void *context)
+{
+    struct manager_role *role = context;
+    dtr_manager_close(role->manager, after_manager, role);
+}
+
+void manager_role_stop(struct manager_role *role, void (*stopped)(void *context), void *context)
+{
+    role->stopped = stopped;
+    role->context = context;
+    dtr_manager_leave(role->manager);
+    dtr_rpc_server_stop(role->server, STOP_MS, after_server, role);
+}
+
+void manager_role_free(struct manager_role *role)
+{
+    dtr_loop_free(role->control);
+    dtr_rpc_table_free(role->table);
+    dtr_rpc_health_free(role->health);
+    dtr_modules_free(role->modules);
+}

@@ -1,0 +1,31 @@
+/* manager.v2.Manager: which schedulers a daemon is to use, and what schedulers ask and tell. Control loop,
+ * but where something else is said. */
+#ifndef DTR_MANAGER_GRPC_H
+#define DTR_MANAGER_GRPC_H
+
+#include "core/loop/pool.h"
+#include "core/manager/fleet/fleet.h"
+#include "core/rpc/rpc.h"
+
+struct grpc;
+
+struct grpc_options {
+    struct dtr_loop *control;
+    struct dtr_pool *pool; /* where calls are answered */
+    struct store *store;
+    struct fleet_view *view;
+    /* Ranks clusters for a peer, on a worker thread, one call at a time; zeroed: Dragonfly's formula.
+     * Outlives it. */
+    struct dtr_scope_ranker ranker;
+};
+
+int grpc_new(const struct grpc_options *options, struct grpc **ret_grpc, struct dtr_error *err);
+/* Adds the methods to a table; servers that use the table go before grpc_close(). */
+int grpc_serve(struct grpc *grpc, struct dtr_rpc_table *table, struct dtr_error *err);
+/* The manager ends: streams that end from now on are not their schedulers' doing. Before the server is
+ * stopped. */
+void grpc_leave(struct grpc *grpc);
+/* `closed` comes later, when the work under way has ended and it is gone. */
+void grpc_close(struct grpc *grpc, void (*closed)(void *context), void *context);
+
+#endif

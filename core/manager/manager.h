@@ -1,0 +1,36 @@
+/* The manager role: which clusters there are, who belongs to them, and what they are to do.
+ *
+ * It answers schedulers and daemons by gRPC (grpc/) from what it keeps in a database (store/). One control
+ * loop, on which everything here is called, and worker threads of its own, on which everything that blocks is
+ * done. Not for: reading configuration files, loading modules, opening the ports (the caller owns the
+ * servers). */
+#ifndef DTR_MANAGER_MANAGER_H
+#define DTR_MANAGER_MANAGER_H
+
+#include "core/brain/scope.h"
+#include "core/rpc/rpc.h"
+#include <darter/database.h>
+
+struct dtr_manager;
+
+struct dtr_manager_options {
+    struct {
+        const struct dtr_database_ops *ops; /* a module's; it outlives the manager */
+        void *instance;
+        bool migrate; /* bring older tables up to date; false: refuse them */
+    } database;
+    struct dtr_scope_ranker ranker; /* zeroed: Dragonfly's formula; asked on worker threads, one at a time */
+};
+
+/* Before the loop runs. A database that cannot be used by this program is an error; one that is away is
+ * waited for: all calls fail with UNAVAILABLE meanwhile. */
+int dtr_manager_new(struct dtr_loop *control, const struct dtr_manager_options *options,
+                    struct dtr_manager **ret_manager, struct dtr_error *err);
+/* Adds manager.v2.Manager to a table; servers that use the table go before the manager does. */
+int dtr_manager_serve(struct dtr_manager *manager, struct dtr_rpc_table *table, struct dtr_error *err);
+/* Before its servers stop: what ends from now on does so because this process ends. */
+void dtr_manager_leave(struct dtr_manager *manager);
+/* `closed` comes later, when it is gone. */
+void dtr_manager_close(struct dtr_manager *manager, void (*closed)(void *context), void *context);
+
+#endif

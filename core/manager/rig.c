@@ -1,0 +1,168 @@
+/* See rig.h. */
+#include "core/manager/rig.h"
+
+#include <ftw.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+const char *rig_module;
+char rig_said[300];
+
+static void set_flag(void *context)
+{
+    *(bool *)context = true;
+}
+
+/* --- database --------------------------------------------------------------------------------------------
+ */
+
+static int unlink_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+    (void)st;
+    (void)type;
+    (void)ftw;
+    return remove(path);
+}
+
+void rig_open(struct rig *rig)
+{
+    static char setting[80];
+    const char *const settings[] = {setting};
+    struct dtr_error err = {0};
+    const struct dtr_module *module;
+    (void)snprintf(rig->folder, sizeof(rig->folder), "/tmp/darter-manager-XXXXXX");
+    assert_non_null(mkdtemp(rig->folder));
+    (void)snprintf(rig->path, sizeof(rig->path), "%s/manager.db", rig->folder);
+    (void)snprintf(setting, sizeof(setting), "path=%s", rig->path);
+    assert_int_equal(dtr_testhost_load(rig_module, &module, &err), DTR_OK);
+    assert_int_equal(dtr_testhost_start(module, settings, 1, &rig->module, &err), DTR_OK);
+    rig->ops = dtr_testhost_ops(module, "database");
+    assert_int_equal(dtr_loop_new("manager", &rig->loop, &err), DTR_OK);
+    const struct store_options options = {rig->ops, rig->module.instance, true};
+    assert_int_equal(store_new(&options, &rig->store, &err), DTR_OK);
+}
+
+void rig_close(struct rig *rig)
+{
+    store_free(rig->store);
+    dtr_loop_free(rig->loop);
+    dtr_testhost_stop(&rig->module);
+    (void)nftw(rig->folder, unlink_one, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+static int run_sql(struct store_db *db, void *context, struct dtr_error *err)
+{
+    return store_run(db, context, NULL, 0, NULL, err);
+}
+
+void rig_sql(struct rig *rig, const char *sql)
+{
+    struct dtr_error err = {0};
+    if (store_do(rig->store, run_sql, (void *)(uintptr_t)sql, &err) != DTR_OK)
+        fail_msg("%s: %s", sql, err.text);
+}
+
+struct question {
+    const char *sql;
+    int64_t number;
+};
+
+static int ask_number(struct store_db *db, void *context, struct dtr_error *err)
+{
+    struct question *question = context;
+    return store_number(db, question->sql, NULL, 0, &question->number, err);
+}
+
+int64_t rig_number(struct rig *rig, const char *sql)
+{
+    struct question question = {.sql = sql};
+    struct dtr_error err = {0};
+    if (store_read(rig->store, ask_number, &question, &err) != DTR_OK)
+        fail_msg("%s: %s", sql, err.text);
+    return question.number;
+}
+
+void rig_cluster(struct rig *rig, int64_t id, const char *scopes, bool is_default)
+{
+    char sql[1024];
+    (void)snprintf(
+        sql, sizeof(sql),
+        "INSERT INTO scheduler_clusters (id, name, bio, config_json, client_config_json, scopes_json,"
+        " is_default, created_at, updated_at) VALUES (%lld, 'cluster-%lld', '',"
+        " '{\"candidate_parent_limit\":5}', '{\"load_limit\":200}', '%s', %d, 0, 0)",
+        (long long)id, (long long)id, scopes, is_default);
+    rig_sql(rig, sql);
+    (void)snprintf(
+        sql, sizeof(sql),
+        "INSERT INTO seed_peer_clusters (id, name, bio, config_json, created_at, updated_at) VALUES (%lld,"
+        " 'cluster-%lld', '', '{\"load_limit\":2000,\"block_list\":{\"task\":{}}}', 0, 0)",
+        (long long)id, (long long)id);
+    rig_sql(rig, sql);
+    (void)snprintf(sql, sizeof(sql), "INSERT INTO cluster_links VALUES (%lld, %lld)", (long long)id,
+                   (long long)id);
+    rig_sql(rig, sql);
+}
+
+/* --- manager ---------------------------------------------------------------------------------------------
+ */
+
+void rig_start(struct rig *rig)
+{
+    const struct dtr_manager_options options = {
+        .database = {.ops = rig->ops, .instance = rig->module.instance, .migrate = true}};
+    struct dtr_error err = {0};
+    assert_int_equal(dtr_manager_new(rig->loop, &options, &rig->manager, &err), DTR_OK);
+    assert_int_equal(dtr_rpc_table_new(&rig->table, &err), DTR_OK);
+    assert_int_equal(dtr_manager_serve(rig->manager, rig->table, &err), DTR_OK);
+    assert_int_equal(dtr_rpc_server_new(rig->loop, NULL, &rig->server, &err), DTR_OK);
+    assert_int_equal(dtr_addr_ip("127.0.0.1", 0, &rig->addr, &err), DTR_OK);
+    assert_int_equal(dtr_rpc_server_listen(rig->server, &rig->addr, rig->table, &rig->addr, &err), DTR_OK);
+    assert_int_equal(dtr_rpc_channel_new(rig->loop, &rig->addr, NULL, &rig->channel, &err), DTR_OK);
+}
+
+void rig_stop(struct rig *rig)
+{
+    bool stopped = false, closed = false;
+    dtr_rpc_channel_close(rig->channel);
+    dtr_manager_leave(rig->manager);
+    dtr_rpc_server_stop(rig->server, 100, set_flag, &stopped);
+    TURN_UNTIL(rig->loop, stopped);
+    dtr_manager_close(rig->manager, set_flag, &closed);
+    TURN_UNTIL(rig->loop, closed);
+    dtr_rpc_table_free(rig->table);
+}
+
+/* --- calls -----------------------------------------------------------------------------------------------
+ */
+
+struct called {
+    const struct dtr_rpc_method *method;
+    ProtobufCMessage *response;
+    enum dtr_rpc_code code;
+    bool done;
+};
+
+static void on_done(void *context, const struct dtr_rpc_message *response,
+                    const struct dtr_rpc_status *status)
+{
+    struct called *called = context;
+    called->done = true;
+    called->code = status->code;
+    (void)snprintf(rig_said, sizeof(rig_said), "%s", status->message);
+    if (response)
+        called->response =
+            protobuf_c_message_unpack(called->method->output, NULL, response->length, response->bytes);
+}
+
+ProtobufCMessage *rig_call(struct rig *rig, const struct dtr_rpc_method *method,
+                           const ProtobufCMessage *request, enum dtr_rpc_code *ret_code)
+{
+    static const struct dtr_rpc_call_options options = {.wait_for_ready = true, .timeout_ms = 15000};
+    struct called called = {.method = method};
+    struct dtr_error err;
+    assert_int_equal(dtr_rpc_unary(rig->channel, method, request, &options, on_done, &called, NULL, &err),
+                     DTR_OK);
+    TURN_UNTIL(rig->loop, called.done);
+    *ret_code = called.code;
+    return called.response;
+}

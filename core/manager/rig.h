@@ -1,0 +1,57 @@
+/* For tests: a manager with a database module in a folder of its own, and a client of it, all on one loop
+ * that the test turns by hand. */
+#ifndef DTR_MANAGER_RIG_H
+#define DTR_MANAGER_RIG_H
+
+#include "core/loop/turn_until.h"
+#include "core/manager/manager.h"
+#include "core/manager/store/store.h"
+#include "core/rpc/methods.h"
+#include "proto/google.pb-c.h"
+#include "proto/manager.pb-c.h"
+#include <darter/testhost.h>
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+// clang-format off
+#include <cmocka.h>
+// clang-format on
+
+struct rig {
+    char folder[32], path[64];
+    struct dtr_testmodule module;
+    const struct dtr_database_ops *ops;
+    struct dtr_loop *loop;
+    struct store *store; /* the test's own, beside the manager's */
+    struct dtr_manager *manager;
+    struct dtr_rpc_table *table;
+    struct dtr_rpc_server *server;
+    struct dtr_addr addr;
+    struct dtr_rpc_channel *channel;
+};
+
+/* The module's file; set it from the command line before the tests run. */
+extern const char *rig_module;
+
+/* A folder, a module, a loop and a store; `rig` is zeroed before. */
+void rig_open(struct rig *rig);
+void rig_close(struct rig *rig);
+/* The manager on top of that, its server and a channel to it. */
+void rig_start(struct rig *rig);
+void rig_stop(struct rig *rig);
+
+/* One statement, which must succeed. */
+void rig_sql(struct rig *rig, const char *sql);
+/* The number that a statement gives. */
+int64_t rig_number(struct rig *rig, const char *sql);
+/* A cluster with these scopes (JSON) and its seed peer cluster of the same id. */
+void rig_cluster(struct rig *rig, int64_t id, const char *scopes, bool is_default);
+
+/* A unary call. The response is a copy, freed with protobuf_c_message_free_unpacked(); NULL when it failed,
+ * *ret_code and rig_said say how. */
+ProtobufCMessage *rig_call(struct rig *rig, const struct dtr_rpc_method *method,
+                           const ProtobufCMessage *request, enum dtr_rpc_code *ret_code);
+extern char rig_said[300];
+
+#endif
