@@ -207,6 +207,7 @@ static void servers_prove_who_they_are(void **state)
     assert_open(port, LIST("tlsConfig=skip-verify"), DTR_OK, "");
     assert_open(port, LIST("tlsConfig=preferred"), DTR_OK, "");
     assert_open(port, LIST("tls.caCert=@/other.pem", "tls.insecureSkipVerify=true"), DTR_OK, "");
+    assert_open(port, LIST("tls.insecureSkipVerify=true", "tlsConfig=false"), DTR_OK, "");
     assert_open(port, LIST("tls.caCert=@/none.pem"), DTR_EINVALID, "tls.caCert");
     assert_open(port, LIST("user=tls", "tls.caCert=@/ca.pem"), DTR_EDENIED, "see user");
     assert_open(port,
@@ -330,23 +331,31 @@ static int run_interrupted(struct fixture *f, struct dtr_db *db, const char *sql
     return runner.rc;
 }
 
-static void an_interrupted_statement_ends_at_the_server(void **state)
+static void assert_ends_at_the_server(struct fixture *f, struct dtr_db *db)
+{
+    uint64_t begun = now_ms();
+    while (number_of(f, db,
+                     "SELECT COUNT(*) FROM information_schema.processlist"
+                     " WHERE info LIKE '%SLEEP(600)%' ESCAPE '!' AND id <> CONNECTION_ID()") > 0)
+        assert_true(now_ms() - begun < 10000);
+}
+
+static void what_is_given_up_ends_at_the_server(void **state)
 {
     struct fixture f = {0};
-    struct dtr_db *db, *other;
+    struct dtr_db *db, *late, *other;
     (void)state;
     start_usual(&f);
     db = open_usual(&f);
+    late = open_usual(&f);
     other = open_usual(&f);
     assert_int_equal(run_interrupted(&f, db, "SELECT SLEEP(600)"), DTR_ECANCELLED);
     assert_int_equal(run(&f, db, "SELECT 1"), DTR_EUNAVAILABLE);
-    uint64_t begun = now_ms();
-    while (number_of(
-               &f, other,
-               "SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE '%SLEEP(600)%' ESCAPE '!'"
-               " AND id <> CONNECTION_ID()") > 0)
-        assert_true(now_ms() - begun < 10000);
+    assert_ends_at_the_server(&f, other);
+    assert_int_equal(run(&f, late, "SELECT SLEEP(600)"), DTR_EUNAVAILABLE); /* by io_timeout */
+    assert_ends_at_the_server(&f, other);
     ops()->close(db);
+    ops()->close(late);
     ops()->close(other);
     dtr_testhost_stop(&f.started);
 }
@@ -519,7 +528,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(servers_without_tls),
         cmocka_unit_test(the_line_is_encrypted),
         cmocka_unit_test(a_killed_server_comes_back),
-        cmocka_unit_test(an_interrupted_statement_ends_at_the_server),
+        cmocka_unit_test(what_is_given_up_ends_at_the_server),
         cmocka_unit_test(a_silent_server_is_given_up),
         cmocka_unit_test(too_long_a_statement_is_refused),
         cmocka_unit_test(databases_have_locks_of_their_own),

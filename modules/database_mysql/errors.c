@@ -6,6 +6,8 @@
 #include <mysqld_error.h>
 #include <stdlib.h>
 
+enum { USER_LOCK_DEADLOCK = 3058 /* of MySQL, which the library's header lacks */ };
+
 /* What may be said of the text. */
 enum saying {
     PLAIN,  /* all: it has names in it, no values */
@@ -29,6 +31,7 @@ static const struct row {
 
     {ER_LOCK_WAIT_TIMEOUT, DTR_ELIMIT, DTR_RETRY_SAME, PLAIN, ""},
     {ER_LOCK_DEADLOCK, DTR_ELIMIT, DTR_RETRY_SAME, PLAIN, ""},
+    {USER_LOCK_DEADLOCK, DTR_ELIMIT, DTR_RETRY_SAME, PLAIN, ""},
     {ER_CHECKREAD, DTR_ELIMIT, DTR_RETRY_SAME, PLAIN, ""},
 
     {ER_ACCESS_DENIED_ERROR, DTR_EDENIED, DTR_RETRY_SAME, PLAIN, "; see user and password"},
