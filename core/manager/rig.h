@@ -19,7 +19,7 @@
 // clang-format on
 
 struct rig {
-    char folder[32], path[64];
+    char folder[32], setting[64];
     struct dtr_testmodule module;
     const struct dtr_database_ops *ops;
     struct dtr_loop *loop;
@@ -31,7 +31,9 @@ struct rig {
     struct dtr_rpc_channel *channel;
 };
 
-/* The module's file; set it from the command line before the tests run. */
+/* The command line of a test: the module's file, and for a database on a server its settings, "name=value";
+ * each test empties it. */
+void rig_arguments(int argc, char **argv);
 extern const char *rig_module;
 
 /* A folder, a module, a loop and a store; `rig` is zeroed before. */

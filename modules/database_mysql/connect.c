@@ -23,6 +23,8 @@ static int set_tls(MYSQL *handle, const struct my_server *server, struct dtr_err
 {
     const struct my_options *options = server->options;
     const my_bool yes = 1, verified = server->tls.verified;
+    /* With authorities at hand the library checks the certificate whatever it is told. */
+    const char *authorities = verified ? or_none(options->ca_cert) : NULL;
     const struct {
         const char *name, *path;
     } files[] = {{"tls.caCert", options->ca_cert}, {"tls.cert", options->cert}, {"tls.key", options->key}};
@@ -33,8 +35,7 @@ static int set_tls(MYSQL *handle, const struct my_server *server, struct dtr_err
         if (*files[i].path && access(files[i].path, R_OK) != 0)
             return my_refuse(server, err, DTR_EINVALID, DTR_RETRY_SAME, "%s: %.100s: %m", files[i].name,
                              files[i].path);
-    (void)mysql_ssl_set(handle, or_none(options->key), or_none(options->cert), or_none(options->ca_cert),
-                        NULL, NULL);
+    (void)mysql_ssl_set(handle, or_none(options->key), or_none(options->cert), authorities, NULL, NULL);
     (void)mysql_optionsv(handle, MYSQL_OPT_SSL_ENFORCE, &yes);
     (void)mysql_optionsv(handle, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &verified);
     return DTR_OK;

@@ -52,14 +52,14 @@ static const struct my_tls tls_modes[] = {
     {"preferred", true, false, false},
 };
 
-/* As in Dragonfly, files of certificates count more than tlsConfig. */
+/* As in Dragonfly, the section tls counts more than tlsConfig. */
 static int choose_tls(const struct my_options *options, struct my_tls *ret_tls, struct dtr_error *err)
 {
     const char *name = options->tls_config;
-    if (*options->ca_cert || *options->cert || *options->key)
-        name = options->insecure_skip_verify ? "skip-verify" : "true";
-    else if (options->insecure_skip_verify && strcmp(name, "true") == 0)
+    if (options->insecure_skip_verify)
         name = "skip-verify";
+    else if (*options->ca_cert || *options->cert || *options->key)
+        name = "true";
     for (size_t i = 0; i < sizeof(tls_modes) / sizeof(tls_modes[0]); i++) {
         if (strcmp(name, tls_modes[i].name) == 0) {
             *ret_tls = tls_modes[i];
@@ -86,6 +86,7 @@ static int start(const void *options, void **ret_instance, struct dtr_error *err
         free(server);
         return dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for the server's library");
     }
+    mariadb_deinitialize_ssl = 0; /* OpenSSL is the whole process's */
     *server = (struct my_server){given, tls};
     *ret_instance = server;
     return DTR_OK;
@@ -135,7 +136,7 @@ static const struct dtr_option option_table[] = {
      .offset = offsetof(struct my_options, insecure_skip_verify),
      .initial = "false",
      .unit = "",
-     .help = "does not check the server's certificate"},
+     .help = "does not check the server's certificate; turns TLS on"},
     TIME_OPTION("connect_timeout", connect_timeout_ms, "5s", "until a server is taken for unreachable"),
     TIME_OPTION("io_timeout", io_timeout_ms, "30s", "until a server that says nothing is taken for gone"),
     {0},

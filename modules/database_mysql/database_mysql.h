@@ -41,6 +41,7 @@ struct dtr_db {
     bool begun;              /* a transaction was */
     bool lost;               /* it was rolled back since; nothing else may run before its user knows */
     bool over;               /* the connection is of no use any more */
+    uint64_t entered_ms;     /* when the call under way began */
 
     pthread_mutex_t mutex; /* the next three */
     int socket;            /* a copy of the library's, which may close its own at any time */

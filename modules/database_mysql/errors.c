@@ -6,6 +6,8 @@
 #include <mysqld_error.h>
 #include <stdlib.h>
 
+enum { USER_LOCK_DEADLOCK = 3058 /* of MySQL, which the library's header lacks */ };
+
 /* What may be said of the text. */
 enum saying {
     PLAIN,  /* all: it has names in it, no values */
@@ -29,6 +31,7 @@ static const struct row {
 
     {ER_LOCK_WAIT_TIMEOUT, DTR_ELIMIT, DTR_RETRY_SAME, PLAIN, ""},
     {ER_LOCK_DEADLOCK, DTR_ELIMIT, DTR_RETRY_SAME, PLAIN, ""},
+    {USER_LOCK_DEADLOCK, DTR_ELIMIT, DTR_RETRY_SAME, PLAIN, ""},
     {ER_CHECKREAD, DTR_ELIMIT, DTR_RETRY_SAME, PLAIN, ""},
 
     {ER_ACCESS_DENIED_ERROR, DTR_EDENIED, DTR_RETRY_SAME, PLAIN, "; see user and password"},
@@ -77,7 +80,9 @@ static struct row find(unsigned number, const char *state)
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
         if (rows[i].number == number)
             return rows[i];
-    if (number >= CR_MIN_ERROR && number <= CR_MAX_ERROR) /* of the library: the server is not there */
+    /* Of the library: the server is not there, or is not what it should be. */
+    if ((number >= CR_MIN_ERROR && number <= CR_MAX_ERROR) ||
+        (number >= CER_MIN_ERROR && number <= CER_MAX_ERROR))
         return (struct row){number, DTR_EUNAVAILABLE, DTR_RETRY_SAME, PLAIN, ""};
     /* Class 42 is about the statement's text, which holds no values. */
     return (struct row){number, DTR_EINVALID, DTR_RETRY_NEVER, strncmp(state, "42", 2) == 0 ? PLAIN : QUOTED,

@@ -17,6 +17,7 @@ int my_enter(struct dtr_db *db, struct dtr_error *err)
     (void)pthread_mutex_lock(&db->mutex);
     db->running = true;
     db->stop = false;
+    db->entered_ms = mysql_host->now_ns() / 1000000;
     (void)pthread_mutex_unlock(&db->mutex);
     return DTR_OK;
 }
@@ -33,6 +34,9 @@ int my_leave(struct dtr_db *db, int rc, struct dtr_error *err)
         return rc == DTR_OK ? rc : my_refuse(db->server, err, DTR_ECANCELLED, DTR_RETRY_SAME, "cancelled");
     }
     db->over = db->over || rc == DTR_EUNAVAILABLE || rc == DTR_ECANCELLED;
+    if (rc == DTR_EUNAVAILABLE &&
+        mysql_host->now_ns() / 1000000 - db->entered_ms >= db->server->options->io_timeout_ms)
+        my_kill(db); /* the server may be at it still */
     return rc;
 }
 

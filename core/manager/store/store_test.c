@@ -87,7 +87,8 @@ static void dragonflys_database_is_left_alone(void **state)
     prepare_foreign(theirs);
     assert_int_equal(store_ready(rig.store, &err), DTR_EINVALID);
     assert_non_null(strstr(err.text, "Dragonfly"));
-    assert_non_null(strstr(err.text, "database.sqlite.path"));
+    bool mysql = strcmp(rig.ops->dialect->name, "mysql") == 0;
+    assert_non_null(strstr(err.text, mysql ? "database.mysql.dbname" : "database.sqlite.path"));
     struct dtr_db *db;
     assert_int_equal(rig.ops->open(rig.module.instance, &db, &err), DTR_OK);
     assert_int_equal(rig.ops->run(db, "SELECT * FROM darter_schema", NULL, 0, NULL, NULL, &err),
@@ -226,6 +227,6 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(a_lock_is_held_by_one, begin, end),
         cmocka_unit_test_setup_teardown(it_comes_back_by_itself, begin, end),
     };
-    rig_module = argc > 1 ? argv[1] : NULL;
+    rig_arguments(argc, argv);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
