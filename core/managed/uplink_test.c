@@ -3,6 +3,8 @@
 
 #include "core/loop/turn_until.h"
 #include "core/managed/stub.h"
+#include "core/net/tls.h"
+#include "core/net/tls_rig.h"
 
 #include <setjmp.h>
 // clang-format off
@@ -60,10 +62,13 @@ static int begin(void **state)
     return 0;
 }
 
+static struct dtr_tls *uplink_tls; /* NULL: none is configured */
+
 static void open_to(const char *first, const char *second)
 {
     const struct dtr_uplink_options options = {.loop = loop,
                                                .addrs = &addrs,
+                                               .tls = uplink_tls,
                                                .interval_ms = LONG_MS,
                                                .meanwhile = "the test waits",
                                                .turn = on_turn,
@@ -220,6 +225,55 @@ static void a_name_is_looked_up(void **state)
     assert_non_null(strstr(dtr_uplink_name(uplink), a.text));
 }
 
+static struct tls_rig rig;
+
+static struct dtr_tls *tls_of(enum dtr_tls_side side)
+{
+    const struct dtr_tls_options options = {.side = side,
+                                            .http2 = true,
+                                            .files = {[DTR_TLS_CA_CERT] = tls_rig_path(&rig, "ca.pem"),
+                                                      [DTR_TLS_CERT] = tls_rig_path(&rig, "good.pem"),
+                                                      [DTR_TLS_KEY] = tls_rig_path(&rig, "good.key")}};
+    struct dtr_tls *tls = NULL;
+    assert_int_equal(dtr_tls_new(&options, &tls, NULL), DTR_OK);
+    return tls;
+}
+
+/* The first manager asks its callers for a certificate; with ours, by its name, it is reached, whether the
+ * address says https or not. Without it is not. */
+static void certificates_are_shown_and_asked_for(void **state)
+{
+    const struct tls_rig_wish wish = {.names = "DNS:localhost"};
+    char named[64], secure[64];
+    (void)state;
+    tls_rig_open(&rig);
+    tls_rig_issue(&rig, "good", &wish);
+    struct dtr_tls *server_tls = tls_of(DTR_TLS_SERVER);
+    assert_int_equal(dtr_addr_ip("127.0.0.1", 0, &a.addr, NULL), DTR_OK);
+    dtr_rpc_server_secure(a.server, server_tls);
+    assert_int_equal(dtr_rpc_server_listen(a.server, &a.addr, a.table, &a.addr, NULL), DTR_OK);
+    (void)snprintf(named, sizeof(named), "localhost:%u", dtr_addr_port(&a.addr));
+    (void)snprintf(secure, sizeof(secure), "https://%s", named);
+    for (int tries = 0; tries < 4; tries++) {
+        bool shown = tries < 2, closed = false;
+        uplink_tls = shown ? tls_of(DTR_TLS_CLIENT) : NULL;
+        addrs.count = 0;
+        memset(&owner, 0, sizeof(owner));
+        open_to(tries % 2 ? secure : named, NULL);
+        UNTIL(owner.open);
+        assert_int_equal(owner.good, shown);
+        assert_true(shown || owner.why[0]);
+        dtr_uplink_close(uplink, set_flag, &closed);
+        UNTIL(closed);
+        dtr_tls_drop(uplink_tls);
+    }
+    uplink_tls = NULL;
+    open_to(b.text, NULL); /* for end() */
+    stub_manager_close(&a);
+    dtr_tls_drop(server_tls);
+    tls_rig_close(&rig);
+}
+
 /* end() closes it while a call waits for its answer, and while it looks. */
 static void it_may_end_in_a_call(void **state)
 {
@@ -250,6 +304,7 @@ int main(void)
         TEST(one_that_is_left_makes_room_for_the_next),
         TEST(another_interval_counts_at_once),
         TEST(a_name_is_looked_up),
+        TEST(certificates_are_shown_and_asked_for),
         TEST(it_may_end_in_a_call),
     };
 #undef TEST

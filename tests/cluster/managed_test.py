@@ -1,5 +1,6 @@
 """Schedulers and daemons under a manager: who is used, and what holds while the manager, or a cluster, is away."""
 
+import os
 import re
 import signal
 import socket
@@ -135,9 +136,10 @@ class Managed(ClusterTest):
         daemon = self.add_node("node1", 21)
         self.wait_announced_to(self.first)
         self.wait_log(self.first, "candidateParentLimit is 2 now, filterParentLimit 9")
-        kept = (daemon, "dfdaemon/manager-schedulers"), (self.first, "scheduler/manager-applications")
-        for role, name in kept:
-            role.node.enter("ls", f"/var/cache/dragonfly/{name}")
+        kept = [daemon.node.path("/var/cache/dragonfly/dfdaemon/manager-schedulers")]
+        for name in ("manager-scheduler", "manager-applications"):
+            kept.append(self.first.node.path(f"/var/cache/dragonfly/scheduler/{name}"))
+        until(20, "the answers are kept", lambda: all(os.path.exists(path) for path in kept))
         self.manager.stop()
         for role in (daemon, self.first):
             self.assertEqual(role.process.stop(15), 0)

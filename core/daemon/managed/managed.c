@@ -1,30 +1,19 @@
 /* The daemon's schedulers as a manager names them; see managed.h. */
 #include "core/daemon/managed/managed.h"
 
-#include "core/base/list.h"
 #include "core/base/str.h"
 #include "core/daemon/blocklist.h"
 #include "core/daemon/managed/clusters.h"
+#include "core/daemon/managed/health.h"
 #include "core/managed/last.h"
 #include "core/managed/uplink.h"
 #include "core/obs/build.h"
 #include "core/obs/log.h"
 #include "core/rpc/unpack.h"
-#include "proto/health.pb-c.h"
 
 #include <stdlib.h>
 
-enum { HEALTH_MS = 3000 };
 static const char file_name[] = "manager-schedulers";
-
-/* A question to one scheduler of the cluster that is tried. */
-struct check {
-    struct dtr_list link;
-    struct managed *managed;
-    struct dtr_rpc_channel *channel;
-    struct dtr_rpc_call *call;
-    size_t scheduler;
-};
 
 struct managed {
     struct dtr_daemon *daemon;
@@ -36,11 +25,11 @@ struct managed {
     uint64_t used;            /* id of the cluster in use */
     bool uses;                /* one is */
     char said[256];           /* the last trouble with an answer, as it was logged */
+    char list_said[256];      /* the same of its block list */
 
     /* A walk over the clusters, in a turn. */
     size_t cluster;              /* the one that is tried */
-    struct dtr_list checks;      /* struct check, those that have not ended */
-    bool *healthy;               /* by scheduler of it */
+    struct health *health;       /* of its schedulers, being asked; or NULL */
     enum dtr_uplink_end outcome; /* of the turn, when a cluster serves */
 
     bool closing;
@@ -55,11 +44,12 @@ static char *text(const char *constant)
     return (char *)(uintptr_t)constant;
 }
 
-static void say(struct managed *managed, const char *what)
+/* Once for each change of what there is to say; "": nothing. */
+static void say(const struct managed *managed, char said[256], const char *what)
 {
-    if (strcmp(managed->said, what) == 0)
+    if (strcmp(said, what) == 0)
         return;
-    (void)dtr_copy_text(managed->said, sizeof(managed->said), what);
+    (void)dtr_copy_text(said, 256, what);
     if (*what)
         dtr_log(DTR_LOG_WARN, NULL, "manager %s: %s", dtr_uplink_name(managed->uplink), what);
 }
@@ -89,9 +79,10 @@ static void block(struct managed *managed, const struct cluster *cluster)
     size_t left_out = 0, before = blocklist_size(managed->daemon->blocklist);
     if (blocklist_parse(cluster->client_config, cluster->client_config_length, &list, &left_out, &err) !=
         DTR_OK) {
-        say(managed, err.text); /* the earlier one stays */
+        say(managed, managed->list_said, err.text); /* the earlier one stays */
         return;
     }
+    say(managed, managed->list_said, "");
     if (blocklist_size(list) != before)
         dtr_log(DTR_LOG_INFO, NULL, "the cluster's block list has %zu entries now, %zu are left out",
                 blocklist_size(list), left_out);
@@ -113,12 +104,12 @@ static void use(struct managed *managed, const struct cluster *cluster, const st
     managed->uses = true;
 }
 
-static size_t use_healthy(struct managed *managed, const struct cluster *cluster)
+static size_t use_healthy(struct managed *managed, const struct cluster *cluster, const bool *serves)
 {
     struct talk_place list[CLUSTER_SCHEDULERS_MAX];
     size_t count = 0;
     for (size_t i = 0; i < cluster->count; i++) {
-        if (managed->healthy[i])
+        if (serves[i])
             list[count++] = cluster->schedulers[i];
     }
     if (count > 0)
@@ -128,13 +119,6 @@ static size_t use_healthy(struct managed *managed, const struct cluster *cluster
 
 /* --- which cluster serves ------------------------------------------------------------------------------ */
 
-static void end_walk(struct managed *managed, enum dtr_uplink_end end)
-{
-    free(managed->healthy);
-    managed->healthy = NULL;
-    dtr_uplink_end_turn(managed->uplink, end);
-}
-
 /* Nobody serves: the first cluster's schedulers are connected to as soon as one does, unless those of one are
  * being tried already. */
 static void use_none(struct managed *managed)
@@ -142,17 +126,8 @@ static void use_none(struct managed *managed)
     const struct cluster *best = &managed->clusters.items[0];
     if (!managed->uses)
         use(managed, best, best->schedulers, best->count);
-    end_walk(managed, managed->outcome == DTR_UPLINK_LEAVE ? DTR_UPLINK_LEAVE : DTR_UPLINK_BAD);
-}
-
-static void end_cluster(struct managed *managed)
-{
-    if (use_healthy(managed, &managed->clusters.items[managed->cluster]) > 0) {
-        end_walk(managed, managed->outcome);
-        return;
-    }
-    managed->cluster++;
-    try_cluster(managed);
+    dtr_uplink_end_turn(managed->uplink,
+                        managed->outcome == DTR_UPLINK_LEAVE ? DTR_UPLINK_LEAVE : DTR_UPLINK_BAD);
 }
 
 static void finish(void *context)
@@ -163,74 +138,33 @@ static void finish(void *context)
     clusters_free(&managed->clusters);
     dtr_last_close(managed->last);
     dtr_tls_drop(managed->tls);
-    free(managed->healthy);
     free(managed);
     closed(closed_context);
 }
 
-static void end_check(struct check *check, bool healthy)
+static void on_health(void *context, const bool *serves)
 {
-    struct managed *managed = check->managed;
-    managed->healthy[check->scheduler] = healthy;
-    dtr_list_remove(&check->link);
-    dtr_rpc_channel_close(check->channel);
-    free(check);
-    if (!dtr_list_empty(&managed->checks))
-        return;
-    if (managed->closing)
+    struct managed *managed = context;
+    managed->health = NULL;
+    if (managed->closing) {
         dtr_uplink_close(managed->uplink, finish, managed);
-    else
-        end_cluster(managed);
-}
-
-static void on_health(void *context, const struct dtr_rpc_message *response,
-                      const struct dtr_rpc_status *status)
-{
-    const Grpc__Health__V1__HealthCheckResponse *health = response ? (const void *)response->message : NULL;
-    (void)status;
-    end_check(context,
-              health && health->status == GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVING);
-}
-
-static int begin_check(struct managed *managed, size_t scheduler, struct dtr_error *err)
-{
-    Grpc__Health__V1__HealthCheckRequest request = GRPC__HEALTH__V1__HEALTH_CHECK_REQUEST__INIT;
-    const struct dtr_rpc_call_options limit = {.timeout_ms = HEALTH_MS};
-    const struct talk_place *place = &managed->clusters.items[managed->cluster].schedulers[scheduler];
-    const struct dtr_rpc_channel_options options = {.tls = managed->daemon->schedulers_tls,
-                                                    .host = place->host[0] ? place->host : NULL};
-    struct check *check = calloc(1, sizeof(*check));
-    if (!check)
-        return dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for a health check");
-    *check = (struct check){.managed = managed, .scheduler = scheduler};
-    int rc =
-        dtr_rpc_channel_new(managed->daemon->parts.control, &place->addr, &options, &check->channel, err);
-    if (rc == DTR_OK)
-        rc = dtr_rpc_unary(check->channel, &dtr_rpc_health_check, &request.base, &limit, on_health, check,
-                           &check->call, err);
-    if (rc == DTR_OK) {
-        dtr_list_add_tail(&managed->checks, &check->link);
-        return DTR_OK;
+    } else if (use_healthy(managed, &managed->clusters.items[managed->cluster], serves) > 0) {
+        dtr_uplink_end_turn(managed->uplink, managed->outcome);
+    } else {
+        managed->cluster++;
+        try_cluster(managed);
     }
-    dtr_rpc_channel_close(check->channel);
-    free(check);
-    return rc;
 }
 
-/* Asks all schedulers of this cluster at once; without any answer to come the next one is tried. */
 static void try_cluster(struct managed *managed)
 {
     struct dtr_error err;
     for (; managed->cluster < managed->clusters.count; managed->cluster++) {
         const struct cluster *cluster = &managed->clusters.items[managed->cluster];
-        free(managed->healthy);
-        managed->healthy = calloc(cluster->count, sizeof(*managed->healthy));
-        for (size_t i = 0; i < cluster->count && managed->healthy; i++) {
-            if (begin_check(managed, i, &err) != DTR_OK)
-                dtr_log(DTR_LOG_WARN, NULL, "a scheduler's health cannot be checked: %s", err.text);
-        }
-        if (!dtr_list_empty(&managed->checks))
+        if (health_ask(managed->daemon, cluster->schedulers, cluster->count, on_health, managed,
+                       &managed->health, &err) == DTR_OK)
             return;
+        dtr_log(DTR_LOG_WARN, NULL, "no scheduler's health can be checked: %s", err.text);
     }
     use_none(managed);
 }
@@ -288,7 +222,7 @@ static void on_listed(void *context, const struct dtr_rpc_message *response,
     int rc = response ? take(managed, (const void *)response->message,
                              clusters_bound(managed->daemon->config), &err)
                       : dtr_rpc_status_error(status, "ListSchedulers", &err);
-    say(managed, rc == DTR_OK ? "" : err.text);
+    say(managed, managed->said, rc == DTR_OK ? "" : err.text);
     if (rc == DTR_OK)
         dtr_last_keep(managed->last, response->bytes, response->length);
     walk(managed, rc == DTR_OK                              ? DTR_UPLINK_GOOD
@@ -338,7 +272,7 @@ static void on_turn(void *context, const struct dtr_error *err)
     if (!err && ask(managed, &why) == DTR_OK)
         return;
     if (!err)
-        say(managed, why.text);
+        say(managed, managed->said, why.text);
     walk(managed, DTR_UPLINK_BAD);
 }
 
@@ -377,7 +311,6 @@ int managed_new(struct dtr_daemon *daemon, struct managed **ret_managed, struct 
     if (!managed)
         return dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for the manager");
     managed->daemon = daemon;
-    dtr_list_init(&managed->checks);
     struct dtr_uplink_options options = {.loop = daemon->parts.control,
                                          .addrs = &config->manager.addrs,
                                          .interval_ms = config->dynconfig.refresh_interval_ms,
@@ -428,8 +361,8 @@ void managed_close(struct managed *managed, void (*closed)(void *context), void 
     managed->closing = true;
     managed->closed = closed;
     managed->closed_context = context;
-    if (dtr_list_empty(&managed->checks))
+    if (managed->health)
+        health_cancel(managed->health); /* on_health() goes on */
+    else
         dtr_uplink_close(managed->uplink, finish, managed);
-    dtr_list_each (node, &managed->checks) /* the last one goes on, later */
-        dtr_rpc_call_cancel(dtr_container(node, struct check, link)->call);
 }
