@@ -617,6 +617,7 @@ static const struct conformance_case cases[] = {
     {"the lock of a process that was killed", case_lock_of_dead, false},
     {"a long statement is interrupted", case_interrupt, false},
     {"waiting for a lock is interrupted", case_interrupted_wait, false},
+    {"waiting for a row is interrupted", case_interrupted_writer, false},
     {"what was committed survives kill -9", case_killed_writer, true},
 };
 

@@ -77,6 +77,7 @@ void case_locks(struct bench *bench);
 void case_lock_of_dead(struct bench *bench);
 void case_interrupt(struct bench *bench);
 void case_interrupted_wait(struct bench *bench);
+void case_interrupted_writer(struct bench *bench);
 void case_killed_writer(struct bench *bench);
 
 #endif
