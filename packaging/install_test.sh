@@ -42,6 +42,7 @@ for module in database_mysql database_sqlite origin_http runtime_containerd stor
     [[ $(realpath "$file") == "$modules/$module.so" ]] || fail "$module is taken from $file"
 done
 [[ -f $prefix/share/darter/scripts/scheduling/dragonfly.lua && -f $prefix/share/darter/scripts/scheduling/mesh.lua ]] || fail "no scheduling policy is installed"
+[[ -f $prefix/share/darter/scripts/scope/dragonfly.lua ]] || fail "no scope policy is installed"
 for file in "$darter" "$modules"/*.so; do
     ! readelf -d "$file" | grep -E 'R(UN)?PATH' || fail "$file looks for libraries in a folder of the build"
 done

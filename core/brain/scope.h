@@ -15,6 +15,9 @@
 
 #define DTR_SCOPE_ITEMS_MAX 1000 /* networks, and patterns, of a cluster */
 #define DTR_SCOPE_TEXT_MAX  1000 /* bytes of an item, of idc and of location */
+/* Patterns of a cluster that may need too many steps for one peer, a few milliseconds each, before the others
+ * are left alone: a peer's name must not buy seconds of processor time. */
+#define DTR_SCOPE_OVERRUNS_MAX 4
 
 /* --- a cluster's scopes -------------------------------------------------------------------------------- */
 

@@ -33,15 +33,16 @@ static bool in_networks(const struct dtr_scope *scope, const char *ip)
 }
 
 static void report_pattern(const struct dtr_scope_report *report, const struct dtr_scope_cluster *cluster,
-                           const struct dtr_scope_hostname *hostname, int code)
+                           const struct dtr_scope_hostname *hostname, int code, bool last)
 {
     struct dtr_error err;
     if (!report->passed_over)
         return;
     (void)dtr_error_set(&err, code, DTR_RETRY_NEVER,
-                        "cluster %llu (%.60s): scopes.hostnames[%zu]: '%.60s' %s, which counts as no match",
+                        "cluster %llu (%.40s): scopes.hostnames[%zu]: '%.40s' %s, which counts as no match%s",
                         (unsigned long long)cluster->id, cluster->name, hostname->index, hostname->text,
-                        code == DTR_ELIMIT ? "needs too many steps" : "could not be searched for");
+                        code == DTR_ELIMIT ? "needs too many steps" : "could not be searched for",
+                        last ? "; those behind it are not tried" : "");
     report->passed_over(report->context, &err);
 }
 
@@ -49,13 +50,16 @@ static bool name_found(const struct dtr_scope_cluster *cluster, const char *name
                        const struct dtr_scope_report *report)
 {
     size_t length = strnlen(name, DTR_SCOPE_TEXT_MAX + 1);
-    for (size_t i = 0; i < cluster->scope->hostname_count && length <= DTR_SCOPE_TEXT_MAX; i++) {
+    unsigned overruns = 0;
+    if (length > DTR_SCOPE_TEXT_MAX)
+        return false;
+    for (size_t i = 0; i < cluster->scope->hostname_count && overruns < DTR_SCOPE_OVERRUNS_MAX; i++) {
         const struct dtr_scope_hostname *hostname = &cluster->scope->hostnames[i];
         int found = dtr_pattern_search(hostname->pattern, name, length);
         if (found > 0)
             return true;
         if (found < 0)
-            report_pattern(report, cluster, hostname, found);
+            report_pattern(report, cluster, hostname, found, ++overruns == DTR_SCOPE_OVERRUNS_MAX);
     }
     return false;
 }

@@ -51,6 +51,7 @@ static void each_term_is_as_written(void **state)
         {"idc: one of", {.idc = "dc-0|Dc-1|dc-2"}, {0}, 0.25},
         {"idc: the last", {.idc = "dc-0|dc-1"}, {0}, 0.25},
         {"idc: part of an element", {.idc = "dc-10|xdc-1"}, {0}, 0},
+        {"idc: the beginning of the peer's", {.idc = "dc|d|dc-"}, {0}, 0},
         {"idc: the peer's is not split", {.idc = "dc-1"}, {.idc = "dc-1|dc-2"}, 0},
         {"idc: the whole list", {.idc = "dc-1|dc-2"}, {.idc = "DC-1|dc-2"}, 0.25},
         {"idc: none of the peer", {.idc = "dc-1||"}, {.idc = ""}, 0},
@@ -87,6 +88,37 @@ static void a_pattern_that_takes_too_long_is_no_match(void **state)
                         "cluster 7 (c7): scopes.hostnames[0]: '(a+)+b|!' needs too many steps, "
                         "which counts as no match");
     assert_true(score_of(&both, &who, &report) == 0.30);
+}
+
+static void few_patterns_may_take_too_long(void **state)
+{
+    static const char *patterns[] = {"(a+)+b|!", "(a+)+c|!", "(a+)+d|!", "(a+)+e|!", "a"};
+    static const struct dtr_scope_peer who = {"", "aaaaaaaaaaaaaaaaaa!", "", ""};
+    struct heard heard = {0};
+    const struct dtr_scope_ranker ranker = {.report = {hear, &heard}};
+    const struct dtr_scope_texts all = {.hostnames = patterns, .hostname_count = 5},
+                                 fewer = {.hostnames = patterns + 1, .hostname_count = 4};
+    struct dtr_scope *scopes[2];
+    uint32_t order[2];
+    double scores[2];
+    (void)state;
+    assert_int_equal(dtr_scope_new(&all, &scopes[0], NULL), DTR_OK);
+    assert_int_equal(dtr_scope_new(&fewer, &scopes[1], NULL), DTR_OK);
+    struct dtr_scope_cluster cluster = {.id = 1, .name = "c", .scope = scopes[0]};
+    assert_int_equal(dtr_scope_rank(&cluster, 1, &who, &ranker, order, scores, NULL), DTR_OK);
+    assert_true(scores[0] == 0);
+    assert_int_equal(heard.count, DTR_SCOPE_OVERRUNS_MAX);
+    assert_null(strstr(heard.texts[2], "not tried"));
+    assert_non_null(strstr(heard.texts[3],
+                           "scopes.hostnames[3]: '(a+)+e|!' needs too many steps, which counts as "
+                           "no match; those behind it are not tried"));
+    cluster.scope = scopes[1];
+    heard.count = 0;
+    assert_int_equal(dtr_scope_rank(&cluster, 1, &who, &ranker, order, scores, NULL), DTR_OK);
+    assert_true(scores[0] == 0.30);
+    assert_int_equal(heard.count, 3);
+    dtr_scope_free(scopes[0]);
+    dtr_scope_free(scopes[1]);
 }
 
 static void no_pattern_is_searched_in_what_is_no_name(void **state)
@@ -199,6 +231,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_term_is_as_written),
         cmocka_unit_test(a_pattern_that_takes_too_long_is_no_match),
+        cmocka_unit_test(few_patterns_may_take_too_long),
         cmocka_unit_test(no_pattern_is_searched_in_what_is_no_name),
         cmocka_unit_test(all_come_back_the_best_first),
         cmocka_unit_test(equal_scores_go_by_id),

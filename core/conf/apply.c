@@ -149,11 +149,15 @@ static int apply_strings(struct dtr_scope *scope, const struct dtr_conf_row *row
 {
     struct dtr_conf_strings list = {.count = node->count};
     int code = DTR_OK;
-    if (node->kind != DTR_NODE_LIST)
+    if (node->kind == DTR_NODE_SCALAR && row->single)
+        list.count = 1;
+    else if (node->kind != DTR_NODE_LIST)
         return complain_type(scope, row, node), DTR_EINVALID;
-    list.items = dtr_arena_get(&scope->conf->arena, (node->count + 1) * sizeof(*list.items));
+    list.items = dtr_arena_get(&scope->conf->arena, (list.count + 1) * sizeof(*list.items));
     if (!list.items)
         return DTR_ENOMEM;
+    if (node->kind == DTR_NODE_SCALAR)
+        code = check_text(scope, row, node, &list.items[0]) ? DTR_OK : DTR_EINVALID;
     size_t i = 0;
     for (const struct dtr_node *n = node->first; n; n = n->next, i++) {
         bool good = n->kind == DTR_NODE_SCALAR ? check_text(scope, row, n, &list.items[i])

@@ -79,11 +79,10 @@ static void each_kind_of_value_is_compared(void **state)
 static void what_waits_for_a_start_or_does_nothing_is_told_apart(void **state)
 {
     (void)state;
-    assert_changes(DTR_ROLE_SCHEDULER,
-                   "scheduler: {retryLimit: 5}\nserver: {port: 8002}\nmanager: {addr: 'a:1'}",
-                   "scheduler: {retryLimit: 7}\nserver: {port: 9002}\nmanager: {addr: 'b:1'}",
-                   "restart: server.port 8002 -> 9002\nnow: scheduler.retryLimit 5 -> 7\n"
-                   "never: manager.addr a:1 -> b:1\n");
+    assert_changes(DTR_ROLE_SCHEDULER, "scheduler: {retryLimit: 5}\nserver: {port: 8002}\npprofPort: 1",
+                   "scheduler: {retryLimit: 7}\nserver: {port: 9002}\npprofPort: 2",
+                   "never: pprofPort 1 -> 2\nrestart: server.port 8002 -> 9002\n"
+                   "now: scheduler.retryLimit 5 -> 7\n");
 }
 
 static void secrets_and_long_values_are_not_told(void **state)

@@ -48,7 +48,8 @@ static void charts_and_older_files_load(void **state)
     (void)state;
     struct dtr_conf *conf = load(DTR_ROLE_DAEMON, EXAMPLES "dfdaemon-chart.yaml");
     const struct dtr_daemon_config *daemon = dtr_conf_daemon(conf);
-    assert_string_equal(daemon->manager.addr, "http://dragonfly-manager.cluster-a.svc.cluster.local:65003");
+    assert_string_equal(daemon->manager.addrs.items[0],
+                        "http://dragonfly-manager.cluster-a.svc.cluster.local:65003");
     assert_string_equal(daemon->host.idc, "cluster-2");
     assert_int_equal(daemon->download.server.request_buffer_size, 50);
     assert_int_equal(daemon->gc.policy.disk_low_threshold_percent, 70);

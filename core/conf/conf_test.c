@@ -146,15 +146,34 @@ static void older_spellings_work(void **state)
                                   "manager:\n  addrs: [http://a:1, http://b:2]\n"
                                   "gc: {policy: {distHighThresholdPercent: 90}}\n",
                                   &report);
-    assert_string_equal(dtr_conf_daemon(conf)->manager.addr, "http://a:1");
+    assert_int_equal(dtr_conf_daemon(conf)->manager.addrs.count, 2);
+    assert_string_equal(dtr_conf_daemon(conf)->manager.addrs.items[1], "http://b:2");
     assert_int_equal(dtr_conf_daemon(conf)->gc.policy.disk_high_threshold_percent, 90);
-    assert_int_equal(report.counts[DTR_CONF_WARNING], 1); /* of two managers one counts */
+    assert_int_equal(report.counts[DTR_CONF_WARNING], 0);
     dtr_conf_report_free(&report);
     dtr_conf_free(conf);
     assert_refused(
         DTR_ROLE_DAEMON, "gc:\n  policy:\n    diskThreshold: 1\n    distThreshold: 2\n",
         "f.yaml:4: gc.policy.distThreshold is another spelling of gc.policy.diskThreshold, which line 3 "
         "gave already");
+}
+
+/* One text or a list, either spelling, in both roles. */
+static void a_manager_may_be_one_or_several(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {"manager: {addr: 'http://m:65003'}", "manager: {addr: 'm:65003'}",
+                                        "manager: {addrs: ['http://m:65003']}", "manager: {addrs: 'm:65003'}",
+                                        "manager: {addr: [m]}"};
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        struct dtr_conf *daemon = parse(DTR_ROLE_DAEMON, texts[i], NULL);
+        struct dtr_conf *scheduler = parse(DTR_ROLE_SCHEDULER, texts[i], NULL);
+        assert_int_equal(dtr_conf_daemon(daemon)->manager.addrs.count, 1);
+        assert_non_null(strchr(dtr_conf_daemon(daemon)->manager.addrs.items[0], 'm'));
+        assert_int_equal(dtr_conf_scheduler(scheduler)->manager.addrs.count, 1);
+        dtr_conf_free(daemon);
+        dtr_conf_free(scheduler);
+    }
 }
 
 static void unknown_keys_name_their_neighbour(void **state)
@@ -196,8 +215,12 @@ static void bad_values_say_where_what_and_what_is_allowed(void **state)
                    "f.yaml:5: security.outbound.allow is \"home\"; not a network such as 10.0.0.0/8");
     assert_refused(DTR_ROLE_DAEMON, "backend: {requestHeader: {a: [b]}}",
                    "f.yaml:1: backend.requestHeader is a list; a must be a text");
-    assert_refused(DTR_ROLE_SCHEDULER, "manager:\n  addr: http://m:65003\n",
-                   "f.yaml:2: manager.addr is \"http://m:65003\"; written without scheme, as host:port");
+    assert_refused(DTR_ROLE_SCHEDULER, "manager:\n  addr: tcp://m:65003\n",
+                   "f.yaml:2: manager.addr is \"tcp://m:65003\"; not an address by http or https; needed is "
+                   "http://host:65003, or host:65003");
+    assert_refused(DTR_ROLE_DAEMON, "manager:\n  addrs:\n    - m:1\n    - m:x\n",
+                   "f.yaml:4: manager.addr is \"m:x\"; the port is not in 1..65535; needed is "
+                   "http://host:65003, or host:65003");
 }
 
 static void rules_are_checked_one_by_one(void **state)
@@ -390,6 +413,7 @@ int main(void)
         cmocka_unit_test(values_replace_defaults_and_know_their_line),
         cmocka_unit_test(nothing_written_means_the_default),
         cmocka_unit_test(older_spellings_work),
+        cmocka_unit_test(a_manager_may_be_one_or_several),
         cmocka_unit_test(unknown_keys_name_their_neighbour),
         cmocka_unit_test(bad_values_say_where_what_and_what_is_allowed),
         cmocka_unit_test(rules_are_checked_one_by_one),

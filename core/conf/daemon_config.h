@@ -57,7 +57,7 @@ struct dtr_daemon_config {
         uint64_t content_memory; /* bytes of pieces in answers to DownloadTask */
     } upload;
     struct {
-        const char *addr;
+        struct dtr_conf_strings addrs; /* manager_addr.h; empty: none */
         struct dtr_conf_tls tls;
     } manager;
     struct {

@@ -8,7 +8,6 @@ enum { HEADERS_MAX = 32 }; /* of backend.requestHeader */
 
 #define RATE_LATER      DTR_LATER("rates are not limited")
 #define GC_LATER        DTR_LATER("there are no tasks of this kind yet")
-#define MANAGER_LATER   DTR_LATER("the daemon does not talk to a manager; dynconfig.yaml names the schedulers")
 #define TRACING_LATER   DTR_LATER("no traces are sent")
 #define OBJECT_LATER    DTR_LATER("objects are not uploaded")
 #define SHED_LATER      DTR_LATER("load is not shed by CPU and memory")
@@ -42,13 +41,13 @@ static const struct dtr_conf_row rows[] = {
     {DTR_STRING("host.ip", host.ip), .unset = "the first address, v4 before v6", .check = dtr_value_check_ip,
      .help = "Address that this host announces; part of its id"},
     {DTR_INT("host.schedulerClusterID", host.scheduler_cluster_id), .initial = "0", DTR_RANGE(0, UINT32_MAX),
-     .reloadable = true, .help = "Announced cluster; 0: none"},
+     .reloadable = true, .help = "Cluster whose schedulers are used; 0: by scope"},
     /* server */
     {DTR_STRING("server.pluginDir", server.plugin_dir),
      .initial = "/usr/local/lib/dragonfly/plugins/dfdaemon/", .check = dtr_value_check_absolute,
      .help = "First place where modules are searched"},
     {DTR_STRING("server.cacheDir", server.cache_dir), .initial = "/var/cache/dragonfly/dfdaemon/",
-     .check = dtr_value_check_absolute, DTR_NEVER("nothing is kept there"), .help = "Folder for caches"},
+     .check = dtr_value_check_absolute, .help = "Folder for what the manager said last"},
     {DTR_SECTION("server.adaptiveRateLimit", server.adaptive_rate_limit.enable), SHED_LATER,
      .help = "Refuse requests while CPU or memory are over a threshold"},
     {DTR_INT("server.adaptiveRateLimit.bucketCount", server.adaptive_rate_limit.bucket_count),
@@ -116,11 +115,12 @@ static const struct dtr_conf_row rows[] = {
          "Pieces in memory for DownloadTask streams with content, of callers on the network; as much again "
          "for those on the unix socket"},
     /* manager and scheduler */
-    {DTR_STRING("manager.addr", manager.addr), .aliases = "manager.addrs", .check = dtr_value_check_url,
-     MANAGER_LATER, .help = "URL of the manager, as in http://manager:65003"},
-    {DTR_STRING("manager.caCert", manager.tls.ca_cert), MANAGER_LATER, .help = CA_HELP("the manager")},
-    {DTR_STRING("manager.cert", manager.tls.cert), MANAGER_LATER, .help = CERT_HELP("the manager")},
-    {DTR_STRING("manager.key", manager.tls.key), MANAGER_LATER, .help = KEY_HELP},
+    {DTR_STRINGS("manager.addr", manager.addrs), .aliases = "manager.addrs", .single = true,
+     .check = dtr_value_check_manager, .unset = "none, dynconfig.yaml names the schedulers",
+     .help = "The manager, as in http://manager:65003, or a list of several, asked one after the other"},
+    {DTR_STRING("manager.caCert", manager.tls.ca_cert), .help = CA_HELP("the manager")},
+    {DTR_STRING("manager.cert", manager.tls.cert), .help = CERT_HELP("the manager")},
+    {DTR_STRING("manager.key", manager.tls.key), .help = KEY_HELP},
     {DTR_DURATION("scheduler.announceInterval", scheduler.announce_interval_ms), .initial = "300s",
      DTR_RANGE(100, INT64_MAX), .reloadable = true, .help = "Between two AnnounceHost calls"},
     {DTR_DURATION("scheduler.scheduleTimeout", scheduler.schedule_timeout_ms), .initial = "3h", POSITIVE,
@@ -136,11 +136,12 @@ static const struct dtr_conf_row rows[] = {
     {DTR_STRING("seedPeer.type", seed_peer.type), .initial = "super", .words = "super|normal",
      .help = "Kind of host that a seed peer announces"},
     {DTR_INT("seedPeer.clusterID", seed_peer.cluster_id), .initial = "0", DTR_RANGE(0, UINT32_MAX),
-     MANAGER_LATER, .help = "Cluster of this seed peer; 0: by scope"},
+     .help = "Cluster of this seed peer, where host.schedulerClusterID names none; 0: by scope"},
     {DTR_DURATION("seedPeer.keepaliveInterval", seed_peer.keepalive_interval_ms),
      DTR_NEVER("seed peers announce themselves to schedulers only"), .help = "Left over from older files"},
     {DTR_DURATION("dynconfig.refreshInterval", dynconfig.refresh_interval_ms), .initial = "60s",
-     DTR_RANGE(100, INT64_MAX), .reloadable = true, .help = "Between two looks at dynconfig.yaml"},
+     DTR_RANGE(100, INT64_MAX), .reloadable = true,
+     .help = "Between two questions to the manager, or looks at dynconfig.yaml"},
     /* storage and gc */
     {DTR_STRING("storage.dir", storage.dir), .initial = "/var/lib/dragonfly/",
      .check = dtr_value_check_absolute, .help = "Folder of the store"},

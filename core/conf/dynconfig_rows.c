@@ -3,7 +3,7 @@
 #include "core/conf/schema.h"
 
 #define ROWS(list)  list, sizeof(list) / sizeof((list)[0])
-#define BLOCK_LATER DTR_LATER("there are no block lists")
+#define BLOCK_LATER DTR_LATER("block lists come from a manager only")
 #define JOB_LATER   DTR_LATER("there are no jobs")
 #define LOAD_NEVER  DTR_NEVER("Dragonfly passes it on, but no parent is left out for it")
 #define TELLS_NEVER DTR_NEVER("it tells readers what the application is")

@@ -11,7 +11,6 @@
 #define ENGINE_LATER  DTR_LATER("engines are sqlite and mysql (mariadb)")
 #define REST_LATER    DTR_LATER("there is no REST API yet")
 #define CACHE_LATER   DTR_LATER("nothing is kept in a cache yet")
-#define SCOPE_LATER   DTR_LATER("Dragonfly's formula ranks clusters")
 #define POSITIVE      DTR_RANGE(1, INT64_MAX)
 #define AN_HOUR       DTR_RANGE(60000, INT64_MAX)
 
@@ -174,8 +173,8 @@ static const struct dtr_conf_row rows[] = {
      TRACING_LATER, .help = "Name in traces"},
     {DTR_PAIRS("tracing.headers", tracing.headers), .secret = true, TRACING_LATER,
      .help = "Headers that go with traces"},
-    {DTR_STRING("scope.algorithm", scope.algorithm), SCOPE_LATER, .initial = "default",
-     .check = dtr_value_check_script, .ours = true,
+    {DTR_STRING("scope.algorithm", scope.algorithm), .initial = "default", .check = dtr_value_check_script,
+     .ours = true,
      .help = "Lua policy that ranks clusters for a peer: default, a script's name, or the path of its file"},
     {DTR_MODULES("modules.options", modules.options), .ours = true,
      .help = "Options of modules by the module's name; darter module describe NAME lists them"},

@@ -9,11 +9,11 @@ struct dtr_scheduler_config {
     int64_t pprof_port;
     struct {
         const char *listen_ip, *advertise_ip; /* NULL: all interfaces; NULL: the first address found */
-        int64_t port, advertise_port;
-        const char *host; /* NULL: the system's name */
+        int64_t port, advertise_port;         /* the latter 0: the one it listens at */
+        const char *host;                     /* NULL: the system's name */
         struct dtr_conf_tls tls;
         int64_t request_rate_limit;
-        const char *log_dir, *log_level, *plugin_dir;
+        const char *log_dir, *log_level, *plugin_dir, *cache_dir;
         int64_t log_max_size, log_max_age, log_max_backups; /* megabytes, days, files */
     } server;
     struct {
@@ -42,7 +42,7 @@ struct dtr_scheduler_config {
         const char *idc, *location;
     } host;
     struct {
-        const char *addr; /* host:port, without scheme; NULL: none */
+        struct dtr_conf_strings addrs; /* manager_addr.h; empty: none */
         struct dtr_conf_tls tls;
         int64_t scheduler_cluster_id;
         uint64_t keepalive_interval_ms;

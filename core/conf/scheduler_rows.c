@@ -3,7 +3,6 @@
 #include "core/conf/schema.h"
 
 #define PEER_LATER    DTR_LATER("the scheduler calls seed peers only")
-#define MANAGER_LATER DTR_LATER("the scheduler does not talk to a manager; dynconfig.yaml stands in")
 #define REDIS_LATER   DTR_LATER("nothing that needs Redis is there: jobs, persistent and cache tasks")
 #define JOB_LATER     DTR_LATER("there are no jobs")
 #define ROTATE_LATER  DTR_LATER("the log file is not rotated; logrotate's copytruncate works")
@@ -27,10 +26,10 @@ static const struct dtr_conf_row rows[] = {
     {DTR_INT("server.port", server.port), .initial = "8002", DTR_PORT,
      .help = "Port of the gRPC server; 0: any free one"},
     {DTR_STRING("server.advertiseIP", server.advertise_ip), .unset = "the first address found",
-     .check = dtr_value_check_ip, MANAGER_LATER, .help = "Address that the manager gives to peers"},
-    {DTR_INT("server.advertisePort", server.advertise_port), .initial = "8002", DTR_PORT, MANAGER_LATER,
+     .check = dtr_value_check_ip, .help = "Address that the manager gives to peers"},
+    {DTR_INT("server.advertisePort", server.advertise_port), .unset = "the one it listens at", DTR_PORT,
      .help = "Port that the manager gives to peers"},
-    {DTR_STRING("server.host", server.host), .unset = "the system's name", MANAGER_LATER,
+    {DTR_STRING("server.host", server.host), .unset = "the system's name",
      .help = "Name by which the manager knows this scheduler"},
     {DTR_STRING("server.tls.caCert", server.tls.ca_cert),
      .help = "PEM file with the authorities that callers must be signed by"},
@@ -53,7 +52,8 @@ static const struct dtr_conf_row rows[] = {
      .check = dtr_value_check_absolute, DTR_LATER("the scheduler loads no modules"),
      .help = "First place where modules are searched"},
     {DTR_ANY("server.workHome"), PLACE_NEVER, .help = "Left over in charts"},
-    {DTR_ANY("server.cacheDir"), PLACE_NEVER, .help = "Left over in charts"},
+    {DTR_STRING("server.cacheDir", server.cache_dir), .initial = "/var/cache/dragonfly/scheduler/",
+     .check = dtr_value_check_absolute, .help = "Folder for what the manager said last"},
     {DTR_ANY("server.dataDir"), PLACE_NEVER, .help = "Left over in charts"},
     /* scheduler */
     {DTR_STRING("scheduler.algorithm", scheduler.algorithm), .initial = "default",
@@ -113,20 +113,21 @@ static const struct dtr_conf_row rows[] = {
      OLD("tls.insecureSkipVerify"), .initial = "false", REDIS_LATER, .help = "Take any certificate"},
     /* the cluster */
     {DTR_DURATION("dynConfig.refreshInterval", dynconfig.refresh_interval_ms), .initial = "1m",
-     DTR_RANGE(100, INT64_MAX), .reloadable = true, .help = "Between two looks at dynconfig.yaml"},
-    {DTR_STRING("host.idc", host.idc), MANAGER_LATER, .help = "Data centre of this scheduler"},
-    {DTR_STRING("host.location", host.location), MANAGER_LATER, .help = "Place of this scheduler"},
-    {DTR_STRING("manager.addr", manager.addr), .check = dtr_value_check_hostport, MANAGER_LATER,
-     .help = "Address of the manager, host:port without scheme"},
-    {DTR_STRING("manager.tls.caCert", manager.tls.ca_cert), MANAGER_LATER,
+     DTR_RANGE(100, INT64_MAX), .reloadable = true,
+     .help = "Between two questions to the manager, or looks at dynconfig.yaml"},
+    {DTR_STRING("host.idc", host.idc), .help = "Data centre of this scheduler"},
+    {DTR_STRING("host.location", host.location), .help = "Place of this scheduler"},
+    {DTR_STRINGS("manager.addr", manager.addrs), .aliases = "manager.addrs", .single = true,
+     .check = dtr_value_check_manager, .unset = "none, dynconfig.yaml stands in",
+     .help = "The manager, as in manager:65003, or a list of several, asked one after the other"},
+    {DTR_STRING("manager.tls.caCert", manager.tls.ca_cert),
      .help = "PEM file with the authorities that the manager must be signed by"},
-    {DTR_STRING("manager.tls.cert", manager.tls.cert), MANAGER_LATER,
-     .help = "PEM file shown to the manager"},
-    {DTR_STRING("manager.tls.key", manager.tls.key), MANAGER_LATER, .help = "PEM file with its private key"},
+    {DTR_STRING("manager.tls.cert", manager.tls.cert), .help = "PEM file shown to the manager"},
+    {DTR_STRING("manager.tls.key", manager.tls.key), .help = "PEM file with its private key"},
     {DTR_INT("manager.schedulerClusterID", manager.scheduler_cluster_id), .initial = "1",
-     DTR_RANGE(1, UINT32_MAX), MANAGER_LATER, .help = "Cluster that this scheduler serves"},
+     DTR_RANGE(1, UINT32_MAX), .help = "Cluster that this scheduler serves"},
     {DTR_DURATION("manager.keepAlive.interval", manager.keepalive_interval_ms), .initial = "5s", POSITIVE,
-     MANAGER_LATER, .help = "Between two signs of life to the manager"},
+     .help = "Between two signs of life to the manager"},
     {DTR_STRING("seedPeer.tls.caCert", seed_peer.tls.ca_cert),
      .help = "PEM file with the authorities that seed peers must be signed by"},
     {DTR_STRING("seedPeer.tls.cert", seed_peer.tls.cert), .help = "PEM file shown to seed peers"},

@@ -71,6 +71,7 @@ struct dtr_conf_row {
     const char *why; /* of an effect that is not YES */
     bool reloadable; /* SIGHUP changes it while the program runs (change.h) */
     bool secret, required;
+    bool single;                           /* of STRINGS: a text stands for a list of one */
     bool ours;                             /* Dragonfly has no such key */
     const struct dtr_conf_schema *element; /* of LIST */
     const char *help;                      /* one line */

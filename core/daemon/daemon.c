@@ -2,8 +2,10 @@
 #include "core/daemon/daemon.h"
 
 #include "core/base/str.h"
+#include "core/daemon/blocklist.h"
 #include "core/daemon/dynconfig.h"
 #include "core/daemon/gc.h"
+#include "core/daemon/managed/managed.h"
 #include "core/daemon/proxy/proxy.h"
 #include "core/daemon/settings.h"
 #include "core/daemon/talk/talk.h"
@@ -190,6 +192,15 @@ static int open_rpc(struct dtr_daemon *daemon, struct dtr_error *err)
     return rc;
 }
 
+/* Somebody names the schedulers while it runs. */
+static int follow_schedulers(struct dtr_daemon *daemon, struct dtr_error *err)
+{
+    const char *file = daemon->parts.dynconfig;
+    if (daemon->config->manager.addrs.count > 0)
+        return managed_new(daemon, &daemon->managed, err);
+    return file ? dynconfig_new(daemon, file, &daemon->dynconfig, err) : DTR_OK;
+}
+
 static int check_hostname(const char *name, struct dtr_error *err)
 {
     size_t most = sizeof(((struct dtr_daemon *)NULL)->hostname) - 1, length = name ? strlen(name) : 0;
@@ -258,8 +269,8 @@ int dtr_daemon_new(const struct dtr_daemon_parts *parts, struct dtr_daemon **ret
         rc = open_rpc(daemon, err);
     if (rc == DTR_OK)
         rc = talk_new(daemon, &daemon->talk, err);
-    if (rc == DTR_OK && parts->scheduler_count == 0 && parts->dynconfig)
-        rc = dynconfig_new(daemon, parts->dynconfig, &daemon->dynconfig, err);
+    if (rc == DTR_OK && parts->scheduler_count == 0)
+        rc = follow_schedulers(daemon, err);
     if (rc == DTR_OK)
         rc = gauges_new(daemon, &daemon->gauges, err);
     if (rc == DTR_OK)
@@ -277,7 +288,7 @@ int dtr_daemon_new(const struct dtr_daemon_parts *parts, struct dtr_daemon **ret
 
 struct ending {
     struct dtr_daemon *daemon;
-    int serving; /* of proxy and uploads, those that have not ended */
+    int serving; /* of proxy, uploads and the manager's questions, those that have not ended */
     void (*stopped)(void *context);
     void *context;
 };
@@ -333,11 +344,13 @@ void dtr_daemon_stop(struct dtr_daemon *daemon, uint64_t limit_ms, void (*stoppe
         stopped(context);
         return;
     }
-    *ending = (struct ending){.daemon = daemon, .serving = 2, .stopped = stopped, .context = context};
+    *ending = (struct ending){.daemon = daemon, .serving = 3, .stopped = stopped, .context = context};
     gauges_close(daemon->gauges);
     gc_close(daemon->gc);
     upload_stop(daemon->upload, limit_ms, after_serving, ending);
     proxy_close(daemon->proxy, limit_ms, after_serving, ending);
+    managed_close(daemon->managed, after_serving, ending);
+    daemon->managed = NULL;
 }
 
 void dtr_daemon_free(struct dtr_daemon *daemon)
@@ -347,6 +360,7 @@ void dtr_daemon_free(struct dtr_daemon *daemon)
     dtr_host_pace(NULL);
     upload_free(daemon->upload);
     settings_swap(daemon, NULL);
+    blocklist_free(daemon->blocklist);
     (void)pthread_mutex_destroy(&daemon->settings_lock);
     free(daemon);
 }

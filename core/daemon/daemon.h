@@ -23,8 +23,8 @@ struct dtr_daemon_parts {
         *files; /* writes the files of local callers, and waits as long as their file systems do */
     const struct dtr_daemon_config *config; /* its owner changes it before dtr_daemon_take() only */
     const char *const *schedulers;          /* "ip:port" of each, as long as it runs */
-    size_t scheduler_count;                 /* 0: those that dynconfig.yaml names */
-    const char *dynconfig;       /* its path; NULL: there is none, everything comes from the origin */
+    size_t scheduler_count;                 /* 0: those that the manager or dynconfig.yaml names */
+    const char *dynconfig;       /* its path, read when no manager is configured; NULL: there is none */
     struct dtr_modules *modules; /* storage, transport and origin are started */
 };
 

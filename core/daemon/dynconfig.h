@@ -1,8 +1,8 @@
-/* The schedulers that the local dynconfig.yaml names (features page 3.2), kept up to date while the daemon
- * runs: scheduler.addrs, or else all addresses of the name scheduler.addr. The file is read again, and the
- * name resolved again, every dynconfig.refreshInterval. A file that is bad, or a name that has no address,
- * leaves the last schedulers in place; with none from the start everything comes from the origin. Control
- * loop only. */
+/* The schedulers that the local dynconfig.yaml names when no manager is configured (features page 3.2), kept
+ * up to date while the daemon runs: scheduler.addrs, or else all addresses of the name scheduler.addr. The
+ * file is read again, and the name resolved again, every dynconfig.refreshInterval. A file that is bad, or a
+ * name that has no address, leaves the last schedulers in place; with none from the start everything comes
+ * from the origin. Control loop only. */
 #ifndef DTR_DAEMON_DYNCONFIG_H
 #define DTR_DAEMON_DYNCONFIG_H
 

@@ -20,6 +20,8 @@ struct proxy;     /* proxy.h */
 struct upload;    /* upload.c: pieces for other peers */
 struct talk;      /* talk.c: schedulers and parents */
 struct dynconfig; /* dynconfig.h */
+struct managed;   /* managed.h */
+struct blocklist; /* blocklist.h */
 
 /* Rates that all of the daemon shares; any thread. */
 struct dtr_limits {
@@ -40,7 +42,9 @@ struct dtr_daemon {
     struct proxy *proxy;
     struct upload *upload;
     struct talk *talk;
-    struct dynconfig *dynconfig;   /* NULL: the schedulers are fixed */
+    struct dynconfig *dynconfig;   /* NULL: the schedulers are fixed, or a manager names them */
+    struct managed *managed;       /* NULL: no manager names them */
+    struct blocklist *blocklist;   /* control loop; NULL: nothing is blocked */
     struct gauges *gauges;         /* control loop */
     struct gc *gc;                 /* control loop */
     struct dtr_rpc_server *server; /* control loop */

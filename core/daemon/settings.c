@@ -4,6 +4,7 @@
 #include "core/base/str.h"
 #include "core/daemon/dynconfig.h"
 #include "core/daemon/gc.h"
+#include "core/daemon/managed/managed.h"
 #include "core/daemon/talk/talk.h"
 #include "core/daemon/upload/upload.h"
 #include <errno.h>
@@ -187,6 +188,7 @@ void settings_apply(struct dtr_daemon *daemon)
     upload_limit_content(daemon->upload);
     gc_soon(daemon->gc);
     dynconfig_interval(daemon->dynconfig, look_ms);
+    managed_changed(daemon->managed);
     dtr_tls_interval(daemon->callers_tls, look_ms);
     dtr_tls_interval(daemon->parents_tls, look_ms);
     dtr_tls_interval(daemon->schedulers_tls, look_ms);

@@ -404,6 +404,18 @@ static void on_closed(void *context, const struct dtr_error *err)
 static const struct dtr_stream_events stream_events = {
     .data = on_data, .end = on_end, .drained = on_drained, .closed = on_closed};
 
+static int open_stream(struct dtr_http_conn *conn, const struct dtr_http_server *server, int fd,
+                       struct dtr_error *err)
+{
+    int rc = dtr_stream_new(server->loop, fd, &stream_events, conn, &conn->stream, err);
+    if (rc == DTR_OK && server->tls) {
+        rc = dtr_stream_secure(conn->stream, server->tls, NULL, server->limits.head_ms, err);
+        if (rc != DTR_OK)
+            dtr_stream_drop(conn->stream);
+    }
+    return rc;
+}
+
 void dtr_http_conn_open(struct dtr_http_server *server, int fd)
 {
     struct dtr_error err;
@@ -413,7 +425,7 @@ void dtr_http_conn_open(struct dtr_http_server *server, int fd)
         free(conn);
         return;
     }
-    if (dtr_stream_new(server->loop, fd, &stream_events, conn, &conn->stream, &err) != DTR_OK) {
+    if (open_stream(conn, server, fd, &err) != DTR_OK) {
         dtr_timer_close(conn->timer);
         free(conn);
         return;

@@ -26,6 +26,7 @@ struct dtr_http_server {
     dtr_http_handle *handle;
     void *context;
     struct dtr_listener *listener;
+    struct dtr_tls *tls;             /* NULL: plain */
     struct dtr_list idle;            /* connections between requests, the longest idle first */
     struct dtr_list busy;            /* all others */
     struct dtr_stream_group tunnels; /* connections that were handed over */

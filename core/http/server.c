@@ -49,6 +49,11 @@ int dtr_http_server_new(struct dtr_loop *loop, const struct dtr_http_limits *lim
     return DTR_OK;
 }
 
+void dtr_http_server_secure(struct dtr_http_server *server, struct dtr_tls *tls)
+{
+    server->tls = tls;
+}
+
 /* Room for one more: the connection that has been idle longest goes first. */
 static bool make_room(struct dtr_http_server *server)
 {

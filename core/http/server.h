@@ -55,6 +55,9 @@ typedef void dtr_http_handle(void *context, struct dtr_http_exchange *exchange,
 /* `limits` may be NULL. */
 int dtr_http_server_new(struct dtr_loop *loop, const struct dtr_http_limits *limits, dtr_http_handle *handle,
                         void *context, struct dtr_http_server **ret_server, struct dtr_error *err);
+/* Connections that come from now on speak TLS. `tls` (or NULL: plain) outlives the server. */
+struct dtr_tls; /* core/net/tls.h */
+void dtr_http_server_secure(struct dtr_http_server *server, struct dtr_tls *tls);
 /* Listens; at most once per server. ret_addr (or NULL) gets the address, with the port the kernel chose. */
 int dtr_http_server_listen(struct dtr_http_server *server, const struct dtr_addr *addr,
                            struct dtr_addr *ret_addr, struct dtr_error *err);

@@ -79,7 +79,8 @@ int daemon_command(int argc, char **argv)
     if (!options_read(&options, OPTIONS_SCHEDULER, argc, argv) || !options_environment(&options, "DFDAEMON"))
         return 2;
     int rc = configuration_begin(configure, &options, &made, &err);
-    if (rc == DTR_OK && options.schedulers.count == 0)
+    if (rc == DTR_OK && options.schedulers.count == 0 &&
+        dtr_conf_daemon(made.daemon.conf)->manager.addrs.count == 0)
         rc = options_check_dynconfig(&options, &err);
     if (rc == DTR_OK)
         rc = run(&options, &made, &err);

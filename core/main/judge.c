@@ -214,6 +214,8 @@ static void judge_manager(struct dtr_conf *conf, const struct dtr_manager_config
         judge_module(conf, modules, &config->modules.options, &chosen);
     else
         dtr_conf_blame(conf, &err);
+    if (dtr_manager_check(config->scope.algorithm, &err) != DTR_OK)
+        dtr_conf_blame(conf, &err);
     dtr_modules_free(modules);
     for (size_t i = 0; i < config->modules.options.count; i++) {
         if (!chosen.kind || !chosen_is(&config->modules.options.items[i], chosen.kind, chosen.name))

@@ -33,11 +33,13 @@ void judge_tls(struct dtr_conf *conf)
         judge_section(conf, &daemon->upload.server.tls, DTR_TLS_SERVER, "upload.server");
         judge_section(conf, &daemon->upload.client.tls, DTR_TLS_CLIENT, "upload.client");
         judge_section(conf, &daemon->scheduler.tls, DTR_TLS_CLIENT, "scheduler");
+        judge_section(conf, &daemon->manager.tls, DTR_TLS_CLIENT, "manager");
     }
     if (scheduler) {
         judge_section(conf, &scheduler->server.tls, DTR_TLS_SERVER, "server.tls");
         judge_section(conf, &scheduler->seed_peer.tls, DTR_TLS_CLIENT, "seedPeer.tls");
         judge_section(conf, &scheduler->peer.tls, DTR_TLS_CLIENT, "peer.tls");
+        judge_section(conf, &scheduler->manager.tls, DTR_TLS_CLIENT, "manager.tls");
     }
     if (manager)
         judge_section(conf, &manager->server.grpc.tls, DTR_TLS_SERVER, "server.grpc.tls");

@@ -46,9 +46,10 @@ static const struct command {
      "Usage: darter daemon [--config FILE] [--dynconfig FILE] [--scheduler IP:PORT]... [OPTION]...\n\n"
      "  --config FILE            dfdaemon.yaml [/etc/dragonfly/dfdaemon.yaml]; defaults when that is not "
      "there\n"
-     "  --dynconfig FILE         schedulers [/etc/dragonfly/dynconfig.yaml]; may come and change while it "
-     "runs\n"
-     "  --scheduler IP:PORT      a scheduler, instead of those of the dynconfig file; may be repeated\n"
+     "  --dynconfig FILE         schedulers, when no manager is configured [/etc/dragonfly/dynconfig.yaml]; "
+     "may\n                           come and change while it runs\n"
+     "  --scheduler IP:PORT      a scheduler, instead of those of the manager or the dynconfig file; may be\n"
+     "                           repeated\n"
      "  --set KEY=VALUE          one value of the configuration, e.g. --set "
      "proxy.server.port=4011\n" LOG_OPTIONS("dfdaemon")
          HANGUP ENVIRONMENT("DFDAEMON_CONFIG, DFDAEMON_DYNCONFIG,\nDFDAEMON_LOG_LEVEL, DFDAEMON_LOG_DIR, "
@@ -57,7 +58,8 @@ static const struct command {
      "Usage: darter scheduler [--config FILE] [--dynconfig FILE] [--set KEY=VALUE]... [OPTION]...\n\n"
      "  --config FILE            scheduler.yaml [/etc/dragonfly/scheduler.yaml]; defaults when that is not "
      "there\n"
-     "  --dynconfig FILE         limits [/etc/dragonfly/dynconfig.yaml]; may come and change while it runs\n"
+     "  --dynconfig FILE         limits, when no manager is configured [/etc/dragonfly/dynconfig.yaml]; may\n"
+     "                           come and change while it runs\n"
      "  --set KEY=VALUE          one value of the configuration\n" LOG_OPTIONS("scheduler")
          HANGUP ENVIRONMENT("SCHEDULER_CONFIG")},
     {"manager", "clusters, and who belongs to them", manager_command,

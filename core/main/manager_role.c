@@ -55,7 +55,8 @@ static int open_manager(struct manager_role *role, const struct dtr_manager_conf
         return rc;
     const struct dtr_manager_options options = {.database = {.ops = offer.feature->ops,
                                                              .instance = offer.instance,
-                                                             .migrate = config->database.mysql.migrate}};
+                                                             .migrate = config->database.mysql.migrate},
+                                                .algorithm = config->scope.algorithm};
     return dtr_manager_new(role->control, &options, &role->manager, err);
 }
 

@@ -10,6 +10,7 @@
 #include "core/manager/manager.h"
 #include "core/module/module.h"
 #include "core/net/tls.h"
+#include "core/scheduler/registration.h"
 #include "core/scheduler/scheduler.h"
 
 enum { DATA_THREADS = 4 };
@@ -48,8 +49,9 @@ void daemon_role_free(struct daemon_role *role);
 struct scheduler_role {
     struct dtr_loop *control;
     const struct dtr_scheduler_config *config;
-    int64_t candidate_parent_limit, filter_parent_limit; /* as dynconfig.yaml said last */
-    struct dtr_follow *dynconfig;                        /* NULL: there is none */
+    int64_t candidate_parent_limit, filter_parent_limit; /* as the manager or dynconfig.yaml said last */
+    struct registration *registration;                   /* at a manager; NULL: none is configured */
+    struct dtr_follow *dynconfig;                        /* NULL: there is none, or there is a manager */
     bool had_dynconfig;                                  /* it was there and good */
     struct dtr_scheduler *scheduler;
     struct dtr_rpc_table *table;
@@ -64,8 +66,9 @@ struct scheduler_role {
  * with the key. */
 int scheduler_listeners(const struct dtr_scheduler_config *config, struct dtr_addr *ret_server,
                         struct dtr_addr *ret_metrics, struct dtr_error *err);
-/* As daemon_role_open(), for the scheduler; `config` outlives the role. `dynconfig` is the path of
- * dynconfig.yaml, whose limits and applications are taken over whenever they change, or NULL. */
+/* As daemon_role_open(), for the scheduler; `config` outlives the role. The limits and
+ * applications of the manager that it names, or else of the file `dynconfig` (or NULL), are taken over
+ * whenever they change. */
 int scheduler_role_open(struct scheduler_role *role, const struct dtr_scheduler_config *config,
                         const char *dynconfig, struct serve_pages *pages, struct dtr_error *err);
 /* As daemon_role_take(), with the policy that the configuration names now. */

@@ -76,7 +76,7 @@ int scheduler_command(int argc, char **argv)
     if (!options_read(&options, 0, argc, argv) || !options_environment(&options, "SCHEDULER"))
         return 2;
     int rc = configuration_begin(configure, &options, &made, &err);
-    if (rc == DTR_OK)
+    if (rc == DTR_OK && dtr_conf_scheduler(made.scheduler.conf)->manager.addrs.count == 0)
         rc = options_check_dynconfig(&options, &err);
     if (rc == DTR_OK)
         rc = run(&options, &made, &err);

@@ -28,14 +28,12 @@ static struct dtr_swarm_config limits(const struct scheduler_role *role)
     return swarm;
 }
 
-/* --- dynconfig.yaml ------------------------------------------------------------------------------------ */
+/* --- what the manager, or dynconfig.yaml, says ---------------------------------------------------------- */
 
-static void on_taken(void *context, const struct dtr_conf *conf, const void *found)
+/* registration_options.taken */
+static void take_dynconfig(void *context, const struct dtr_dynconfig *dynconfig)
 {
     struct scheduler_role *role = context;
-    const struct dtr_dynconfig *dynconfig = dtr_conf_dynconfig(conf);
-    (void)found;
-    role->had_dynconfig = true;
     struct dtr_error err;
     if (dtr_scheduler_set_applications(role->scheduler, dynconfig, &err) != DTR_OK)
         dtr_log(DTR_LOG_WARN, NULL, "the applications' priorities stay as they are: %s", err.text);
@@ -50,6 +48,14 @@ static void on_taken(void *context, const struct dtr_conf *conf, const void *fou
             (int)role->candidate_parent_limit, (int)role->filter_parent_limit);
 }
 
+static void on_taken(void *context, const struct dtr_conf *conf, const void *found)
+{
+    struct scheduler_role *role = context;
+    (void)found;
+    role->had_dynconfig = true;
+    take_dynconfig(role, dtr_conf_dynconfig(conf));
+}
+
 /* That there is no file is nothing to warn of, unless there was one. */
 static void on_said(void *context, int code, const char *text)
 {
@@ -59,9 +65,19 @@ static void on_said(void *context, int code, const char *text)
                 text);
 }
 
-static int follow_dynconfig(struct scheduler_role *role, const char *path, struct dtr_error *err)
+static int follow_dynconfig(struct scheduler_role *role, const char *path, uint16_t port,
+                            struct dtr_error *err)
 {
     static const struct dtr_follow_events events = {.taken = on_taken, .said = on_said};
+    const struct registration_options options = {.loop = role->control,
+                                                 .config = role->config,
+                                                 .port = port,
+                                                 .candidate_parent_limit = role->candidate_parent_limit,
+                                                 .filter_parent_limit = role->filter_parent_limit,
+                                                 .taken = take_dynconfig,
+                                                 .context = role};
+    if (role->config->manager.addrs.count > 0)
+        return registration_open(&options, &role->registration, err);
     if (!path)
         return DTR_OK;
     return dtr_follow_open(role->control, DTR_ROLE_DYNCONFIG, path,
@@ -152,7 +168,7 @@ int scheduler_role_open(struct scheduler_role *role, const struct dtr_scheduler_
     if (rc == DTR_OK)
         rc = open_rpc(role, &addr, err);
     if (rc == DTR_OK)
-        rc = follow_dynconfig(role, dynconfig, err);
+        rc = follow_dynconfig(role, dynconfig, dtr_addr_port(&addr), err);
     if (rc == DTR_OK && metrics.length > 0)
         rc = serve_metrics(pages, &metrics, DTR_METRICS_SCHEDULER, err);
     if (rc == DTR_OK) {
@@ -173,6 +189,7 @@ void scheduler_role_take(struct scheduler_role *role, struct dtr_scheduler_polic
                       config->metrics.enable_host);
     limit_calls(role);
     dtr_follow_interval(role->dynconfig, look_ms);
+    registration_interval(role->registration);
     dtr_tls_interval(role->callers_tls, look_ms);
     dtr_tls_interval(role->seeds_tls, look_ms);
 }
@@ -191,12 +208,19 @@ static void after_server(void *context)
     dtr_scheduler_close(role->scheduler, after_scheduler, role);
 }
 
+static void after_registration(void *context)
+{
+    struct scheduler_role *role = context;
+    dtr_rpc_server_stop(role->server, STOP_MS, after_server, role);
+}
+
 void scheduler_role_stop(struct scheduler_role *role, void (*stopped)(void *context), void *context)
 {
     role->stopped = stopped;
     role->context = context;
     dtr_follow_close(role->dynconfig);
-    dtr_rpc_server_stop(role->server, STOP_MS, after_server, role);
+    registration_close(role->registration, after_registration, role);
+    role->registration = NULL;
 }
 
 void scheduler_role_free(struct scheduler_role *role)

@@ -14,7 +14,7 @@
 enum {
     WORKERS = 8,
     WAITING_MOST = 4096, /* jobs */
-    UPKEEP_MS = 5000,    /* between two looks for members that have fallen silent */
+    UPKEEP_MS = 2000,    /* between two looks for members that have fallen silent, and for another policy */
     SILENCE_MS = 20000,  /* so long must the database have been there for silence to be theirs */
 };
 
@@ -23,6 +23,7 @@ struct dtr_manager {
     struct dtr_pool *pool;
     struct store *store;
     struct fleet_view *view;
+    struct ranker *ranker;
     struct grpc *grpc;
     struct {
         struct dtr_job job;
@@ -61,6 +62,7 @@ static void upkeep_run(struct dtr_job *job)
                                       : store_read(manager->store, look, NULL, &manager->upkeep.err);
     if (manager->upkeep.news)
         fleet_changed(manager->view);
+    ranker_look(manager->ranker);
 }
 
 static void end_if_done(struct dtr_manager *manager);
@@ -96,6 +98,7 @@ static void free_manager(struct dtr_manager *manager)
     dtr_timer_close(manager->upkeep.timer);
     dtr_pool_free(manager->pool);
     fleet_view_free(manager->view);
+    ranker_free(manager->ranker);
     store_free(manager->store);
     free(manager);
 }
@@ -117,6 +120,8 @@ static int make_parts(struct dtr_manager *manager, const struct dtr_manager_opti
     if (rc == DTR_OK)
         rc = fleet_view_new(manager->store, &manager->view, err);
     if (rc == DTR_OK)
+        rc = ranker_new(options->algorithm, &manager->ranker, err);
+    if (rc == DTR_OK)
         rc = dtr_pool_new(WORKERS, WAITING_MOST, &manager->pool, err);
     if (rc == DTR_OK)
         rc = dtr_timer_open(manager->control, on_upkeep, manager, &manager->upkeep.timer, err);
@@ -124,7 +129,7 @@ static int make_parts(struct dtr_manager *manager, const struct dtr_manager_opti
                                       .pool = manager->pool,
                                       .store = manager->store,
                                       .view = manager->view,
-                                      .ranker = options->ranker};
+                                      .ranker = manager->ranker};
     return rc == DTR_OK ? grpc_new(&grpc, &manager->grpc, err) : rc;
 }
 
@@ -151,9 +156,18 @@ int dtr_manager_new(struct dtr_loop *control, const struct dtr_manager_options *
         return rc;
     }
     say_version();
+    ranker_say(manager->ranker);
     dtr_timer_set(manager->upkeep.timer, 0);
     *ret_manager = manager;
     return DTR_OK;
+}
+
+int dtr_manager_check(const char *algorithm, struct dtr_error *err)
+{
+    struct ranker *ranker = NULL;
+    int rc = ranker_new(algorithm, &ranker, err);
+    ranker_free(ranker);
+    return rc;
 }
 
 int dtr_manager_serve(struct dtr_manager *manager, struct dtr_rpc_table *table, struct dtr_error *err)

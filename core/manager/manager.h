@@ -7,7 +7,6 @@
 #ifndef DTR_MANAGER_MANAGER_H
 #define DTR_MANAGER_MANAGER_H
 
-#include "core/brain/scope.h"
 #include "core/rpc/rpc.h"
 #include <darter/database.h>
 
@@ -19,9 +18,13 @@ struct dtr_manager_options {
         void *instance;
         bool migrate; /* bring older tables up to date; false: refuse them */
     } database;
-    struct dtr_scope_ranker ranker; /* zeroed: Dragonfly's formula; asked on worker threads, one at a time */
+    /* scope.algorithm: the script that ranks clusters for a peer. "default", a script's name or an absolute
+     * path; copied. It is looked at while the manager runs. NULL: Dragonfly's formula. */
+    const char *algorithm;
 };
 
+/* Whether it would start with this scope.algorithm. The error begins with the key. Any thread. */
+int dtr_manager_check(const char *algorithm, struct dtr_error *err);
 /* Before the loop runs. A database that cannot be used by this program is an error; one that is away is
  * waited for: all calls fail with UNAVAILABLE meanwhile. */
 int dtr_manager_new(struct dtr_loop *control, const struct dtr_manager_options *options,

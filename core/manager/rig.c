@@ -1,15 +1,9 @@
 /* See rig.h. */
 #include "core/manager/rig.h"
 
-#include "core/base/str.h"
-
-#include <ftw.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-const char *rig_module;
-static const char *const *server_settings; /* for a database on a server, which is emptied for each test */
-static size_t server_setting_count;
 char rig_said[300];
 
 static void set_flag(void *context)
@@ -17,66 +11,14 @@ static void set_flag(void *context)
     *(bool *)context = true;
 }
 
-/* --- database --------------------------------------------------------------------------------------------
- */
-
-static int unlink_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-    (void)st;
-    (void)type;
-    (void)ftw;
-    return remove(path);
-}
-
-void rig_arguments(int argc, char **argv)
-{
-    rig_module = argc > 1 ? argv[1] : NULL;
-    server_settings = argc > 2 ? (const char *const *)&argv[2] : NULL;
-    server_setting_count = argc > 2 ? (size_t)argc - 2 : 0;
-}
-
-static int add_name(void *context, const struct dtr_value *columns, size_t count, struct dtr_error *err)
-{
-    (void)count;
-    (void)err;
-    dtr_str_printf(context, "%s\"%s\"", ((struct dtr_str *)context)->length > 0 ? ", " : "", columns[0].text);
-    return DTR_OK;
-}
-
-static void drop_tables(struct rig *rig)
-{
-    struct dtr_str names = {0}, sql = {0};
-    const struct dtr_row_sink sink = {add_name, &names};
-    struct dtr_error err = {0};
-    struct dtr_db *db;
-    if (rig->ops->open(rig->module.instance, &db, &err) != DTR_OK)
-        fail_msg("%s", err.text);
-    assert_int_equal(rig->ops->run(db, rig->ops->dialect->tables, NULL, 0, &sink, NULL, &err), DTR_OK);
-    dtr_str_printf(&sql, "DROP TABLE %s", dtr_str_text(&names));
-    if (names.length > 0)
-        assert_int_equal(rig->ops->run(db, dtr_str_text(&sql), NULL, 0, NULL, NULL, &err), DTR_OK);
-    dtr_str_free(&sql);
-    dtr_str_free(&names);
-    rig->ops->close(db);
-}
+/* --- database ---------------------------------------------------------------------------------------- */
 
 void rig_open(struct rig *rig)
 {
     struct dtr_error err = {0};
-    const struct dtr_module *module;
-    (void)snprintf(rig->folder, sizeof(rig->folder), "/tmp/darter-manager-XXXXXX");
-    assert_non_null(mkdtemp(rig->folder));
-    (void)snprintf(rig->setting, sizeof(rig->setting), "path=%s/manager.db", rig->folder);
-    const char *const file_setting = rig->setting;
-    assert_int_equal(dtr_testhost_load(rig_module, &module, &err), DTR_OK);
-    assert_int_equal(dtr_testhost_start(module, server_settings ? server_settings : &file_setting,
-                                        server_settings ? server_setting_count : 1, &rig->module, &err),
-                     DTR_OK);
-    rig->ops = dtr_testhost_ops(module, "database");
-    if (server_settings)
-        drop_tables(rig);
+    store_rig_open(&rig->database);
     assert_int_equal(dtr_loop_new("manager", &rig->loop, &err), DTR_OK);
-    const struct store_options options = {rig->ops, rig->module.instance, true};
+    const struct store_options options = {rig->database.ops, rig->database.module.instance, true};
     assert_int_equal(store_new(&options, &rig->store, &err), DTR_OK);
 }
 
@@ -84,8 +26,7 @@ void rig_close(struct rig *rig)
 {
     store_free(rig->store);
     dtr_loop_free(rig->loop);
-    dtr_testhost_stop(&rig->module);
-    (void)nftw(rig->folder, unlink_one, 8, FTW_DEPTH | FTW_PHYS);
+    store_rig_close(&rig->database);
 }
 
 static int run_sql(struct store_db *db, void *context, struct dtr_error *err)
@@ -147,7 +88,7 @@ void rig_cluster(struct rig *rig, int64_t id, const char *scopes, bool is_defaul
 void rig_start(struct rig *rig)
 {
     const struct dtr_manager_options options = {
-        .database = {.ops = rig->ops, .instance = rig->module.instance, .migrate = true}};
+        .database = {.ops = rig->database.ops, .instance = rig->database.module.instance, .migrate = true}};
     struct dtr_error err = {0};
     assert_int_equal(dtr_manager_new(rig->loop, &options, &rig->manager, &err), DTR_OK);
     assert_int_equal(dtr_rpc_table_new(&rig->table, &err), DTR_OK);

@@ -5,11 +5,11 @@
 
 #include "core/loop/turn_until.h"
 #include "core/manager/manager.h"
+#include "core/manager/store/rig.h"
 #include "core/manager/store/store.h"
 #include "core/rpc/methods.h"
 #include "proto/google.pb-c.h"
 #include "proto/manager.pb-c.h"
-#include <darter/testhost.h>
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -19,9 +19,7 @@
 // clang-format on
 
 struct rig {
-    char folder[32], setting[64];
-    struct dtr_testmodule module;
-    const struct dtr_database_ops *ops;
+    struct store_rig database;
     struct dtr_loop *loop;
     struct store *store; /* the test's own, beside the manager's */
     struct dtr_manager *manager;
@@ -31,12 +29,7 @@ struct rig {
     struct dtr_rpc_channel *channel;
 };
 
-/* The command line of a test: the module's file, and for a database on a server its settings, "name=value";
- * each test empties it. */
-void rig_arguments(int argc, char **argv);
-extern const char *rig_module;
-
-/* A folder, a module, a loop and a store; `rig` is zeroed before. */
+/* A database, a loop and a store; `rig` is zeroed before. */
 void rig_open(struct rig *rig);
 void rig_close(struct rig *rig);
 /* The manager on top of that, its server and a channel to it. */

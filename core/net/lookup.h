@@ -2,7 +2,8 @@
  * when a name server is silent, and nobody can stop it: it is asked on threads that look-ups alone use, so
  * that slow names hold up neither loops nor the workers' jobs. In the whole process DTR_LOOKUP_THREADS names
  * are looked up at a time and DTR_LOOKUP_ROOM wait in line; each look-up ends by its deadline, time in line
- * included. Not for: names of a configuration file, which core/conf/follow.h looks up on its own thread. */
+ * included. Not for: names of a configuration file, which core/conf/follow.h looks up on its own thread,
+ * but for the manager's (core/managed/uplink.h). */
 #ifndef DTR_NET_LOOKUP_H
 #define DTR_NET_LOOKUP_H
 

@@ -53,7 +53,7 @@
     DTR_METRIC_PAIR(X, CLIENT_DELETE_HOST, "delete_host", "", 0, "Times this host took its leave")           \
     X(CLIENT_DISK_SPACE, "disk_space_total", GAUGE, "", 1, "Bytes on the disk that holds the store")         \
     X(CLIENT_DISK_USAGE_SPACE, "disk_usage_space_total", GAUGE, "", 1, "Bytes in use on that disk")          \
-    X(CLIENT_DOWNLOAD_TASK_BLOCKED, "download_task_blocked_total", COUNTER, "type", 0,                       \
+    X(CLIENT_DOWNLOAD_TASK_BLOCKED, "download_task_blocked_total", COUNTER, "type", 1,                       \
       "Downloads refused by the block list")                                                                 \
     X(CLIENT_UPLOAD_TASK_BLOCKED, "upload_task_blocked_total", COUNTER, "type", 0,                           \
       "Uploads refused by the block list")

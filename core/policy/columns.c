@@ -9,23 +9,6 @@
 #define ROWS      64   /* made in advance, so that growing is rare */
 #define LABEL_MAX 1000 /* bytes of a label that a script sees: labels come from other machines */
 
-const struct dtr_column dtr_column_table[DTR_COLUMN_COUNT] = {
-#define COLUMN(type, name, help) {#name, offsetof(struct dtr_rank_input, name), false},
-    DTR_RANK_COLUMNS(COLUMN)
-#undef COLUMN
-        {"idc", offsetof(struct dtr_rank_input, idc), true},
-    {"location", offsetof(struct dtr_rank_input, location), true},
-};
-
-int dtr_column_find(const char *name)
-{
-    for (int k = 0; k < (int)DTR_COLUMN_COUNT; k++) {
-        if (strcmp(dtr_column_table[k].name, name) == 0)
-            return k;
-    }
-    return -1;
-}
-
 /* --- making ------------------------------------------------------------------------------------------ */
 
 static int row_count(lua_State *L)
@@ -42,7 +25,7 @@ static void push_column(lua_State *L, struct dtr_columns *columns, int k)
     lua_createtable(L, ROWS, 0);
     lua_pushvalue(L, -1);
     columns->data[k] = luaL_ref(L, LUA_REGISTRYINDEX);
-    dtr_sandbox_freeze(L, dtr_column_table[k].name, false);
+    dtr_sandbox_freeze(L, columns->kind->columns[k].name, false);
     (void)lua_getmetatable(L, -1);
     lua_pushlightuserdata(L, columns);
     lua_pushcclosure(L, row_count, 1);
@@ -55,25 +38,12 @@ static int keep(lua_State *L)
     return luaL_ref(L, LUA_REGISTRYINDEX);
 }
 
-bool dtr_scalar_known(const char *name)
-{
-    static const char *const names[] = {
-#define NAME(name, kind, help) #name,
-        DTR_POLICY_SCALARS(NAME)
-#undef NAME
-    };
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        if (strcmp(names[i], name) == 0)
-            return true;
-    }
-    return false;
-}
-
 /* A scalar that is nil is no error; a name that is no scalar is. */
 static int absent_scalar(lua_State *L)
 {
+    const struct dtr_columns *columns = lua_touserdata(L, lua_upvalueindex(1));
     const char *key = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : luaL_typename(L, 2);
-    if (dtr_scalar_known(key))
+    if (dtr_kind_has_scalar(columns->kind, key))
         return 0;
     return luaL_error(L, "s has no field '%s'", key);
 }
@@ -84,7 +54,8 @@ static void make_scalars(lua_State *L, struct dtr_columns *columns)
     lua_pushvalue(L, -1);
     columns->scalars = keep(L);
     lua_createtable(L, 0, 1);
-    lua_pushcfunction(L, absent_scalar);
+    lua_pushlightuserdata(L, columns);
+    lua_pushcclosure(L, absent_scalar, 1);
     lua_setfield(L, -2, "__index");
     lua_setmetatable(L, -2);
     dtr_sandbox_freeze(L, "s", false);
@@ -94,11 +65,11 @@ static void make_scalars(lua_State *L, struct dtr_columns *columns)
 void dtr_columns_make(lua_State *L, struct dtr_columns *columns)
 {
     lua_newtable(L);
-    for (int k = 0; k < (int)DTR_COLUMN_COUNT; k++) {
+    for (int k = 0; k < columns->kind->column_count; k++) {
         if (!columns->needed[k])
             continue;
         push_column(L, columns, k);
-        lua_setfield(L, -2, dtr_column_table[k].name);
+        lua_setfield(L, -2, columns->kind->columns[k].name);
     }
     dtr_sandbox_freeze(L, "c (its fields are what the script needs)", true);
     columns->c = keep(L);
@@ -107,11 +78,11 @@ void dtr_columns_make(lua_State *L, struct dtr_columns *columns)
 
 /* --- filling ----------------------------------------------------------------------------------------- */
 
-static const void *array_of(const struct dtr_rank_input *input, int k)
+static const void *pointer_at(const void *input, size_t offset)
 {
-    const void *array;
-    memcpy(&array, (const char *)input + dtr_column_table[k].offset, sizeof(array));
-    return array;
+    const void *pointer;
+    memcpy(&pointer, (const char *)input + offset, sizeof(pointer));
+    return pointer;
 }
 
 static void push_number(lua_State *L, double value)
@@ -129,12 +100,12 @@ static void push_label(lua_State *L, const char *label)
     (void)lua_pushlstring(L, label, strnlen(label, LABEL_MAX));
 }
 
-static void fill_column(lua_State *L, int k, const void *array, uint32_t count)
+static void fill_column(lua_State *L, bool text, const void *array, uint32_t count)
 {
     const double *numbers = array;
     const char *const *labels = array;
     for (uint32_t i = 0; i < count; i++) {
-        if (dtr_column_table[k].text)
+        if (text)
             push_label(L, labels[i]);
         else
             push_number(L, numbers[i]);
@@ -142,52 +113,60 @@ static void fill_column(lua_State *L, int k, const void *array, uint32_t count)
     }
 }
 
-static void set_number(lua_State *L, const char *name, double value)
+/* NAN is nil. */
+static double number_of(const void *input, const struct dtr_scalar *scalar)
 {
-    push_number(L, value);
-    lua_setfield(L, -2, name);
+    const char *at = (const char *)input + scalar->offset;
+    uint64_t value = 0;
+    uint32_t narrow;
+    if (scalar->size == sizeof(narrow)) {
+        memcpy(&narrow, at, sizeof(narrow));
+        value = narrow;
+    } else {
+        memcpy(&value, at, sizeof(value));
+    }
+    if (scalar->type == DTR_SCALAR_FRACTION)
+        return (double)(value >> 11) * 0x1p-53;
+    bool unknown = (scalar->type == DTR_SCALAR_LENGTH && value == DTR_LENGTH_UNKNOWN) ||
+                   (scalar->type == DTR_SCALAR_POSITIVE && value == 0);
+    return unknown ? NAN : (double)value;
 }
 
-static void set_text(lua_State *L, const char *name, const char *value)
-{
-    push_label(L, value);
-    lua_setfield(L, -2, name);
-}
-
-static void fill_scalars(lua_State *L, const struct dtr_columns *columns, const struct dtr_rank_input *in)
+static void fill_scalars(lua_State *L, const struct dtr_columns *columns, const void *input)
 {
     lua_rawgeti(L, LUA_REGISTRYINDEX, columns->scalars);
-#define SET_NUMBER(name)      set_number(L, #name, (double)in->name)
-#define SET_LENGTH(name)      set_number(L, #name, in->name == DTR_LENGTH_UNKNOWN ? NAN : (double)in->name)
-#define SET_POSITIVE(name)    set_number(L, #name, in->name ? (double)in->name : NAN)
-#define SET_FRACTION(name)    set_number(L, #name, (double)(in->name >> 11) * 0x1p-53)
-#define SET_TEXT(name)        set_text(L, #name, in->name)
-#define SET(name, kind, help) SET_##kind(name);
-    DTR_POLICY_SCALARS(SET)
-#undef SET
+    for (int k = 0; k < columns->kind->scalar_count; k++) {
+        const struct dtr_scalar *scalar = &columns->kind->scalars[k];
+        if (scalar->type == DTR_SCALAR_TEXT)
+            push_label(L, pointer_at(input, scalar->offset));
+        else
+            push_number(L, number_of(input, scalar));
+        lua_setfield(L, -2, scalar->name);
+    }
     lua_pop(L, 1);
 }
 
-void dtr_columns_fill(lua_State *L, struct dtr_columns *columns, const struct dtr_rank_input *input)
+void dtr_columns_fill(lua_State *L, struct dtr_columns *columns, const void *input)
 {
-    uint32_t before = columns->filled;
-    columns->count = input->count;
-    if (input->count > columns->filled)
-        columns->filled = input->count;
-    for (int k = 0; k < (int)DTR_COLUMN_COUNT; k++) {
+    uint32_t before = columns->filled, count = dtr_input_count(input);
+    columns->count = count;
+    if (count > columns->filled)
+        columns->filled = count;
+    for (int k = 0; k < columns->kind->column_count; k++) {
+        const struct dtr_column *column = &columns->kind->columns[k];
         if (!columns->needed[k])
             continue;
-        const void *array = array_of(input, k);
+        const void *array = pointer_at(input, column->offset);
         if (!array)
-            luaL_error(L, "column '%s' was not given", dtr_column_table[k].name);
+            luaL_error(L, "column '%s' was not given", column->name);
         lua_rawgeti(L, LUA_REGISTRYINDEX, columns->data[k]);
-        fill_column(L, k, array, input->count);
-        for (uint32_t i = input->count; i < before; i++) {
+        fill_column(L, column->text, array, count);
+        for (uint32_t i = count; i < before; i++) {
             lua_pushnil(L);
             lua_rawseti(L, -2, (lua_Integer)i + 1);
         }
         lua_pop(L, 1);
     }
-    columns->filled = input->count;
+    columns->filled = count;
     fill_scalars(L, columns, input);
 }

@@ -1,6 +1,5 @@
 /* Candidates and scalars as a script's test cases write them, made into what C passes around. */
 #include "core/policy/columns.h"
-#include "core/policy/policy.h"
 
 #include <darter/storage.h>
 #include <lauxlib.h>
@@ -19,11 +18,11 @@ static bool push_field(lua_State *L, int table, const char *name, int type)
 }
 
 /* Every field must be a column; the longest says how many candidates there are. */
-static uint32_t count_rows(lua_State *L, int c)
+static uint32_t count_rows(lua_State *L, const struct dtr_kind *kind, int c)
 {
     lua_Unsigned longest = 0;
     for (lua_pushnil(L); lua_next(L, c); lua_pop(L, 1)) {
-        if (lua_type(L, -2) != LUA_TSTRING || dtr_column_find(lua_tostring(L, -2)) < 0)
+        if (lua_type(L, -2) != LUA_TSTRING || dtr_kind_column(kind, lua_tostring(L, -2)) < 0)
             luaL_error(L, "there is no column '%s'",
                        lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : luaL_typename(L, -2));
         if (lua_type(L, -1) != LUA_TTABLE)
@@ -36,40 +35,41 @@ static uint32_t count_rows(lua_State *L, int c)
     return (uint32_t)longest;
 }
 
-static double row_number(lua_State *L, int k)
+static double row_number(lua_State *L, const char *column)
 {
     if (lua_type(L, -1) != LUA_TNUMBER && lua_type(L, -1) != LUA_TNIL)
-        luaL_error(L, "column '%s' must hold numbers", dtr_column_table[k].name);
+        luaL_error(L, "column '%s' must hold numbers", column);
     return lua_type(L, -1) == LUA_TNIL ? NAN : lua_tonumber(L, -1);
 }
 
 /* Strings stay where they are: the script's test cases outlive the input. */
-static const char *row_label(lua_State *L, int k)
+static const char *row_label(lua_State *L, const char *column)
 {
     if (lua_type(L, -1) != LUA_TSTRING && lua_type(L, -1) != LUA_TNIL)
-        luaL_error(L, "column '%s' must hold strings", dtr_column_table[k].name);
+        luaL_error(L, "column '%s' must hold strings", column);
     return lua_type(L, -1) == LUA_TNIL ? "" : lua_tostring(L, -1);
 }
 
-/* Pushes the array of column `k` as userdata. */
-static void read_column(lua_State *L, int c, int k, uint32_t count, struct dtr_rank_input *input)
+/* Pushes the column's array as userdata. */
+static void read_column(lua_State *L, const struct dtr_column *column, int c, union dtr_policy_input *input)
 {
-    size_t size = dtr_column_table[k].text ? sizeof(const char *) : sizeof(double);
+    uint32_t count = input->count;
+    size_t size = column->text ? sizeof(const char *) : sizeof(double);
     void *array = lua_newuserdatauv(L, size * (count + 1), 0);
     double *numbers = array;
     const char **labels = array;
-    bool given = push_field(L, c, dtr_column_table[k].name, LUA_TTABLE);
+    bool given = push_field(L, c, column->name, LUA_TTABLE);
     for (uint32_t i = 0; i < count; i++) {
         if (given)
             lua_rawgeti(L, -1, (lua_Integer)i + 1);
-        if (dtr_column_table[k].text)
-            labels[i] = given ? row_label(L, k) : "";
+        if (column->text)
+            labels[i] = given ? row_label(L, column->name) : "";
         else
-            numbers[i] = given ? row_number(L, k) : 0;
+            numbers[i] = given ? row_number(L, column->name) : 0;
         lua_pop(L, given ? 1 : 0);
     }
     lua_pop(L, given ? 1 : 0);
-    memcpy((char *)input + dtr_column_table[k].offset, &array, sizeof(array));
+    memcpy((char *)input + column->offset, &array, sizeof(array));
 }
 
 /* --- scalars ----------------------------------------------------------------------------------------- */
@@ -96,38 +96,55 @@ static const char *read_text(lua_State *L, int s, const char *name)
     return text;
 }
 
-static void check_scalar_names(lua_State *L, int s)
+static void check_scalar_names(lua_State *L, const struct dtr_kind *kind, int s)
 {
     for (lua_pushnil(L); lua_next(L, s); lua_pop(L, 1)) {
         const char *key = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : luaL_typename(L, -2);
-        if (!dtr_scalar_known(key))
+        if (!dtr_kind_has_scalar(kind, key))
             luaL_error(L, "there is no scalar '%s'", key);
     }
 }
 
-static void read_scalars(lua_State *L, int s, struct dtr_rank_input *in)
+/* The bits of a number, as the input holds it. */
+static uint64_t read_bits(lua_State *L, const struct dtr_scalar *scalar, int s)
 {
-    double length = read_number(L, s, "content_length", 0x1p63, -1);
-    check_scalar_names(L, s);
-    in->child_idc = read_text(L, s, "child_idc");
-    in->child_location = read_text(L, s, "child_location");
-    in->child_host_type = (uint32_t)read_number(L, s, "child_host_type", 0x1p32, 0);
-    in->child_priority = (uint32_t)read_number(L, s, "child_priority", 0x1p32, 0);
-    in->content_length = length < 0 ? DTR_LENGTH_UNKNOWN : (uint64_t)length;
-    in->piece_length = (uint64_t)read_number(L, s, "piece_length", 0x1p63, 0);
-    in->now_ms = (uint64_t)read_number(L, s, "now_ms", 0x1p63, 0);
-    in->random = (uint64_t)(read_number(L, s, "random", 1, 0) * 0x1p53) << 11;
+    bool fraction = scalar->type == DTR_SCALAR_FRACTION, length = scalar->type == DTR_SCALAR_LENGTH;
+    double limit = fraction ? 1 : scalar->size == sizeof(uint32_t) ? 0x1p32 : 0x1p63;
+    double value = read_number(L, s, scalar->name, limit, length ? -1 : 0);
+    if (fraction)
+        return (uint64_t)(value * 0x1p53) << 11;
+    return value < 0 ? DTR_LENGTH_UNKNOWN : (uint64_t)value;
 }
 
-void dtr_columns_read(lua_State *L, int c, int s, struct dtr_rank_input *ret_input)
+static void read_scalar(lua_State *L, const struct dtr_scalar *scalar, int s, union dtr_policy_input *input)
 {
-    uint32_t longest = count_rows(L, c);
+    char *at = (char *)input + scalar->offset;
+    if (scalar->type == DTR_SCALAR_TEXT) {
+        const char *text = read_text(L, s, scalar->name);
+        memcpy(at, &text, sizeof(text));
+        return;
+    }
+    uint64_t value = read_bits(L, scalar, s);
+    uint32_t narrow = (uint32_t)value;
+    if (scalar->size == sizeof(narrow))
+        memcpy(at, &narrow, sizeof(narrow));
+    else
+        memcpy(at, &value, sizeof(value));
+}
+
+void dtr_columns_read(lua_State *L, const struct dtr_kind *kind, int c, int s,
+                      union dtr_policy_input *ret_input)
+{
+    uint32_t longest = count_rows(L, kind, c);
     uint32_t count = (uint32_t)read_number(L, s, "count", DTR_POLICY_CANDIDATES_MAX + 1, longest);
     if (count < longest)
         luaL_error(L, "'count' is less than the candidates given");
-    *ret_input = (struct dtr_rank_input){.count = count};
-    luaL_checkstack(L, (int)DTR_COLUMN_COUNT + 4, NULL);
-    for (int k = 0; k < (int)DTR_COLUMN_COUNT; k++)
-        read_column(L, c, k, count, ret_input);
-    read_scalars(L, s, ret_input);
+    memset(ret_input, 0, sizeof(*ret_input));
+    check_scalar_names(L, kind, s);
+    for (int k = 0; k < kind->scalar_count; k++)
+        read_scalar(L, &kind->scalars[k], s, ret_input);
+    ret_input->count = count; /* also when it is only as many as were given */
+    luaL_checkstack(L, kind->column_count + 4, NULL);
+    for (int k = 0; k < kind->column_count; k++)
+        read_column(L, &kind->columns[k], c, ret_input);
 }

@@ -6,17 +6,34 @@
 
 #define SETTING_MAX 1000 /* of sample and keep: the swarm has lower limits of its own */
 
-static void check_fields(lua_State *L, int table)
+/* name, whether it is a setting of the swarm */
+static const struct field {
+    const char *name;
+    bool swarm;
+} fields[] = {
+    {"name", false}, {"needs", false},    {"acyclic", true}, {"late_offers", true}, {"sample", true},
+    {"keep", true},  {"newcomers", true}, {"rank", false},   {"tests", false},
+};
+
+static const struct field *find_field(const char *name)
 {
-    static const char *const known[] = {"name", "needs",     "acyclic", "late_offers", "sample",
-                                        "keep", "newcomers", "rank",    "tests",       NULL};
+    for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+        if (strcmp(fields[i].name, name) == 0)
+            return &fields[i];
+    }
+    return NULL;
+}
+
+static void check_fields(lua_State *L, int table, const struct dtr_kind *kind)
+{
     for (lua_pushnil(L); lua_next(L, table); lua_pop(L, 1)) {
         const char *key = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : luaL_typename(L, -2);
-        size_t i = 0;
-        while (known[i] && strcmp(known[i], key) != 0)
-            i++;
-        if (!known[i])
+        const struct field *field = find_field(key);
+        if (!field)
             luaL_error(L, "a policy has no field '%s'", key);
+        if (field->swarm && !kind->swarm)
+            luaL_error(L, "a %s policy has no field '%s': only scheduling policies declare it", kind->name,
+                       key);
     }
 }
 
@@ -68,10 +85,11 @@ static void read_needs(lua_State *L, int table, struct dtr_columns *columns)
 {
     need_field(L, table, "needs", LUA_TTABLE);
     for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1)) {
-        int k = lua_type(L, -1) == LUA_TSTRING ? dtr_column_find(lua_tostring(L, -1)) : -1;
+        int k = lua_type(L, -1) == LUA_TSTRING ? dtr_kind_column(columns->kind, lua_tostring(L, -1)) : -1;
         if (k < 0)
-            luaL_error(L, "the policy needs '%s', which is no column",
-                       lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : luaL_typename(L, -1));
+            luaL_error(L, "the policy needs '%s', which is no column of %s",
+                       lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : luaL_typename(L, -1),
+                       columns->kind->name);
         columns->needed[k] = true;
     }
     lua_pop(L, 1);
@@ -87,20 +105,26 @@ static void read_rank(lua_State *L, int table, struct dtr_policy *policy)
     policy->rank = luaL_ref(L, LUA_REGISTRYINDEX);
 }
 
+static void read_swarm(lua_State *L, int table, struct dtr_policy_settings *settings)
+{
+    settings->acyclic = read_flag(L, table, "acyclic", true);
+    settings->late_offers = read_flag(L, table, "late_offers", false);
+    settings->sample = read_count(L, table, "sample");
+    settings->keep = read_count(L, table, "keep");
+    settings->newcomers = read_count(L, table, "newcomers");
+    if (settings->acyclic && settings->newcomers)
+        luaL_error(L, "the policy's 'newcomers' must be 0 where 'acyclic' is true");
+}
+
 void dtr_script_describe(lua_State *L, struct dtr_policy *policy)
 {
     int table = lua_gettop(L);
     if (!lua_istable(L, table))
         luaL_error(L, "a policy must return a table, not a %s", luaL_typename(L, table));
-    check_fields(L, table);
+    check_fields(L, table, policy->columns.kind);
     read_name(L, table, &policy->settings);
-    policy->settings.acyclic = read_flag(L, table, "acyclic", true);
-    policy->settings.late_offers = read_flag(L, table, "late_offers", false);
-    policy->settings.sample = read_count(L, table, "sample");
-    policy->settings.keep = read_count(L, table, "keep");
-    policy->settings.newcomers = read_count(L, table, "newcomers");
-    if (policy->settings.acyclic && policy->settings.newcomers)
-        luaL_error(L, "the policy's 'newcomers' must be 0 where 'acyclic' is true");
+    if (policy->columns.kind->swarm)
+        read_swarm(L, table, &policy->settings);
     read_needs(L, table, &policy->columns);
     read_rank(L, table, policy);
     dtr_columns_make(L, &policy->columns);

@@ -1,10 +1,11 @@
-/* scripts/scheduling/dragonfly.lua against its C twin, on random decisions. A failure prints the seed number:
+/* dragonfly.lua of both kinds against its C twin, on random decisions. A failure prints the seed number:
  * DTR_SEED=<number> runs that one. */
 #include "core/policy/policy_fixture.h"
 
 #include "core/base/clock.h"
 
 #define SCRIPT    "scripts/scheduling/dragonfly.lua"
+#define SCOPE     "scripts/scope/dragonfly.lua"
 #define DECISIONS 4000
 #define MOST      64
 
@@ -14,7 +15,7 @@ struct table {
 #undef COLUMN
 };
 
-static uint64_t random_state;
+static uint64_t random_state, seed;
 
 static uint32_t below(uint32_t limit)
 {
@@ -42,7 +43,16 @@ static void fill_row(struct table *table, uint32_t i)
     table->state[i] = below(10);
 }
 
-static void compare(struct dtr_policy *policy, const struct table *table, uint32_t count, uint64_t seed)
+static void compare_scores(const double *lua, const double *c, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        if (!(fabs(lua[i] - c[i]) <= 1e-12))
+            fail_msg("DTR_SEED=%llu: candidate %u: %.17g in Lua, %.17g in C", (unsigned long long)seed, i,
+                     lua[i], c[i]);
+    }
+}
+
+static void compare(struct dtr_policy *policy, const struct table *table, uint32_t count)
 {
     const struct dtr_rank_input input = {.count = count,
 #define COLUMN(type, name, help) .name = table->name,
@@ -54,31 +64,76 @@ static void compare(struct dtr_policy *policy, const struct table *table, uint32
     if (dtr_policy_rank(policy, &input, lua, &err) != DTR_OK)
         fail_msg("DTR_SEED=%llu: %s", (unsigned long long)seed, err.text);
     assert_int_equal(dtr_rank_dragonfly(NULL, &input, c, NULL), DTR_OK);
-    for (uint32_t i = 0; i < count; i++) {
-        if (!(fabs(lua[i] - c[i]) <= 1e-12))
-            fail_msg("DTR_SEED=%llu: candidate %u: %.17g in Lua, %.17g in C", (unsigned long long)seed, i,
-                     lua[i], c[i]);
-    }
+    compare_scores(lua, c, count);
+}
+
+/* Seeds the random numbers. */
+static struct dtr_policy *begin(enum dtr_policy_kind kind, const char *path)
+{
+    const char *text = getenv("DTR_SEED");
+    const struct dtr_policy_limits limits = no_clock();
+    struct dtr_policy *policy;
+    struct dtr_error err;
+    random_state = seed = text ? strtoull(text, NULL, 0) : dtr_now_ns();
+    printf("DTR_SEED=%llu\n", (unsigned long long)seed);
+    if (dtr_policy_load(kind, path, &limits, &policy, &err) != DTR_OK)
+        fail_msg("%s", err.text);
+    return policy;
 }
 
 static void lua_and_c_agree(void **state)
 {
     static struct table table;
-    const char *text = getenv("DTR_SEED");
-    uint64_t seed = text ? strtoull(text, NULL, 0) : dtr_now_ns();
-    const struct dtr_policy_limits limits = no_clock();
-    struct dtr_policy *policy;
-    struct dtr_error err;
+    struct dtr_policy *policy = begin(DTR_POLICY_SCHEDULING, SCRIPT);
     (void)state;
-    if (dtr_policy_load(SCRIPT, &limits, &policy, &err) != DTR_OK)
-        fail_msg("%s", err.text);
-    printf("DTR_SEED=%llu\n", (unsigned long long)seed);
-    random_state = seed;
     for (int i = 0; i < DECISIONS; i++) {
         uint32_t count = below(MOST + 1);
         for (uint32_t k = 0; k < count; k++)
             fill_row(&table, k);
-        compare(policy, &table, count, seed);
+        compare(policy, &table, count);
+    }
+    dtr_policy_free(policy);
+}
+
+/* --- clusters ------------------------------------------------------------------------------------------ */
+
+struct scope_table {
+#define COLUMN(type, name, help) double name[MOST];
+    DTR_SCOPE_COLUMNS(COLUMN)
+#undef COLUMN
+};
+
+static void compare_scopes(struct dtr_policy *policy, const struct scope_table *table, uint32_t count)
+{
+    const struct dtr_scope_input input = {.count = count,
+#define COLUMN(type, name, help) .name = table->name,
+                                          DTR_SCOPE_COLUMNS(COLUMN)
+#undef COLUMN
+    };
+    double lua[MOST], c[MOST];
+    struct dtr_error err;
+    if (dtr_policy_scope(policy, &input, lua, &err) != DTR_OK)
+        fail_msg("DTR_SEED=%llu: %s", (unsigned long long)seed, err.text);
+    assert_int_equal(dtr_scope_dragonfly(NULL, &input, c, NULL), DTR_OK);
+    compare_scores(lua, c, count);
+}
+
+static void lua_and_c_agree_on_clusters(void **state)
+{
+    static struct scope_table table;
+    struct dtr_policy *policy = begin(DTR_POLICY_SCOPE, SCOPE);
+    (void)state;
+    assert_string_equal(dtr_policy_settings(policy)->name, "dragonfly");
+    for (int i = 0; i < DECISIONS; i++) {
+        uint32_t count = below(MOST + 1);
+        for (uint32_t k = 0; k < count; k++) {
+            table.cidr[k] = below(2);
+            table.hostname[k] = below(2);
+            table.idc_match[k] = below(2);
+            table.location_match[k] = below(6) / 5.0;
+            table.is_default[k] = below(2);
+        }
+        compare_scopes(policy, &table, count);
     }
     dtr_policy_free(policy);
 }
@@ -88,7 +143,7 @@ static void it_declares_what_the_swarm_does_by_default(void **state)
     struct dtr_policy *policy;
     struct dtr_error err;
     (void)state;
-    assert_int_equal(dtr_policy_load(SCRIPT, NULL, &policy, &err), DTR_OK);
+    assert_int_equal(dtr_policy_load(DTR_POLICY_SCHEDULING, SCRIPT, NULL, &policy, &err), DTR_OK);
     const struct dtr_policy_settings *settings = dtr_policy_settings(policy);
     assert_string_equal(settings->name, "dragonfly");
     assert_true(settings->acyclic && !settings->late_offers);
@@ -101,6 +156,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lua_and_c_agree),
+        cmocka_unit_test(lua_and_c_agree_on_clusters),
         cmocka_unit_test(it_declares_what_the_swarm_does_by_default),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

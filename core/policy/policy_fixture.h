@@ -25,11 +25,17 @@ static inline struct dtr_policy_limits no_clock(void)
     return limits;
 }
 
-static inline int load_text(const char *text, struct dtr_policy **ret_policy, struct dtr_error *err)
+static inline int load_kind(enum dtr_policy_kind kind, const char *text, struct dtr_policy **ret_policy,
+                            struct dtr_error *err)
 {
     const struct dtr_policy_limits limits = no_clock();
     *err = (struct dtr_error){0};
-    return dtr_policy_load_text("t.lua", text, strlen(text), &limits, ret_policy, err);
+    return dtr_policy_load_text(kind, "t.lua", text, strlen(text), &limits, ret_policy, err);
+}
+
+static inline int load_text(const char *text, struct dtr_policy **ret_policy, struct dtr_error *err)
+{
+    return load_kind(DTR_POLICY_SCHEDULING, text, ret_policy, err);
 }
 
 static inline struct dtr_policy *must_load(const char *text)
@@ -42,15 +48,20 @@ static inline struct dtr_policy *must_load(const char *text)
 }
 
 /* `text` is refused with this code, and the error contains `wanted`. */
-static inline void refused(const char *text, int code, const char *wanted)
+static inline void refused_kind(enum dtr_policy_kind kind, const char *text, int code, const char *wanted)
 {
     struct dtr_policy *policy;
     struct dtr_error err;
-    int got = load_text(text, &policy, &err);
+    int got = load_kind(kind, text, &policy, &err);
     dtr_policy_free(policy);
     if (got != code || !strstr(err.text, wanted))
         fail_msg("%s\ngave %d (%s) instead of %d (%s)", text, got, got ? err.text : "", code, wanted);
     assert_null(policy);
+}
+
+static inline void refused(const char *text, int code, const char *wanted)
+{
+    refused_kind(DTR_POLICY_SCHEDULING, text, code, wanted);
 }
 
 /* Four candidates: every number column is 1, 2, 3 and not known. */

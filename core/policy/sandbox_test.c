@@ -202,7 +202,9 @@ static void only_text_is_loaded(void **state)
     struct dtr_policy *policy;
     struct dtr_error err;
     (void)state;
-    assert_int_equal(dtr_policy_load_text("b", binary, sizeof(binary), &limits, &policy, &err), INVALID);
+    assert_int_equal(
+        dtr_policy_load_text(DTR_POLICY_SCHEDULING, "b", binary, sizeof(binary), &limits, &policy, &err),
+        INVALID);
     assert_non_null(strstr(err.text, "binary chunk"));
     assert_null(policy);
 }
@@ -260,7 +262,9 @@ static void the_clock_stops_a_script(void **state)
     (void)state;
     limits.load_instructions = UINT32_MAX;
     limits.load_time_ms = 5;
-    assert_int_equal(dtr_policy_load_text("t.lua", text, strlen(text), &limits, &policy, &err), LIMIT);
+    assert_int_equal(
+        dtr_policy_load_text(DTR_POLICY_SCHEDULING, "t.lua", text, strlen(text), &limits, &policy, &err),
+        LIMIT);
     assert_string_equal(err.text, "t.lua:1: stopped after 5 ms");
 }
 
@@ -273,7 +277,8 @@ static void every_ceiling_of_memory_is_survived(void **state)
     size_t loaded = 0;
     (void)state;
     for (limits.memory = 64; limits.memory < 48 << 10; limits.memory += 64) {
-        int code = dtr_policy_load("scripts/scheduling/dragonfly.lua", &limits, &policy, &err);
+        int code = dtr_policy_load(DTR_POLICY_SCHEDULING, "scripts/scheduling/dragonfly.lua", &limits,
+                                   &policy, &err);
         if (code != DTR_OK)
             assert_int_equal(code, LIMIT);
         loaded += code == DTR_OK;

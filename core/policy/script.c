@@ -2,6 +2,7 @@
 #include "core/policy/script.h"
 #include "core/base/clock.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <lauxlib.h>
@@ -26,11 +27,8 @@ const struct dtr_policy_settings *dtr_policy_settings(const struct dtr_policy *p
 
 /* --- deciding ---------------------------------------------------------------------------------------- */
 
-/* Reads the answer on top of the stack. It may be a column itself, so metamethods count. */
-static void read_scores(lua_State *L, const struct dtr_policy *policy, uint32_t count, double *ret_scores)
+static void read_list(lua_State *L, const struct dtr_policy *policy, uint32_t count, double *ret_scores)
 {
-    if (!lua_istable(L, -1))
-        luaL_error(L, "%s: rank returned a %s instead of a table", policy->place, luaL_typename(L, -1));
     for (uint32_t i = 0; i < count; i++) {
         int type = lua_geti(L, -1, (lua_Integer)i + 1);
         ret_scores[i] = type == LUA_TNUMBER ? lua_tonumber(L, -1) : NAN;
@@ -44,8 +42,43 @@ static void read_scores(lua_State *L, const struct dtr_policy *policy, uint32_t 
     lua_pop(L, 1);
 }
 
-void dtr_script_decide(lua_State *L, struct dtr_policy *policy, const struct dtr_rank_input *input,
-                       double *ret_scores)
+/* An order says no more than these scores do: `count` for the first, 1 for the last. */
+static void read_order(lua_State *L, const struct dtr_policy *policy, uint32_t count, double *ret_scores)
+{
+    for (uint32_t i = 0; i < count; i++)
+        ret_scores[i] = NAN;
+    if (!lua_istable(L, -1) || lua_rawlen(L, -1) != count)
+        luaL_error(L, "%s: rank's order must list each of the %d candidates once", policy->place, (int)count);
+    for (uint32_t place = 0; place < count; place++) {
+        int whole = 0;
+        int type = lua_rawgeti(L, -1, (lua_Integer)place + 1);
+        lua_Integer who = type == LUA_TNUMBER ? lua_tointegerx(L, -1, &whole) : 0;
+        if (!whole || who < 1 || who > count)
+            luaL_error(L, "%s: place %d of rank's order names no candidate", policy->place, (int)place + 1);
+        if (!isnan(ret_scores[who - 1]))
+            luaL_error(L, "%s: rank's order names candidate %d twice", policy->place, (int)who);
+        ret_scores[who - 1] = count - place;
+        lua_pop(L, 1);
+    }
+}
+
+/* Reads the answer on top of the stack. It may be a column itself, so metamethods count, and it has no field
+ * of its own then. */
+static void read_answer(lua_State *L, const struct dtr_policy *policy, uint32_t count, double *ret_scores)
+{
+    if (!lua_istable(L, -1))
+        luaL_error(L, "%s: rank returned a %s instead of a table", policy->place, luaL_typename(L, -1));
+    (void)lua_pushliteral(L, "order");
+    if (lua_rawget(L, -2) != LUA_TNIL) {
+        read_order(L, policy, count, ret_scores);
+        lua_pop(L, 1);
+        return;
+    }
+    lua_pop(L, 1);
+    read_list(L, policy, count, ret_scores);
+}
+
+void dtr_script_decide(lua_State *L, struct dtr_policy *policy, const void *input, double *ret_scores)
 {
     struct dtr_columns *columns = &policy->columns;
     dtr_columns_fill(L, columns, input);
@@ -53,13 +86,13 @@ void dtr_script_decide(lua_State *L, struct dtr_policy *policy, const struct dtr
     lua_rawgeti(L, LUA_REGISTRYINDEX, columns->c);
     lua_rawgeti(L, LUA_REGISTRYINDEX, columns->s);
     lua_call(L, 2, 1);
-    read_scores(L, policy, input->count, ret_scores);
+    read_answer(L, policy, dtr_input_count(input), ret_scores);
     lua_pop(L, 1);
 }
 
 struct decision {
     struct dtr_policy *policy;
-    const struct dtr_rank_input *input;
+    const void *input;
     double *scores;
 };
 
@@ -70,16 +103,29 @@ static int decide(lua_State *L)
     return 0;
 }
 
-int dtr_policy_rank(void *context, const struct dtr_rank_input *input, double *ret_scores,
-                    struct dtr_error *err)
+int dtr_script_ask(struct dtr_policy *policy, enum dtr_policy_kind kind, const void *input,
+                   double *ret_scores, struct dtr_error *err)
 {
-    struct dtr_policy *policy = context;
     struct decision decision = {policy, input, ret_scores};
-    if (input->count > DTR_POLICY_CANDIDATES_MAX)
+    (void)kind; /* unless assertions are on */
+    assert(policy->columns.kind == dtr_kind_of(kind));
+    if (dtr_input_count(input) > DTR_POLICY_CANDIDATES_MAX)
         return dtr_error_set(err, DTR_EINVALID, DTR_RETRY_NEVER, "%s: %u candidates are more than %d",
-                             policy->place, input->count, DTR_POLICY_CANDIDATES_MAX);
+                             policy->place, dtr_input_count(input), DTR_POLICY_CANDIDATES_MAX);
     dtr_sandbox_arm(&policy->box, policy->limits.instructions, policy->limits.time_ms);
     return dtr_sandbox_call(&policy->box, decide, &decision, err);
+}
+
+int dtr_policy_rank(void *policy, const struct dtr_rank_input *input, double *ret_scores,
+                    struct dtr_error *err)
+{
+    return dtr_script_ask(policy, DTR_POLICY_SCHEDULING, input, ret_scores, err);
+}
+
+int dtr_policy_scope(void *policy, const struct dtr_scope_input *input, double *ret_scores,
+                     struct dtr_error *err)
+{
+    return dtr_script_ask(policy, DTR_POLICY_SCOPE, input, ret_scores, err);
 }
 
 /* --- loading ----------------------------------------------------------------------------------------- */
@@ -111,7 +157,7 @@ static void name_file(struct dtr_error *err, const char *chunk)
     memcpy(err->text, text, sizeof(text));
 }
 
-int dtr_policy_load_text(const char *name, const char *text, size_t length,
+int dtr_policy_load_text(enum dtr_policy_kind kind, const char *name, const char *text, size_t length,
                          const struct dtr_policy_limits *limits, struct dtr_policy **ret_policy,
                          struct dtr_error *err)
 {
@@ -123,6 +169,7 @@ int dtr_policy_load_text(const char *name, const char *text, size_t length,
     if (!policy)
         return dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "%s: no memory for a policy", name);
     (void)snprintf(source.chunk, sizeof(source.chunk), "@%s", name);
+    policy->columns.kind = dtr_kind_of(kind);
     policy->limits = limits ? *limits : dtr_policy_limits_default();
     int code = dtr_sandbox_open(&policy->box, policy->limits.memory, err);
     if (code == DTR_OK) {
@@ -179,8 +226,8 @@ static int read_all(int fd, const char *path, char *text, size_t *ret_length, st
                          DTR_POLICY_FILE_MAX);
 }
 
-int dtr_script_load(const char *path, const struct dtr_policy_limits *limits, struct dtr_policy **ret_policy,
-                    struct dtr_policy_stamp *ret_stamp, struct dtr_error *err)
+int dtr_script_load(enum dtr_policy_kind kind, const char *path, const struct dtr_policy_limits *limits,
+                    struct dtr_policy **ret_policy, struct dtr_policy_stamp *ret_stamp, struct dtr_error *err)
 {
     struct stat st;
     size_t length;
@@ -204,7 +251,7 @@ int dtr_script_load(const char *path, const struct dtr_policy_limits *limits, st
     }
     code = read_all(fd, path, text, &length, err);
     if (code == DTR_OK)
-        code = dtr_policy_load_text(path, text, length, limits, ret_policy, err);
+        code = dtr_policy_load_text(kind, path, text, length, limits, ret_policy, err);
 out:
     free(text);
     if (fd >= 0)
@@ -212,9 +259,9 @@ out:
     return code;
 }
 
-int dtr_policy_load(const char *path, const struct dtr_policy_limits *limits, struct dtr_policy **ret_policy,
-                    struct dtr_error *err)
+int dtr_policy_load(enum dtr_policy_kind kind, const char *path, const struct dtr_policy_limits *limits,
+                    struct dtr_policy **ret_policy, struct dtr_error *err)
 {
     struct dtr_policy_stamp stamp;
-    return dtr_script_load(path, limits, ret_policy, &stamp, err);
+    return dtr_script_load(kind, path, limits, ret_policy, &stamp, err);
 }

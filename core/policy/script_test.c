@@ -37,6 +37,25 @@ static void facts_arrive_as_they_are(void **state)
     dtr_policy_free(policy);
 }
 
+static void a_length_that_is_not_known_is_nil(void **state)
+{
+    struct dtr_rank_input input = four();
+    struct dtr_error err;
+    double scores[ROWS];
+    (void)state;
+    struct dtr_policy *policy = with_body(
+        "", "local n = (s.content_length or -1) * 100 + (s.piece_length or -2) return { n, n, n, n }");
+    static const uint64_t rows[][2] = {{UINT64_MAX, 0}, {0, 4}, {7, 0}};
+    static const double wanted[] = {-102, 4, 698};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        input.content_length = rows[i][0];
+        input.piece_length = rows[i][1];
+        assert_int_equal(dtr_policy_rank(policy, &input, scores, &err), DTR_OK);
+        assert_true(scores[0] == wanted[i]);
+    }
+    dtr_policy_free(policy);
+}
+
 /* Fewer candidates than the time before leave nothing behind, and a column may be the answer. */
 static void columns_hold_only_this_decision(void **state)
 {
@@ -76,6 +95,15 @@ static void nonsense_is_an_error_and_the_next_decision_works(void **state)
         {"return 5", "t.lua:1: rank returned a number instead of a table"},
         {"return", "t.lua:1: rank returned a nil instead of a table"},
         {"return 'abcd'", "t.lua:1: rank returned a string instead of a table"},
+        {"return { order = 5 }", "t.lua:1: rank's order must list each of the 4 candidates once"},
+        {"return { order = { 1, 2, 3 } }", "t.lua:1: rank's order must list each of the 4 candidates once"},
+        {"return { order = { 1, 2, 3, 4, 5 } }", "rank's order must list each of the 4 candidates once"},
+        {"return { order = { 1, 2, 3, 3 } }", "t.lua:1: rank's order names candidate 3 twice"},
+        {"return { order = { 1, 2, 3, 5 } }", "t.lua:1: place 4 of rank's order names no candidate"},
+        {"return { order = { 0, 1, 2, 3 } }", "t.lua:1: place 1 of rank's order names no candidate"},
+        {"return { order = { 1, 2.5, 3, 4 } }", "t.lua:1: place 2 of rank's order names no candidate"},
+        {"return { order = { 1, '2', 3, 4 } }", "t.lua:1: place 2 of rank's order names no candidate"},
+        {"return { order = { 1, 2, 3, 0/0 } }", "t.lua:1: place 4 of rank's order names no candidate"},
         {"return c", "c (its fields are what the script needs) has no field 'number'"},
         {"return s", "s has no field 'number'"},
     };
@@ -96,6 +124,21 @@ static void nonsense_is_an_error_and_the_next_decision_works(void **state)
         assert_true(scores[0] == 4 && scores[3] == 1);
         dtr_policy_free(policy);
     }
+}
+
+/* What comes first has the highest score, and an order is all that counts. */
+static void an_order_is_an_answer_too(void **state)
+{
+    const struct dtr_rank_input input = four();
+    struct dtr_error err;
+    double scores[ROWS];
+    (void)state;
+    struct dtr_policy *policy = with_body("", "return { 'not looked at', order = { 3, 1, 4, 2 } }");
+    if (dtr_policy_rank(policy, &input, scores, &err) != DTR_OK)
+        fail_msg("%s", err.text);
+    const double wanted[ROWS] = {3, 1, 4, 2};
+    assert_memory_equal(scores, wanted, sizeof(wanted));
+    dtr_policy_free(policy);
 }
 
 /* A decision that hits a ceiling leaves the state usable, also a thousand times. */
@@ -213,8 +256,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(facts_arrive_as_they_are),
+        cmocka_unit_test(a_length_that_is_not_known_is_nil),
         cmocka_unit_test(columns_hold_only_this_decision),
         cmocka_unit_test(nonsense_is_an_error_and_the_next_decision_works),
+        cmocka_unit_test(an_order_is_an_answer_too),
         cmocka_unit_test(an_overrun_is_survived),
         cmocka_unit_test(a_description_is_checked),
         cmocka_unit_test(test_cases_decide),

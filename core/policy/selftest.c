@@ -9,7 +9,7 @@
 
 struct trial {
     struct dtr_policy *policy;
-    struct dtr_rank_input input;
+    union dtr_policy_input input;
     double *scores;   /* userdata on the stack */
     int expected;     /* stack index of `scores` or `order` */
     const char *name; /* of the case */
@@ -111,7 +111,7 @@ static void run(lua_State *L, struct dtr_policy *policy, int test, int number)
     read_name(L, &trial, test);
     push_table(L, &trial, test, "c");
     push_table(L, &trial, test, "s");
-    dtr_columns_read(L, lua_gettop(L) - 1, lua_gettop(L), &trial.input);
+    dtr_columns_read(L, policy->columns.kind, lua_gettop(L) - 1, lua_gettop(L), &trial.input);
     bool scores = lua_getfield(L, test, "scores") != LUA_TNIL;
     if (!scores && lua_getfield(L, test, "order") == LUA_TNIL)
         fail(L, &trial, "neither 'scores' nor 'order' is given");

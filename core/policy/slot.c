@@ -2,11 +2,13 @@
 #include "core/obs/log.h"
 #include "core/policy/script.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 
 void dtr_policy_swap(struct dtr_policy_slot *slot, struct dtr_policy *policy)
 {
+    assert(!policy || policy->columns.kind == dtr_kind_of(slot->kind));
     dtr_policy_free(slot->current);
     slot->current = policy;
     slot->failures_logged = slot->failures + 1;
@@ -17,7 +19,8 @@ void dtr_policy_swap(struct dtr_policy_slot *slot, struct dtr_policy *policy)
 void dtr_policy_read(struct dtr_policy_loading *loading)
 {
     const struct dtr_policy_limits *limits = loading->limits.memory ? &loading->limits : NULL;
-    (void)dtr_script_load(loading->path, limits, &loading->policy, &loading->stamp, &loading->err);
+    (void)dtr_script_load(loading->kind, loading->path, limits, &loading->policy, &loading->stamp,
+                          &loading->err);
 }
 
 int dtr_policy_slot_take(struct dtr_policy_slot *slot, struct dtr_policy_loading *loading,
@@ -46,7 +49,7 @@ int dtr_policy_slot_take(struct dtr_policy_slot *slot, struct dtr_policy_loading
 
 int dtr_policy_slot_load(struct dtr_policy_slot *slot, const char *path, struct dtr_error *err)
 {
-    struct dtr_policy_loading loading = {.path = path, .limits = slot->limits};
+    struct dtr_policy_loading loading = {.kind = slot->kind, .path = path, .limits = slot->limits};
     dtr_policy_read(&loading);
     return dtr_policy_slot_take(slot, &loading, err);
 }
@@ -86,19 +89,30 @@ static void report(struct dtr_policy_slot *slot, const struct dtr_error *err)
     slot->failures_logged = slot->failures * 2;
 }
 
-int dtr_policy_slot_rank(void *context, const struct dtr_rank_input *input, double *ret_scores,
-                         struct dtr_error *err)
+static int ask(struct dtr_policy_slot *slot, enum dtr_policy_kind kind, const void *input, double *ret_scores,
+               struct dtr_error *err)
 {
-    struct dtr_policy_slot *slot = context;
     struct dtr_error own;
     err = err ? err : &own;
     if (!slot->current)
         return dtr_error_set(err, DTR_EUNAVAILABLE, DTR_RETRY_SAME, "no policy is loaded");
     slot->decisions++;
-    int code = dtr_policy_rank(slot->current, input, ret_scores, err);
+    int code = dtr_script_ask(slot->current, kind, input, ret_scores, err);
     if (code != DTR_OK)
         report(slot, err);
     return code;
+}
+
+int dtr_policy_slot_rank(void *slot, const struct dtr_rank_input *input, double *ret_scores,
+                         struct dtr_error *err)
+{
+    return ask(slot, DTR_POLICY_SCHEDULING, input, ret_scores, err);
+}
+
+int dtr_policy_slot_scope(void *slot, const struct dtr_scope_input *input, double *ret_scores,
+                          struct dtr_error *err)
+{
+    return ask(slot, DTR_POLICY_SCOPE, input, ret_scores, err);
 }
 
 void dtr_policy_slot_clear(struct dtr_policy_slot *slot)

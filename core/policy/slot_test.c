@@ -163,7 +163,8 @@ static void a_swap_by_hand(void **state)
     struct dtr_policy *policy;
     struct dtr_error err;
     write_script(place, "8");
-    assert_int_equal(dtr_policy_load(place->path, &place->slot.limits, &policy, &err), DTR_OK);
+    assert_int_equal(dtr_policy_load(DTR_POLICY_SCHEDULING, place->path, &place->slot.limits, &policy, &err),
+                     DTR_OK);
     dtr_policy_swap(&place->slot, policy);
     assert_true(ask(place) == 8);
     dtr_policy_swap(&place->slot, NULL);
@@ -176,14 +177,15 @@ static void what_is_no_script_file_is_refused(void **state)
     struct place *place = *state;
     struct dtr_policy *policy;
     struct dtr_error err;
-    assert_int_equal(dtr_policy_load(place->folder, NULL, &policy, &err), DTR_EINVALID);
-    assert_int_equal(dtr_policy_load("/dev/zero", NULL, &policy, &err), DTR_EINVALID);
+    assert_int_equal(dtr_policy_load(DTR_POLICY_SCHEDULING, place->folder, NULL, &policy, &err),
+                     DTR_EINVALID);
+    assert_int_equal(dtr_policy_load(DTR_POLICY_SCHEDULING, "/dev/zero", NULL, &policy, &err), DTR_EINVALID);
     assert_int_equal(mkfifo(place->path, 0600), 0);
-    assert_int_equal(dtr_policy_load(place->path, NULL, &policy, &err), DTR_EINVALID);
+    assert_int_equal(dtr_policy_load(DTR_POLICY_SCHEDULING, place->path, NULL, &policy, &err), DTR_EINVALID);
     assert_int_equal(unlink(place->path), 0);
     write_text(place, "");
     assert_int_equal(truncate(place->path, (off_t)DTR_POLICY_FILE_MAX + 1), 0);
-    assert_int_equal(dtr_policy_load(place->path, NULL, &policy, &err), DTR_ELIMIT);
+    assert_int_equal(dtr_policy_load(DTR_POLICY_SCHEDULING, place->path, NULL, &policy, &err), DTR_ELIMIT);
 }
 
 int main(void)

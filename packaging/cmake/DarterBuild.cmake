@@ -11,6 +11,7 @@ pkg_check_modules(YAML REQUIRED IMPORTED_TARGET yaml-0.1)
 pkg_check_modules(JANSSON REQUIRED IMPORTED_TARGET jansson)
 pkg_check_modules(PCRE2 REQUIRED IMPORTED_TARGET libpcre2-8)
 pkg_check_modules(DEFLATE REQUIRED IMPORTED_TARGET libdeflate)
+pkg_check_modules(CRYPT REQUIRED IMPORTED_TARGET libcrypt)
 
 add_library(dtr_flags INTERFACE)
 target_compile_features(dtr_flags INTERFACE c_std_17)

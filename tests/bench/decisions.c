@@ -80,7 +80,8 @@ int main(int argc, char **argv)
         return 2;
     }
     dtr_rank_fn rank = strcmp(argv[1], "c") == 0 ? dtr_rank_dragonfly : dtr_policy_rank;
-    if (rank == dtr_policy_rank && dtr_policy_load(argv[1], NULL, &policy, &err) != DTR_OK) {
+    if (rank == dtr_policy_rank &&
+        dtr_policy_load(DTR_POLICY_SCHEDULING, argv[1], NULL, &policy, &err) != DTR_OK) {
         fprintf(stderr, "bench_decisions: %s\n", err.text);
         return 1;
     }

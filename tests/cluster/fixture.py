@@ -44,7 +44,7 @@ class LabTest(unittest.TestCase):
         signal.signal(signal.SIGALRM, too_late)
         signal.alarm(seconds)
         self.addCleanup(signal.alarm, 0)
-        folder = os.path.join(settings["folder"], self._testMethodName)
+        folder = os.path.join(settings["folder"], f"{type(self).__name__}.{self._testMethodName}")
         shutil.rmtree(folder, ignore_errors=True)
         self.lab = Lab(folder, os.path.join(folder, "logs"), self.families)
         self.addCleanup(self._end, folder)

@@ -1,10 +1,13 @@
-"""Runs the tests of this folder one after the other; one line for each, a summary line at the end."""
+"""Runs the tests of this folder, some at a time; one line for each, a summary line at the end."""
 
 import argparse
 import glob
 import importlib
 import os
+import re
+import subprocess
 import sys
+import threading
 import time
 import unittest
 
@@ -57,6 +60,57 @@ def wanted_tests(words):
         yield loader.loadTestsFromModule(importlib.import_module(os.path.basename(path)[:-3]))
 
 
+def ids_of(suite):
+    for test in suite:
+        yield from ids_of(test) if isinstance(test, unittest.TestSuite) else [test.id()]
+
+
+class Driver:
+    """Several tests at a time, each in namespaces of its own below this one's: a process for each test."""
+
+    SUMMARY = re.compile(r"(\d+) passed, (\d+) failed, (\d+) skipped$", re.M)
+
+    def __init__(self, arguments):
+        enter = os.path.join(HERE, "lab", "enter")
+        own = ["--darter", arguments.darter, "--folder", arguments.folder]
+        self.command = [enter, sys.executable, "-B", os.path.abspath(__file__), *own, "--id"]
+        self.waiting = [name for suite in wanted_tests(arguments.k) for name in ids_of(suite)]
+        self.counts = [0, 0, 0]
+        self.lock = threading.Lock()
+
+    def run_one(self, name):
+        done = subprocess.run([*self.command, name], stdout=subprocess.PIPE, text=True, check=False)
+        found = self.SUMMARY.search(done.stdout)
+        with self.lock:
+            said = done.stdout[: found.start()] if found else f"FAILED  {name}: no result, status {done.returncode}\n"
+            print(said, end="", flush=True)
+            for i in range(3):
+                self.counts[i] += int(found[i + 1]) if found else i == 1
+
+    def work(self):
+        while True:
+            with self.lock:
+                if not self.waiting:
+                    return
+                name = self.waiting.pop(0)
+            self.run_one(name)
+
+    def run(self, jobs):
+        threads = [threading.Thread(target=self.work) for _ in range(jobs)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return self.counts
+
+
+def run_here(suites):
+    result = Printer()
+    for suite in suites:
+        suite.run(result)
+    return [result.passed, len(result.failures) + len(result.errors), len(result.skipped)]
+
+
 def default_darter():
     build = os.path.join(fixture.REPOSITORY, "build")
     for preset in ("asan", "release"):
@@ -72,16 +126,20 @@ def main():
     parser.add_argument("--darter", default=default_darter(), help="the program to test (default: the asan build's)")
     parser.add_argument("-k", action="append", default=[], metavar="WORD", help="only tests whose name contains WORD")
     parser.add_argument("--folder", default=fixture.settings["folder"], help="where logs are kept (default: %(default)s)")
+    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="tests at a time (default: %(default)s)")
+    parser.add_argument("--id", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if not arguments.darter or not os.access(arguments.darter, os.X_OK):
         parser.error(f"there is no program {arguments.darter or 'built yet'}")
     fixture.settings.update(darter=os.path.abspath(arguments.darter), folder=os.path.abspath(arguments.folder))
-    result = Printer()
-    for suite in wanted_tests(arguments.k):
-        suite.run(result)
-    failed = len(result.failures) + len(result.errors)
-    print(f"{result.passed} passed, {failed} failed, {len(result.skipped)} skipped", flush=True)
-    return 0 if result.passed and not failed else 1
+    if arguments.id:
+        passed, failed, skipped = run_here([unittest.defaultTestLoader.loadTestsFromName(arguments.id)])
+    elif arguments.jobs > 1:
+        passed, failed, skipped = Driver(arguments).run(arguments.jobs)
+    else:
+        passed, failed, skipped = run_here(wanted_tests(arguments.k))
+    print(f"{passed} passed, {failed} failed, {skipped} skipped", flush=True)
+    return 0 if passed and not failed else 1
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@
 
 #include "core/base/digest.h"
 #include "core/base/list.h"
+#include "core/daemon/blocklist.h"
 #include "core/daemon/header_lines.h"
 #include "core/daemon/tasks/counts.h"
 #include "core/obs/log.h"
@@ -95,8 +96,11 @@ static void open_reader(struct reading *reading, const struct mail *mail)
     reading->at = mail->at;
     reading->request.offset = mail->offset;
     reading->request.length = mail->length;
-    int rc = dtr_tasks_read(reading->site->proxy->daemon->tasks, &reading->request, &reader_events, reading,
-                            &reading->reader, &err);
+    struct dtr_daemon *daemon = reading->site->proxy->daemon;
+    int rc = blocklist_check(daemon->blocklist, &reading->request, &err);
+    if (rc == DTR_OK)
+        rc =
+            dtr_tasks_read(daemon->tasks, &reading->request, &reader_events, reading, &reading->reader, &err);
     if (old)
         dtr_reader_close(old);
     (void)pthread_mutex_lock(&reading->lock);

@@ -2,6 +2,7 @@
 #include "core/daemon/talk/talk.h"
 
 #include "core/base/clock.h"
+#include "core/daemon/managed/clusters.h"
 #include "core/obs/build.h"
 
 #include <dirent.h>
@@ -116,6 +117,6 @@ void talk_fill_host(const struct dtr_daemon *daemon, struct host_facts *facts)
     facts->host.kernel_version = facts->kernel;
     facts->host.network = &facts->network;
     facts->host.build = &facts->build;
-    facts->host.scheduler_cluster_id = (uint64_t)config->host.scheduler_cluster_id;
+    facts->host.scheduler_cluster_id = clusters_bound(config);
     facts->host.disable_shared = config->upload.disable_shared;
 }

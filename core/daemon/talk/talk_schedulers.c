@@ -7,6 +7,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/str.h"
+#include "core/daemon/managed/managed.h"
 #include "core/obs/log.h"
 #include "proto/scheduler.pb-c.h"
 #include <stdlib.h>
@@ -103,6 +104,16 @@ static void say_trouble(struct scheduler *scheduler, const char *why)
             scheduler->announced ? "lost" : "out of reach", why);
 }
 
+/* The last one that could be reached is not there any more. */
+static bool is_last(const struct scheduler *scheduler)
+{
+    const struct talk *talk = scheduler->talk;
+    bool others = false;
+    for (size_t i = 0; i < talk->chosen_count; i++)
+        others = others || dtr_rpc_channel_state(talk->chosen[i]->channel) == DTR_RPC_READY;
+    return scheduler->ready && scheduler->wanted && !others;
+}
+
 /* A scheduler that comes back may have forgotten everybody. */
 static void on_state(void *context, struct dtr_rpc_channel *channel, enum dtr_rpc_state state,
                      const struct dtr_error *err)
@@ -113,6 +124,8 @@ static void on_state(void *context, struct dtr_rpc_channel *channel, enum dtr_rp
         say_trouble(scheduler, err ? err->text : "");
         if (scheduler->ready)
             scheduler->gone_ms = dtr_now_ms();
+        if (is_last(scheduler))
+            managed_lost(scheduler->talk->daemon->managed);
         scheduler->announced = scheduler->ready = false;
         if (!is_expected(scheduler))
             conversations_announced(scheduler->talk, scheduler, false);

@@ -9,6 +9,7 @@
 
 #include "core/base/digest.h"
 #include "core/brain/geometry.h"
+#include "core/daemon/blocklist.h"
 #include "core/daemon/settings.h"
 #include <stdlib.h>
 
@@ -121,8 +122,10 @@ static int read_range(struct order *order, uint64_t offset, uint64_t length, str
     request.offset = offset;
     request.length = length;
     /* The new one is there before the old one goes, so that a pull goes on. */
-    int rc =
-        dtr_tasks_read(order->upload->daemon->tasks, &request, &reader_events, order, &order->reader, err);
+    struct dtr_daemon *daemon = order->upload->daemon;
+    int rc = blocklist_check(daemon->blocklist, &request, err);
+    if (rc == DTR_OK)
+        rc = dtr_tasks_read(daemon->tasks, &request, &reader_events, order, &order->reader, err);
     if (rc == DTR_OK)
         order->task = dtr_tasks_find(order->upload->daemon->tasks, request.task_id);
     if (old && rc == DTR_OK)

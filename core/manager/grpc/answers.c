@@ -19,7 +19,6 @@ static int check_peer(const Manager__V2__ListSchedulersRequest *request, struct 
 static int find_place(struct ask *ask, const Manager__V2__ListSchedulersRequest *request,
                       const struct fleet *fleet, struct message_list *ret_list, struct dtr_error *err)
 {
-    struct grpc *grpc = ask->grpc;
     const struct dtr_scope_peer peer = {
         .ip = request->ip,
         .hostname = request->hostname,
@@ -30,10 +29,7 @@ static int find_place(struct ask *ask, const Manager__V2__ListSchedulersRequest 
         return check_cluster("scheduler_cluster_id", request->scheduler_cluster_id, err);
     if (request->scheduler_cluster_id > 0)
         return place_named(fleet, (int64_t)request->scheduler_cluster_id, ret_list, err);
-    (void)pthread_mutex_lock(&grpc->ranking);
-    int rc = place_by_scopes(fleet, &peer, &grpc->options.ranker, ret_list, err);
-    (void)pthread_mutex_unlock(&grpc->ranking);
-    return rc;
+    return place_by_scopes(fleet, &peer, ask->grpc->options.ranker, ret_list, err);
 }
 
 int answer_list_schedulers(struct ask *ask, const ProtobufCMessage *message, struct dtr_error *err)

@@ -6,8 +6,6 @@
 #include "core/manager/grpc/grpc.h"
 #include "core/rpc/methods.h"
 
-#include <pthread.h>
-
 struct grpc {
     struct grpc_options options;
     size_t under_way; /* jobs and streams whose end is to come */
@@ -15,7 +13,6 @@ struct grpc {
     void (*closed)(void *context);
     void *closed_context;
     struct dtr_msg msg;
-    pthread_mutex_t ranking; /* the ranker answers one at a time */
 };
 
 /* Fills in the response, which `out` takes: ask_reply() once, or an error. On a worker thread. */

@@ -35,7 +35,6 @@ int grpc_new(const struct grpc_options *options, struct grpc **ret_grpc, struct 
     if (!grpc)
         return dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for the gRPC service");
     grpc->options = *options;
-    (void)pthread_mutex_init(&grpc->ranking, NULL);
     *ret_grpc = grpc;
     return DTR_OK;
 }
@@ -55,7 +54,6 @@ static void end(struct dtr_msg *msg)
     struct grpc *grpc = dtr_container(msg, struct grpc, msg);
     void (*closed)(void *) = grpc->closed;
     void *context = grpc->closed_context;
-    (void)pthread_mutex_destroy(&grpc->ranking);
     free(grpc);
     closed(context);
 }

@@ -5,6 +5,7 @@
 
 #include "core/loop/pool.h"
 #include "core/manager/fleet/fleet.h"
+#include "core/manager/fleet/ranker.h"
 #include "core/rpc/rpc.h"
 
 struct grpc;
@@ -14,9 +15,7 @@ struct grpc_options {
     struct dtr_pool *pool; /* where calls are answered */
     struct store *store;
     struct fleet_view *view;
-    /* Ranks clusters for a peer, on a worker thread, one call at a time; zeroed: Dragonfly's formula.
-     * Outlives it. */
-    struct dtr_scope_ranker ranker;
+    struct ranker *ranker; /* ranks clusters for a peer */
 };
 
 int grpc_new(const struct grpc_options *options, struct grpc **ret_grpc, struct dtr_error *err);

@@ -379,6 +379,6 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(older_seed_peers_register_too, begin, end),
         cmocka_unit_test_setup_teardown(who_leaves_in_the_middle_does_no_harm, begin, end),
     };
-    rig_arguments(argc, argv);
+    store_rig_arguments(argc, argv);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -78,14 +78,13 @@ static int collect(const struct fleet *fleet, struct ranking *ret_ranking, struc
     return DTR_OK;
 }
 
-int place_by_scopes(const struct fleet *fleet, const struct dtr_scope_peer *peer,
-                    const struct dtr_scope_ranker *ranker, struct message_list *ret_list,
-                    struct dtr_error *err)
+int place_by_scopes(const struct fleet *fleet, const struct dtr_scope_peer *peer, struct ranker *ranker,
+                    struct message_list *ret_list, struct dtr_error *err)
 {
     struct ranking ranking;
     int rc = collect(fleet, &ranking, err);
     if (rc == DTR_OK)
-        rc = dtr_scope_rank(ranking.inputs, ranking.count, peer, ranker, ranking.order, ranking.scores, err);
+        rc = ranker_rank(ranker, ranking.inputs, ranking.count, peer, ranking.order, ranking.scores, err);
     for (uint32_t i = 0; i < ranking.count && rc == DTR_OK; i++)
         add_cluster(ranking.clusters[ranking.order[i]], false, ret_list);
     free_ranking(&ranking);

@@ -31,7 +31,7 @@ static void new_tables_are_made_once(void **state)
     assert_int_equal(rig_number(&rig, "SELECT COUNT(*) FROM darter_schema"), schema_newest());
     rig_sql(&rig, "INSERT INTO secrets VALUES ('a', 'b')");
     /* another process */
-    const struct store_options options = {rig.ops, rig.module.instance, true};
+    const struct store_options options = {rig.database.ops, rig.database.module.instance, true};
     struct store *other;
     assert_int_equal(store_new(&options, &other, &err), DTR_OK);
     assert_int_equal(store_ready(other, &err), DTR_OK);
@@ -43,7 +43,7 @@ static void new_tables_are_made_once(void **state)
 static void *make_ready(void *context)
 {
     (void)context;
-    const struct store_options options = {rig.ops, rig.module.instance, true};
+    const struct store_options options = {rig.database.ops, rig.database.module.instance, true};
     struct store *store;
     struct dtr_error err;
     if (store_new(&options, &store, &err) != DTR_OK)
@@ -72,10 +72,10 @@ static void prepare_foreign(const char *const *statements)
 {
     struct dtr_db *db;
     struct dtr_error err;
-    assert_int_equal(rig.ops->open(rig.module.instance, &db, &err), DTR_OK);
+    assert_int_equal(rig.database.ops->open(rig.database.module.instance, &db, &err), DTR_OK);
     for (; *statements; statements++)
-        assert_int_equal(rig.ops->run(db, *statements, NULL, 0, NULL, NULL, &err), DTR_OK);
-    rig.ops->close(db);
+        assert_int_equal(rig.database.ops->run(db, *statements, NULL, 0, NULL, NULL, &err), DTR_OK);
+    rig.database.ops->close(db);
 }
 
 static void dragonflys_database_is_left_alone(void **state)
@@ -87,13 +87,13 @@ static void dragonflys_database_is_left_alone(void **state)
     prepare_foreign(theirs);
     assert_int_equal(store_ready(rig.store, &err), DTR_EINVALID);
     assert_non_null(strstr(err.text, "Dragonfly"));
-    bool mysql = strcmp(rig.ops->dialect->name, "mysql") == 0;
+    bool mysql = strcmp(rig.database.ops->dialect->name, "mysql") == 0;
     assert_non_null(strstr(err.text, mysql ? "database.mysql.dbname" : "database.sqlite.path"));
     struct dtr_db *db;
-    assert_int_equal(rig.ops->open(rig.module.instance, &db, &err), DTR_OK);
-    assert_int_equal(rig.ops->run(db, "SELECT * FROM darter_schema", NULL, 0, NULL, NULL, &err),
+    assert_int_equal(rig.database.ops->open(rig.database.module.instance, &db, &err), DTR_OK);
+    assert_int_equal(rig.database.ops->run(db, "SELECT * FROM darter_schema", NULL, 0, NULL, NULL, &err),
                      DTR_EINVALID);
-    rig.ops->close(db);
+    rig.database.ops->close(db);
 }
 
 static void newer_tables_are_refused(void **state)
@@ -101,7 +101,7 @@ static void newer_tables_are_refused(void **state)
     (void)state;
     struct dtr_error err;
     rig_sql(&rig, "INSERT INTO darter_schema VALUES (99, 0)");
-    const struct store_options options = {rig.ops, rig.module.instance, true};
+    const struct store_options options = {rig.database.ops, rig.database.module.instance, true};
     struct store *other;
     assert_int_equal(store_new(&options, &other, &err), DTR_OK);
     assert_int_equal(store_ready(other, &err), DTR_EINVALID);
@@ -113,7 +113,7 @@ static void older_tables_are_refused_when_they_may_not_be_changed(void **state)
 {
     (void)state;
     struct dtr_error err;
-    const struct store_options options = {rig.ops, rig.module.instance, false};
+    const struct store_options options = {rig.database.ops, rig.database.module.instance, false};
     struct store *other;
     assert_int_equal(store_new(&options, &other, &err), DTR_OK);
     assert_int_equal(store_ready(other, &err), DTR_EINVALID);
@@ -175,14 +175,14 @@ static struct dtr_database_ops flaky;
 static int open_flaky(void *instance, struct dtr_db **ret_db, struct dtr_error *err)
 {
     return is_away ? dtr_error_set(err, DTR_EUNAVAILABLE, DTR_RETRY_SAME, "nobody there")
-                   : rig.ops->open(instance, ret_db, err);
+                   : rig.database.ops->open(instance, ret_db, err);
 }
 
 static int run_flaky(struct dtr_db *db, const char *sql, const struct dtr_value *values, size_t count,
                      const struct dtr_row_sink *sink, struct dtr_ran *ret_ran, struct dtr_error *err)
 {
     return is_away ? dtr_error_set(err, DTR_EUNAVAILABLE, DTR_RETRY_SAME, "lost")
-                   : rig.ops->run(db, sql, values, count, sink, ret_ran, err);
+                   : rig.database.ops->run(db, sql, values, count, sink, ret_ran, err);
 }
 
 static int look(struct store_db *db, void *context, struct dtr_error *err)
@@ -195,10 +195,10 @@ static void it_comes_back_by_itself(void **state)
     (void)state;
     struct dtr_error err;
     int64_t count;
-    flaky = *rig.ops;
+    flaky = *rig.database.ops;
     flaky.open = open_flaky;
     flaky.run = run_flaky;
-    const struct store_options options = {&flaky, rig.module.instance, true};
+    const struct store_options options = {&flaky, rig.database.module.instance, true};
     struct store *store;
     assert_int_equal(store_new(&options, &store, &err), DTR_OK);
     is_away = true;
@@ -227,6 +227,6 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(a_lock_is_held_by_one, begin, end),
         cmocka_unit_test_setup_teardown(it_comes_back_by_itself, begin, end),
     };
-    rig_arguments(argc, argv);
+    store_rig_arguments(argc, argv);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,14 +3,17 @@
 import http.client
 import os
 import re
+import sqlite3
 
 from .lab import place
 from .wait import until
 
 SCHEDULER_PORT, SCHEDULER_METRICS = 8002, 8000
+MANAGER_GRPC = 65003
 PROXY, METRICS, HEALTH = 4001, 4002, 4003
 SOCKET = "/var/run/dragonfly/dfdaemon.sock"
 STORE = "/var/lib/dragonfly"
+DATABASE = "/var/lib/dragonfly/manager.db"
 SAMPLE = re.compile(r'^([A-Za-z_:][\w:]*)(?:\{(.*)\})?\s+(\S+)')
 LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 
@@ -250,3 +253,31 @@ class Up(Daemon):
 
     def announced(self):
         return self.metrics(SCHEDULER_METRICS).total("dragonfly_scheduler_announce_host_total")
+
+
+class Manager(Role):
+    """darter manager on an SQLite file of its own."""
+
+    command = "manager"
+    config_path = "/etc/dragonfly/manager.yaml"
+    metrics_port = SCHEDULER_METRICS
+
+    def __init__(self, darter, node, extra=None):
+        config = {
+            "database": {"sqlite": {"path": DATABASE}},
+            "metrics": {"enable": True, "addr": f":{SCHEDULER_METRICS}"},
+            "network": {"enableIPv6": 6 in node.ips},
+        }
+        os.makedirs(node.path(os.path.dirname(DATABASE)), exist_ok=True)
+        super().__init__(darter, node, merged(config, extra or {}))
+
+    @property
+    def address(self):
+        return place(self.node.ip, MANAGER_GRPC)
+
+    def healthy(self):
+        return http_get(self.node.ip, SCHEDULER_METRICS, "/metrics")[0] == 200
+
+    def database(self):
+        """A connection to its database, from outside."""
+        return sqlite3.connect(self.node.path(DATABASE), timeout=10)

@@ -1,0 +1,13 @@
+/* Answering a call, once all of it is here. */
+#ifndef DTR_MANAGER_REST_SERVE_H
+#define DTR_MANAGER_REST_SERVE_H
+
+#include "core/manager/rest/call.h"
+
+/* Everything from "who asks" to the bytes of the answer, with the audit row. Blocks: on a worker thread. */
+void serve_call(struct rest_call *call);
+/* The same for calls that need neither database nor body: unknown paths, preflight, WORK_HERE. At once;
+ * false: it is not such a call. */
+bool serve_here(struct rest_call *call);
+
+#endif

@@ -1,0 +1,90 @@
+/* Failures by key; see throttle.h. */
+#include "core/manager/rest/throttle.h"
+
+#include "core/base/digest.h"
+#include "core/base/map.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { SLOTS = 1024, WAYS = 8, MINUTE_MS = 60000 };
+
+/* A slot that was never used has no failures. */
+struct slot {
+    uint64_t key, since_ms;
+    unsigned failures;
+};
+
+struct throttle {
+    pthread_mutex_t lock;
+    uint8_t seed[16];
+    struct slot slots[SLOTS];
+};
+
+struct throttle *throttle_new(void)
+{
+    struct throttle *throttle = calloc(1, sizeof(*throttle));
+    if (!throttle)
+        return NULL;
+    (void)pthread_mutex_init(&throttle->lock, NULL);
+    dtr_random(throttle->seed, sizeof(throttle->seed));
+    return throttle;
+}
+
+void throttle_free(struct throttle *throttle)
+{
+    if (!throttle)
+        return;
+    (void)pthread_mutex_destroy(&throttle->lock);
+    free(throttle);
+}
+
+/* The slot of a key, or with `make` the best one to give it; else NULL. A key has WAYS places. */
+static struct slot *find(struct throttle *throttle, const char *text, bool make)
+{
+    uint64_t key = dtr_siphash(throttle->seed, text, strlen(text));
+    struct slot *row = &throttle->slots[key % (SLOTS / WAYS) * WAYS], *oldest = row;
+    for (struct slot *slot = row; slot < row + WAYS; slot++) {
+        if (slot->key == key)
+            return slot;
+        if (slot->since_ms < oldest->since_ms)
+            oldest = slot;
+    }
+    if (!make)
+        return NULL;
+    *oldest = (struct slot){.key = key};
+    return oldest;
+}
+
+unsigned throttle_wait(struct throttle *throttle, const char *key, unsigned most, uint64_t now_ms)
+{
+    unsigned wait = 0;
+    (void)pthread_mutex_lock(&throttle->lock);
+    const struct slot *slot = find(throttle, key, false);
+    if (slot && slot->failures >= most && now_ms < slot->since_ms + MINUTE_MS)
+        wait = (unsigned)((slot->since_ms + MINUTE_MS - now_ms + 999) / 1000);
+    (void)pthread_mutex_unlock(&throttle->lock);
+    return wait;
+}
+
+void throttle_failed(struct throttle *throttle, const char *key, uint64_t now_ms)
+{
+    (void)pthread_mutex_lock(&throttle->lock);
+    struct slot *slot = find(throttle, key, true);
+    if (slot->failures == 0 || now_ms >= slot->since_ms + MINUTE_MS) {
+        slot->since_ms = now_ms;
+        slot->failures = 0;
+    }
+    slot->failures++;
+    (void)pthread_mutex_unlock(&throttle->lock);
+}
+
+void throttle_forget(struct throttle *throttle, const char *key)
+{
+    (void)pthread_mutex_lock(&throttle->lock);
+    struct slot *slot = find(throttle, key, false);
+    if (slot)
+        *slot = (struct slot){0};
+    (void)pthread_mutex_unlock(&throttle->lock);
+}

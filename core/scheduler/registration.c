@@ -1,0 +1,417 @@
+/* The scheduler under a manager; see registration.h. */
+#include "core/scheduler/registration.h"
+
+#include "core/base/clock.h"
+#include "core/base/str.h"
+#include "core/managed/last.h"
+#include "core/managed/uplink.h"
+#include "core/net/tls.h"
+#include "core/obs/log.h"
+#include "core/rpc/unpack.h"
+#include "core/scheduler/answers.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { STREAM_RETRY_MS = 1000, STREAM_RETRY_MOST_MS = 30000, STREAM_LIVED_MS = 10000 };
+
+/* An answer in memory and on disk. */
+struct answer {
+    struct dtr_str bytes;
+    struct dtr_last *last;
+};
+
+struct registration {
+    struct registration_options options;
+    struct dtr_uplink *uplink;
+    struct dtr_tls *tls; /* NULL: plain */
+    struct answer scheduler, applications;
+    bool known; /* `scheduler` holds one */
+    char hostname[256], ip[DTR_ADDR_TEXT];
+    struct dtr_rpc_call *stream; /* KeepAlive, or NULL */
+    struct dtr_timer *beat;      /* its next message */
+    uint64_t stream_ms;          /* since when it is open */
+    unsigned broken;             /* streams in a row that ended soon */
+    char said[256];              /* the last trouble, as it was logged */
+    bool closing;
+    void (*closed)(void *context);
+    void *closed_context;
+};
+
+static char *text(const char *constant)
+{
+    return (char *)(uintptr_t)constant;
+}
+
+static uint64_t cluster_id(const struct registration *registration)
+{
+    return (uint64_t)registration->options.config->manager.scheduler_cluster_id;
+}
+
+static void say(struct registration *registration, const char *what)
+{
+    if (strcmp(registration->said, what) == 0)
+        return;
+    (void)dtr_copy_text(registration->said, sizeof(registration->said), what);
+    if (*what)
+        dtr_log(DTR_LOG_WARN, NULL, "manager %s: %s", dtr_uplink_name(registration->uplink), what);
+}
+
+/* --- what counts --------------------------------------------------------------------------------------- */
+
+/* Both answers are good: the one whose bytes are kept was unpacked before. */
+static int read_answers(struct registration *registration, struct dtr_rpc_arena arenas[2],
+                        struct dtr_dynconfig *dynconfig, struct dtr_error *err)
+{
+    const ProtobufCMessage *scheduler, *applications;
+    const struct dtr_str *bytes[] = {&registration->scheduler.bytes, &registration->applications.bytes};
+    size_t left_out = 0;
+    int rc = dtr_rpc_unpack(&arenas[0], SIZE_MAX, dtr_rpc_manager_get_scheduler.output,
+                            (const uint8_t *)dtr_str_text(bytes[0]), bytes[0]->length, &scheduler, err);
+    if (rc == DTR_OK)
+        rc = dtr_rpc_unpack(&arenas[1], SIZE_MAX, dtr_rpc_manager_list_applications.output,
+                            (const uint8_t *)dtr_str_text(bytes[1]), bytes[1]->length, &applications, err);
+    if (rc == DTR_OK)
+        rc = answers_limits((const void *)scheduler, dynconfig, err);
+    if (rc == DTR_OK)
+        rc = answers_applications((const void *)applications, dynconfig, &left_out, err);
+    if (rc == DTR_OK && left_out > 0)
+        rc = dtr_error_set(
+            err, DTR_OK, DTR_RETRY_SAME,
+            "%zu applications, or expressions of one, are left out: no name, no priority from 0 "
+            "to 6, or no regular expression",
+            left_out);
+    return rc;
+}
+
+static void take(struct registration *registration)
+{
+    struct dtr_rpc_arena arenas[2] = {0};
+    struct dtr_error err = {0};
+    struct dtr_dynconfig dynconfig = {.candidate_parent_limit = registration->options.candidate_parent_limit,
+                                      .filter_parent_limit = registration->options.filter_parent_limit};
+    int rc = read_answers(registration, arenas, &dynconfig, &err);
+    say(registration, err.text);
+    if (rc == DTR_OK)
+        registration->options.taken(registration->options.context, &dynconfig);
+    answers_free(&dynconfig);
+    dtr_rpc_arena_free(&arenas[0]);
+    dtr_rpc_arena_free(&arenas[1]);
+}
+
+static void keep(struct answer *answer, const void *bytes, size_t length)
+{
+    dtr_str_clear(&answer->bytes);
+    dtr_str_add(&answer->bytes, bytes, length);
+    dtr_last_keep(answer->last, bytes, length);
+}
+
+/* --- questions ----------------------------------------------------------------------------------------- */
+
+/* A question that came to nothing ends the turn. */
+static void fail(struct registration *registration, const struct dtr_rpc_status *status, const char *what)
+{
+    struct dtr_error err = {0};
+    (void)dtr_rpc_status_error(status, what, &err);
+    say(registration, err.text);
+    dtr_uplink_end_turn(registration->uplink, dtr_uplink_is_away(status) ? DTR_UPLINK_LEAVE : DTR_UPLINK_BAD);
+}
+
+static void
+ask(struct registration *registration, const struct dtr_rpc_method *method, const ProtobufCMessage *request,
+    void (*done)(void *context, const struct dtr_rpc_message *response, const struct dtr_rpc_status *status))
+{
+    struct dtr_error err;
+    if (dtr_uplink_ask(registration->uplink, method, request, done, registration, &err) == DTR_OK)
+        return;
+    say(registration, err.text);
+    dtr_uplink_end_turn(registration->uplink, DTR_UPLINK_BAD);
+}
+
+/* Managers that have none, or know of none, say so by these. */
+static bool is_none(const struct dtr_rpc_status *status)
+{
+    return status->remote && (status->code == DTR_RPC_NOT_FOUND || status->code == DTR_RPC_UNIMPLEMENTED);
+}
+
+static void on_applications(void *context, const struct dtr_rpc_message *response,
+                            const struct dtr_rpc_status *status)
+{
+    struct registration *registration = context;
+    if (registration->closing)
+        return;
+    if (response)
+        keep(&registration->applications, response->bytes, response->length);
+    else if (is_none(status))
+        keep(&registration->applications, "", 0);
+    take(registration);
+    if (response || is_none(status))
+        dtr_uplink_end_turn(registration->uplink, DTR_UPLINK_GOOD);
+    else
+        fail(registration, status, "ListApplications");
+}
+
+static void on_scheduler(void *context, const struct dtr_rpc_message *response,
+                         const struct dtr_rpc_status *status)
+{
+    struct registration *registration = context;
+    Manager__V2__ListApplicationsRequest request = MANAGER__V2__LIST_APPLICATIONS_REQUEST__INIT;
+    if (registration->closing)
+        return;
+    if (!response) {
+        fail(registration, status, "GetScheduler");
+        return;
+    }
+    keep(&registration->scheduler, response->bytes, response->length);
+    request.hostname = registration->hostname;
+    request.ip = registration->ip;
+    ask(registration, &dtr_rpc_manager_list_applications, &request.base, on_applications);
+}
+
+static void refresh(struct registration *registration)
+{
+    Manager__V2__GetSchedulerRequest request = MANAGER__V2__GET_SCHEDULER_REQUEST__INIT;
+    request.hostname = registration->hostname;
+    request.scheduler_cluster_id = cluster_id(registration);
+    request.ip = registration->ip;
+    ask(registration, &dtr_rpc_manager_get_scheduler, &request.base, on_scheduler);
+}
+
+/* --- being known and alive ----------------------------------------------------------------------------- */
+
+static void finish(void *context)
+{
+    struct registration *registration = context;
+    void (*closed)(void *) = registration->closed;
+    void *closed_context = registration->closed_context;
+    dtr_timer_close(registration->beat);
+    dtr_tls_drop(registration->tls);
+    dtr_last_close(registration->scheduler.last);
+    dtr_last_close(registration->applications.last);
+    dtr_str_free(&registration->scheduler.bytes);
+    dtr_str_free(&registration->applications.bytes);
+    free(registration);
+    closed(closed_context);
+}
+
+static void send_beat(void *context)
+{
+    struct registration *registration = context;
+    Manager__V2__KeepAliveRequest request = MANAGER__V2__KEEP_ALIVE_REQUEST__INIT;
+    if (!registration->stream)
+        return;
+    request.hostname = registration->hostname;
+    request.cluster_id = cluster_id(registration);
+    request.ip = registration->ip;
+    (void)dtr_rpc_call_send(registration->stream, &request.base,
+                            NULL); /* one that cannot go is as one missed */
+    dtr_timer_set(registration->beat, registration->options.config->manager.keepalive_interval_ms);
+}
+
+/* The manager holds this scheduler for gone now, so that it is told anew; one that ends every stream not more
+ * often than it can bear. */
+static void on_stream_closed(void *context, struct dtr_rpc_call *call, const struct dtr_rpc_status *status)
+{
+    struct registration *registration = context;
+    struct dtr_error err = {0};
+    uint64_t pause_ms = STREAM_RETRY_MS;
+    (void)call;
+    registration->stream = NULL;
+    dtr_timer_set(registration->beat, DTR_TIMER_OFF);
+    if (registration->closing) {
+        dtr_uplink_close(registration->uplink, finish, registration);
+        return;
+    }
+    registration->broken =
+        dtr_now_ms() - registration->stream_ms < STREAM_LIVED_MS ? registration->broken + 1 : 0;
+    for (unsigned i = 1; i < registration->broken && pause_ms < STREAM_RETRY_MOST_MS; i++)
+        pause_ms *= 2;
+    if (dtr_rpc_status_error(status, "KeepAlive", &err) == DTR_OK)
+        (void)snprintf(err.text, sizeof(err.text), "KeepAlive: ended by the manager");
+    say(registration, err.text);
+    dtr_uplink_soon(registration->uplink, pause_ms);
+}
+
+static int begin_stream(struct registration *registration, struct dtr_error *err)
+{
+    static const struct dtr_rpc_events events = {.closed = on_stream_closed};
+    int rc = dtr_uplink_stream(registration->uplink, &dtr_rpc_manager_keep_alive, &events, registration,
+                               &registration->stream, err);
+    if (rc == DTR_OK) {
+        registration->stream_ms = dtr_now_ms();
+        send_beat(registration); /* from the first one on it counts as active */
+    }
+    return rc;
+}
+
+static void on_updated(void *context, const struct dtr_rpc_message *response,
+                       const struct dtr_rpc_status *status)
+{
+    struct registration *registration = context;
+    struct dtr_error err;
+    if (registration->closing)
+        return;
+    if (!response) {
+        fail(registration, status, "UpdateScheduler");
+        return;
+    }
+    dtr_log(DTR_LOG_INFO, NULL, "known to manager %s as scheduler %s (%s) of cluster %llu",
+            dtr_uplink_name(registration->uplink), registration->hostname, registration->ip,
+            (unsigned long long)cluster_id(registration));
+    if (begin_stream(registration, &err) != DTR_OK)
+        say(registration, err.text);
+    refresh(registration);
+}
+
+static void update(struct registration *registration)
+{
+    Manager__V2__UpdateSchedulerRequest request = MANAGER__V2__UPDATE_SCHEDULER_REQUEST__INIT;
+    const struct dtr_scheduler_config *config = registration->options.config;
+    char *features[] = {text("schedule")};
+    char json[80];
+    request.hostname = registration->hostname;
+    request.scheduler_cluster_id = cluster_id(registration);
+    if (config->host.idc) {
+        request.has_idc_case = MANAGER__V2__UPDATE_SCHEDULER_REQUEST__HAS_IDC_IDC;
+        request.idc = text(config->host.idc);
+    }
+    if (config->host.location) {
+        request.has_location_case = MANAGER__V2__UPDATE_SCHEDULER_REQUEST__HAS_LOCATION_LOCATION;
+        request.location = text(config->host.location);
+    }
+    request.ip = registration->ip;
+    request.port = config->server.advertise_port > 0 ? (int32_t)config->server.advertise_port
+                                                     : registration->options.port;
+    request.features = features;
+    request.n_features = 1;
+    (void)snprintf(json, sizeof(json), "{\"manager_keep_alive_interval\":%llu}",
+                   (unsigned long long)config->manager.keepalive_interval_ms * 1000000);
+    request.config.data = (uint8_t *)json;
+    request.config.len = strlen(json);
+    ask(registration, &dtr_rpc_manager_update_scheduler, &request.base, on_updated);
+}
+
+static void on_turn(void *context, const struct dtr_error *err)
+{
+    struct registration *registration = context;
+    if (err)
+        dtr_uplink_end_turn(registration->uplink, DTR_UPLINK_BAD);
+    else if (registration->stream)
+        refresh(registration);
+    else
+        update(registration);
+}
+
+/* --- life ---------------------------------------------------------------------------------------------- */
+
+static int name_host(struct registration *registration, struct dtr_error *err)
+{
+    const struct dtr_scheduler_config *config = registration->options.config;
+    struct dtr_addr addr;
+    int rc = config->server.advertise_ip ? dtr_addr_ip(config->server.advertise_ip, 0, &addr, err)
+                                         : dtr_addr_own(config->network.enable_ipv6, &addr, err);
+    if (rc != DTR_OK)
+        return rc;
+    dtr_addr_ip_text(&addr, registration->ip);
+    if (!config->server.host)
+        (void)gethostname(registration->hostname, sizeof(registration->hostname) - 1);
+    else if (!dtr_copy_text(registration->hostname, sizeof(registration->hostname), config->server.host))
+        rc = dtr_error_set(err, DTR_EINVALID, DTR_RETRY_NEVER, "server.host has more than %zu bytes",
+                           sizeof(registration->hostname) - 1);
+    return rc;
+}
+
+static int open_answer(struct registration *registration, struct answer *answer, const char *name,
+                       bool *ret_there, struct dtr_error *err)
+{
+    const char *folder = registration->options.config->server.cache_dir;
+    struct dtr_error why;
+    uint8_t *bytes = NULL;
+    size_t length = 0;
+    int rc = dtr_last_read(folder, name, &bytes, &length, &why);
+    if (rc == DTR_OK)
+        dtr_str_add(&answer->bytes, bytes, length);
+    else if (rc != DTR_ENOT_FOUND)
+        dtr_log(DTR_LOG_WARN, NULL, "the manager's last answer is not used: %s", why.text);
+    *ret_there = rc == DTR_OK;
+    free(bytes);
+    return dtr_last_open(registration->options.loop, folder, name, &answer->last, err);
+}
+
+/* What was said before a restart counts at once, if it was said to this cluster. */
+static int open_answers(struct registration *registration, struct dtr_error *err)
+{
+    struct dtr_rpc_arena arena = {0};
+    const ProtobufCMessage *message = NULL;
+    const struct dtr_str *bytes = &registration->scheduler.bytes;
+    bool there = false, others = false;
+    int rc = open_answer(registration, &registration->scheduler, "manager-scheduler", &there, err);
+    if (rc == DTR_OK)
+        rc = open_answer(registration, &registration->applications, "manager-applications", &others, err);
+    if (rc == DTR_OK && there)
+        there =
+            dtr_rpc_unpack(&arena, SIZE_MAX, dtr_rpc_manager_get_scheduler.output,
+                           (const uint8_t *)dtr_str_text(bytes), bytes->length, &message, NULL) == DTR_OK &&
+            ((const Manager__V2__Scheduler *)(const void *)message)->scheduler_cluster_id ==
+                cluster_id(registration);
+    dtr_rpc_arena_free(&arena);
+    if (rc == DTR_OK && there)
+        take(registration);
+    return rc;
+}
+
+int registration_open(const struct registration_options *options, struct registration **ret_registration,
+                      struct dtr_error *err)
+{
+    const struct dtr_scheduler_config *config = options->config;
+    const char *const files[] = {config->manager.tls.ca_cert, config->manager.tls.cert,
+                                 config->manager.tls.key};
+    struct registration *registration = calloc(1, sizeof(*registration));
+    if (!registration)
+        return dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for the manager");
+    registration->options = *options;
+    struct dtr_uplink_options uplink = {.loop = options->loop,
+                                        .addrs = &config->manager.addrs,
+                                        .interval_ms = config->dynconfig.refresh_interval_ms,
+                                        .meanwhile = "what it said last counts, and peers that know this "
+                                                     "scheduler are served",
+                                        .turn = on_turn,
+                                        .context = registration};
+    int rc = name_host(registration, err);
+    if (rc == DTR_OK)
+        rc = dtr_timer_open(options->loop, send_beat, registration, &registration->beat, err);
+    if (rc == DTR_OK)
+        rc = dtr_tls_open(options->loop, DTR_TLS_CLIENT, "manager.tls", files, uplink.interval_ms,
+                          &registration->tls, err);
+    uplink.tls = registration->tls;
+    if (rc == DTR_OK)
+        rc = dtr_uplink_open(&uplink, &registration->uplink, err);
+    if (rc == DTR_OK)
+        rc = open_answers(registration, err);
+    /* On an error the process ends; what was opened goes with it. */
+    *ret_registration = registration;
+    return rc;
+}
+
+void registration_interval(struct registration *registration)
+{
+    if (!registration)
+        return;
+    dtr_uplink_interval(registration->uplink, registration->options.config->dynconfig.refresh_interval_ms);
+    dtr_tls_interval(registration->tls, registration->options.config->dynconfig.refresh_interval_ms);
+}
+
+void registration_close(struct registration *registration, void (*closed)(void *context), void *context)
+{
+    if (!registration) {
+        closed(context);
+        return;
+    }
+    registration->closing = true;
+    registration->closed = closed;
+    registration->closed_context = context;
+    if (registration->stream)
+        dtr_rpc_call_cancel(registration->stream); /* the rest when it has ended */
+    else
+        dtr_uplink_close(registration->uplink, finish, registration);
+}
