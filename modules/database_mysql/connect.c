@@ -83,7 +83,7 @@ static int connect_to(const struct my_server *server, MYSQL **ret_handle, struct
 /* --- the session ------------------------------------------------------------------------------------------
  */
 
-static int query(struct dtr_db *db, const char *sql, struct dtr_error *err)
+int my_query(struct dtr_db *db, const char *sql, struct dtr_error *err)
 {
     if (mysql_query(db->handle, sql) == 0)
         return DTR_OK;
@@ -102,7 +102,7 @@ static int check_version(const struct dtr_db *db, bool mariadb, struct dtr_error
 
 static int read_packet_most(struct dtr_db *db, struct dtr_error *err)
 {
-    int rc = query(db, "SELECT @@max_allowed_packet", err);
+    int rc = my_query(db, "SELECT @@max_allowed_packet", err);
     MYSQL_RES *result = rc == DTR_OK ? mysql_store_result(db->handle) : NULL;
     MYSQL_ROW row = result ? mysql_fetch_row(result) : NULL;
     db->packet_most = row && row[0] ? strtoull(row[0], NULL, 10) : UINT64_MAX;
@@ -130,14 +130,14 @@ static int set_session(struct dtr_db *db, struct dtr_error *err)
         wait, wait);
     int rc = check_version(db, mariadb, err);
     if (rc == DTR_OK) /* texts without a column are compared like those in one */
-        rc = query(db,
-                   mariadb ? "SET NAMES utf8mb4 COLLATE utf8mb4_nopad_bin"
-                           : "SET NAMES utf8mb4 COLLATE utf8mb4_0900_bin",
-                   err);
+        rc = my_query(db,
+                      mariadb ? "SET NAMES utf8mb4 COLLATE utf8mb4_nopad_bin"
+                              : "SET NAMES utf8mb4 COLLATE utf8mb4_0900_bin",
+                      err);
     if (rc == DTR_OK)
-        rc = query(db, modes, err);
+        rc = my_query(db, modes, err);
     if (rc == DTR_OK)
-        rc = query(db, "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ", err);
+        rc = my_query(db, "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ", err);
     return rc == DTR_OK ? read_packet_most(db, err) : rc;
 }
 

@@ -52,6 +52,8 @@ struct dtr_db {
 /* connect.c */
 int my_open(void *instance, struct dtr_db **ret_db, struct dtr_error *err);
 void my_close(struct dtr_db *db);
+/* A statement without values and rows. */
+int my_query(struct dtr_db *db, const char *sql, struct dtr_error *err);
 /* Ends what a connection does on the server, by another one. */
 void my_kill(const struct dtr_db *db);
 

@@ -20,10 +20,7 @@ enum { SETTINGS = 12 };
 static const char *script;
 static char dir[] = "/tmp/darter-mysql-XXXXXX"; /* the server's */
 
-static const struct dtr_database_ops *ops(void)
-{
-    return dtr_testhost_ops(dtr_module_open(dtr_testhost()), "database");
-}
+static const struct dtr_database_ops *ops;
 
 /* --- the server ----------------------------------------------------------------------------------------- */
 
@@ -114,14 +111,14 @@ static void start_usual(struct fixture *f)
 static struct dtr_db *open_usual(struct fixture *f)
 {
     struct dtr_db *db = NULL;
-    if (ops()->open(f->started.instance, &db, &f->err) != DTR_OK)
+    if (ops->open(f->started.instance, &db, &f->err) != DTR_OK)
         fail_msg("open: %s", f->err.text);
     return db;
 }
 
 static int run(struct fixture *f, struct dtr_db *db, const char *sql)
 {
-    return ops()->run(db, sql, NULL, 0, NULL, NULL, &f->err);
+    return ops->run(db, sql, NULL, 0, NULL, NULL, &f->err);
 }
 
 static int see(void *context, const struct dtr_value *columns, size_t count, struct dtr_error *err)
@@ -136,7 +133,7 @@ static int64_t number_of(struct fixture *f, struct dtr_db *db, const char *sql)
 {
     int64_t number = -1;
     const struct dtr_row_sink sink = {see, &number};
-    if (ops()->run(db, sql, NULL, 0, &sink, NULL, &f->err) != DTR_OK)
+    if (ops->run(db, sql, NULL, 0, &sink, NULL, &f->err) != DTR_OK)
         fail_msg("%s: %s", sql, f->err.text);
     return number;
 }
@@ -152,12 +149,12 @@ static void assert_open(long port, const char *const *settings, size_t count, in
     struct fixture f = {0};
     struct dtr_db *db = NULL;
     assert_int_equal(start(&f, port, settings, count), DTR_OK);
-    int rc = ops()->open(f.started.instance, &db, &f.err);
+    int rc = ops->open(f.started.instance, &db, &f.err);
     if (rc != code || (rc != DTR_OK && (!strstr(f.err.text, words) || strstr(f.err.text, "'word"))))
         fail_msg("%s ...: %s (%s), not %s (%s)", count ? settings[0] : "", dtr_code_text(rc),
                  rc ? f.err.text : "", dtr_code_text(code), words);
     if (rc == DTR_OK)
-        ops()->close(db);
+        ops->close(db);
     dtr_testhost_stop(&f.started);
 }
 
@@ -241,7 +238,7 @@ static void the_line_is_encrypted(void **state)
                                    "SELECT variable_value <> '' FROM information_schema.session_status"
                                    " WHERE variable_name = 'Ssl_cipher'"),
                          i > 0);
-        ops()->close(db);
+        ops->close(db);
         dtr_testhost_stop(&f.started);
     }
 }
@@ -260,26 +257,26 @@ static void a_killed_server_comes_back(void **state)
     assert_int_equal(run(&f, db, "DROP TABLE IF EXISTS killed"), DTR_OK);
     assert_int_equal(run(&f, db, "CREATE TABLE killed (n BIGINT)"), DTR_OK);
     assert_int_equal(run(&f, db, "INSERT INTO killed (n) VALUES (1)"), DTR_OK);
-    assert_int_equal(ops()->lock(other, "killed", 0, &f.err), DTR_OK);
-    assert_int_equal(ops()->begin(db, &f.err), DTR_OK);
+    assert_int_equal(ops->lock(other, "killed", 0, &f.err), DTR_OK);
+    assert_int_equal(ops->begin(db, &f.err), DTR_OK);
     assert_int_equal(run(&f, db, "INSERT INTO killed (n) VALUES (2)"), DTR_OK);
     server("kill", "");
     assert_int_equal(run(&f, db, "INSERT INTO killed (n) VALUES (3)"), DTR_EUNAVAILABLE);
     assert_int_equal(f.err.retry, DTR_RETRY_SAME);
-    assert_int_equal(ops()->commit(db, &f.err), DTR_EUNAVAILABLE);
-    assert_int_equal(ops()->rollback(db, &f.err), DTR_EUNAVAILABLE);
-    ops()->unlock(other, "killed");
-    assert_int_equal(ops()->begin(other, &f.err), DTR_EUNAVAILABLE);
-    ops()->interrupt(db);
-    ops()->close(db);
-    assert_int_equal(ops()->open(f.started.instance, &db, &f.err), DTR_EUNAVAILABLE);
+    assert_int_equal(ops->commit(db, &f.err), DTR_EUNAVAILABLE);
+    assert_int_equal(ops->rollback(db, &f.err), DTR_EUNAVAILABLE);
+    ops->unlock(other, "killed");
+    assert_int_equal(ops->begin(other, &f.err), DTR_EUNAVAILABLE);
+    ops->interrupt(db);
+    ops->close(db);
+    assert_int_equal(ops->open(f.started.instance, &db, &f.err), DTR_EUNAVAILABLE);
     server("start", "");
     db = open_usual(&f);
     assert_int_equal(number_of(&f, db, "SELECT SUM(n) FROM killed"), 1);
-    assert_int_equal(ops()->lock(db, "killed", 0, &f.err), DTR_OK);
+    assert_int_equal(ops->lock(db, "killed", 0, &f.err), DTR_OK);
     assert_int_equal(run(&f, other, "SELECT 1"), DTR_EUNAVAILABLE);
-    ops()->close(other);
-    ops()->close(db);
+    ops->close(other);
+    ops->close(db);
     dtr_testhost_stop(&f.started);
 }
 
@@ -297,7 +294,7 @@ struct runner {
 static void *run_apart(void *context)
 {
     struct runner *runner = context;
-    int rc = ops()->run(runner->db, runner->sql, NULL, 0, NULL, NULL, &runner->err);
+    int rc = ops->run(runner->db, runner->sql, NULL, 0, NULL, NULL, &runner->err);
     (void)pthread_mutex_lock(&runner->mutex);
     runner->rc = rc;
     runner->over = true;
@@ -322,7 +319,7 @@ static int run_interrupted(struct fixture *f, struct dtr_db *db, const char *sql
         until.tv_nsec %= 1000000000;
         (void)pthread_cond_timedwait(&runner.ended, &runner.mutex, &until);
         (void)pthread_mutex_unlock(&runner.mutex);
-        ops()->interrupt(db);
+        ops->interrupt(db);
         (void)pthread_mutex_lock(&runner.mutex);
     }
     (void)pthread_mutex_unlock(&runner.mutex);
@@ -354,9 +351,9 @@ static void what_is_given_up_ends_at_the_server(void **state)
     assert_ends_at_the_server(&f, other);
     assert_int_equal(run(&f, late, "SELECT SLEEP(600)"), DTR_EUNAVAILABLE); /* by io_timeout */
     assert_ends_at_the_server(&f, other);
-    ops()->close(db);
-    ops()->close(late);
-    ops()->close(other);
+    ops->close(db);
+    ops->close(late);
+    ops->close(other);
     dtr_testhost_stop(&f.started);
 }
 
@@ -372,17 +369,17 @@ static void a_silent_server_is_given_up(void **state)
     uint64_t begun = now_ms();
     assert_int_equal(kill(pid, SIGSTOP), 0);
     int interrupted = run_interrupted(&f, other, "SELECT 1");
-    int silent = run(&f, db, "SELECT 1"), opened = ops()->open(f.started.instance, &third, &f.err);
+    int silent = run(&f, db, "SELECT 1"), opened = ops->open(f.started.instance, &third, &f.err);
     assert_int_equal(kill(pid, SIGCONT), 0);
     assert_int_equal(interrupted, DTR_ECANCELLED);
     assert_int_equal(silent, DTR_EUNAVAILABLE);
     assert_int_equal(opened, DTR_EUNAVAILABLE);
     assert_true(now_ms() - begun < 20000);
-    ops()->close(db);
-    ops()->close(other);
+    ops->close(db);
+    ops->close(other);
     db = open_usual(&f);
     assert_int_equal(run(&f, db, "SELECT 1"), DTR_OK);
-    ops()->close(db);
+    ops->close(db);
     dtr_testhost_stop(&f.started);
 }
 
@@ -400,11 +397,11 @@ static void too_long_a_statement_is_refused(void **state)
     start_usual(&f);
     struct dtr_db *db = open_usual(&f);
     struct dtr_value value = {.type = DTR_VALUE_TEXT, .text = text, .length = length};
-    assert_int_equal(ops()->run(db, "SELECT LENGTH(?)", &value, 1, NULL, NULL, &f.err), DTR_EINVALID);
+    assert_int_equal(ops->run(db, "SELECT LENGTH(?)", &value, 1, NULL, NULL, &f.err), DTR_EINVALID);
     assert_non_null(strstr(f.err.text, "max_allowed_packet"));
     value.length = (size_t)15 << 20;
-    assert_int_equal(ops()->run(db, "SELECT LENGTH(?)", &value, 1, NULL, NULL, &f.err), DTR_OK);
-    ops()->close(db);
+    assert_int_equal(ops->run(db, "SELECT LENGTH(?)", &value, 1, NULL, NULL, &f.err), DTR_OK);
+    ops->close(db);
     dtr_testhost_stop(&f.started);
     free(text);
 }
@@ -416,10 +413,10 @@ static void databases_have_locks_of_their_own(void **state)
     start_usual(&f);
     assert_int_equal(start(&g, number_in("port"), LIST("dbname=second")), DTR_OK);
     struct dtr_db *db = open_usual(&f), *other = open_usual(&g);
-    assert_int_equal(ops()->lock(db, "it", 0, &f.err), DTR_OK);
-    assert_int_equal(ops()->lock(other, "it", 0, &f.err), DTR_OK);
-    ops()->close(db);
-    ops()->close(other);
+    assert_int_equal(ops->lock(db, "it", 0, &f.err), DTR_OK);
+    assert_int_equal(ops->lock(other, "it", 0, &f.err), DTR_OK);
+    ops->close(db);
+    ops->close(other);
     dtr_testhost_stop(&f.started);
     dtr_testhost_stop(&g.started);
 }
@@ -540,6 +537,7 @@ int main(int argc, char **argv)
         return 2;
     }
     script = argv[1];
+    ops = dtr_testhost_ops(dtr_module_open(dtr_testhost()), "database");
     (void)signal(SIGPIPE, SIG_IGN); /* as in core */
     return cmocka_run_group_tests(tests, start_server, stop_server);
 }

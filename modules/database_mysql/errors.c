@@ -89,20 +89,22 @@ static struct row find(unsigned number, const char *state)
                         ""};
 }
 
-static void leave_out_quoted(char *text)
+/* `cut`: it had more, so that a quote may be open. */
+static void leave_out_quoted(char *text, bool cut)
 {
     char *first = strchr(text, '\''), *last = strrchr(text, '\'');
-    if (first &&
-        first != last) /* "'...'" may be longer than what it replaces, but not than "''" and the rest */
+    if (first && cut)
+        *first = 0;
+    else if (first && first != last)
         memmove(first, last + 1, strlen(last));
 }
 
 /* "... for key 'x'": x cannot hold a quote, what stands before it can. */
-static const char *key_of(char *text)
+static const char *key_of(const char *text, bool cut)
 {
     static const char before[] = "for key ";
-    char *found = NULL;
-    for (char *at = text; (at = strstr(at, before)); at++)
+    const char *found = NULL;
+    for (const char *at = text; !cut && (at = strstr(at, before)); at++)
         found = at;
     return found ? found : "for a key";
 }
@@ -113,13 +115,13 @@ int my_failed(const struct my_server *server, unsigned number, const char *state
     struct row row = find(number, state);
     char said[512];
     const char *shown = said;
-    (void)snprintf(said, sizeof(said), "%s", text);
+    bool cut = snprintf(said, sizeof(said), "%s", text) >= (int)sizeof(said) - 1; /* by the library */
     for (char *at = said; (at = strpbrk(at, "\r\n"));)
         *at = ' ';
     if (row.saying == QUOTED)
-        leave_out_quoted(said);
+        leave_out_quoted(said, cut);
     if (row.saying == KEY)
-        shown = key_of(said);
+        shown = key_of(said, cut);
     return my_refuse(server, err, row.code, row.retry, "%s%.130s (%u)%s",
                      row.saying == KEY ? "there already " : "", shown, number, row.advice);
 }

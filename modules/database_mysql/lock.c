@@ -2,31 +2,26 @@
  * databases of a server, so ours begin with that of the database. */
 #include "database_mysql.h"
 
-#include <time.h>
+#include <poll.h>
 
 enum {
+    PAUSE_MS = 20,
     NAME_MOST = 64,      /* MySQL's limit */
-    NAME_KEPT = 47,      /* of a longer one, then 16 digits that stand for all of it */
     AT_ONCE_MOST = 10000 /* ms that one statement waits, less than io_timeout allows too */
 };
 
 static void full_name(const struct dtr_db *db, const char *name, char full[NAME_MOST + 1])
 {
-    const char *parts[] = {db->server->options->dbname, ".", name};
-    uint64_t hash = 0xCBF29CE484222325u; /* FNV-1a */
-    size_t length = 0;
-    for (size_t i = 0; i < 3; i++) {
-        for (const char *at = parts[i]; *at; at++) {
-            hash = (hash ^ (unsigned char)*at) * 0x100000001B3u;
-            if (length < NAME_MOST)
-                full[length] = *at;
-            length++;
-        }
-    }
-    if (length <= NAME_MOST)
-        full[length] = 0;
-    else
-        (void)snprintf(full + NAME_KEPT, NAME_MOST + 1 - NAME_KEPT, "-%016llx", (unsigned long long)hash);
+    const char *database = db->server->options->dbname;
+    if (snprintf(full, NAME_MOST + 1, "%s.%s", database, name) <= NAME_MOST)
+        return;
+    uint64_t hash = 0xCBF29CE484222325u; /* FNV-1a, of what does not fit */
+    for (const char *at = database; *at; at++)
+        hash = (hash ^ (unsigned char)*at) * 0x100000001B3u;
+    hash *= 0x100000001B3u; /* a NUL between the two */
+    for (const char *at = name; *at; at++)
+        hash = (hash ^ (unsigned char)*at) * 0x100000001B3u;
+    (void)snprintf(full, NAME_MOST + 1, "darter-%016llx", (unsigned long long)hash);
 }
 
 static int see_number(void *context, const struct dtr_value *columns, size_t count, struct dtr_error *err)
@@ -53,7 +48,7 @@ static int wait_for(struct dtr_db *db, const char *name, uint64_t wait_ms, struc
     char full[NAME_MOST + 1];
     full_name(db, name, full);
     for (uint64_t gone = 0;; gone = now_ms() - begun) {
-        uint64_t slice = gone >= wait_ms ? 0 : least(wait_ms - gone, most);
+        uint64_t slice = gone >= wait_ms ? 0 : least(wait_ms - gone, most), asked = now_ms();
         const struct dtr_value values[] = {
             {.type = DTR_VALUE_TEXT, .text = full, .length = strlen(full)},
             {.type = DTR_VALUE_NUMBER, .number = (int64_t)slice},
@@ -65,6 +60,8 @@ static int wait_for(struct dtr_db *db, const char *name, uint64_t wait_ms, struc
             return rc;
         if (got != 0)
             return my_refuse(db->server, err, DTR_EIO, DTR_RETRY_SAME, "no lock %.64s could be had", name);
+        if (now_ms() - asked < slice / 2) /* MySQL waits for whole seconds, or not at all */
+            (void)poll(NULL, 0, PAUSE_MS);
         if (slice == 0 || now_ms() - begun >= wait_ms)
             return my_refuse(db->server, err, DTR_ETIMEOUT, DTR_RETRY_SAME,
                              "the lock %.64s is held by another", name);

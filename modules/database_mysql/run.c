@@ -135,14 +135,6 @@ int my_statement(struct dtr_db *db, const char *sql, const struct dtr_value *val
 /* --- transactions
  * ------------------------------------------------------------------------------------------- */
 
-static int query(struct dtr_db *db, const char *sql, struct dtr_error *err)
-{
-    if (mysql_query(db->handle, sql) == 0)
-        return DTR_OK;
-    return my_failed(db->server, mysql_errno(db->handle), mysql_sqlstate(db->handle), mysql_error(db->handle),
-                     err);
-}
-
 int my_run(struct dtr_db *db, const char *sql, const struct dtr_value *values, size_t count,
            const struct dtr_row_sink *sink, struct dtr_ran *ret_ran, struct dtr_error *err)
 {
@@ -155,7 +147,7 @@ int my_run(struct dtr_db *db, const char *sql, const struct dtr_value *values, s
     if (rc == DTR_ELIMIT &&
         db->begun) { /* of a lock not had in time the server takes back the statement only */
         db->lost = true;
-        db->over = query(db, "ROLLBACK", NULL) != DTR_OK;
+        db->over = my_query(db, "ROLLBACK", NULL) != DTR_OK;
     }
     return my_leave(db, rc, err);
 }
@@ -163,7 +155,7 @@ int my_run(struct dtr_db *db, const char *sql, const struct dtr_value *values, s
 static int run_short(struct dtr_db *db, const char *sql, struct dtr_error *err)
 {
     int rc = my_enter(db, err);
-    return rc == DTR_OK ? my_leave(db, query(db, sql, err), err) : rc;
+    return rc == DTR_OK ? my_leave(db, my_query(db, sql, err), err) : rc;
 }
 
 int my_begin(struct dtr_db *db, struct dtr_error *err)

@@ -66,6 +66,20 @@ void sign_give(struct sign *sign);
 /* False when it was not given for so long. */
 bool sign_wait(struct sign *sign, unsigned ms);
 
+/* database_values.c */
+void case_values(struct bench *bench);
+void case_mixed_row(struct bench *bench);
+void case_results(struct bench *bench);
+void case_comparison(struct bench *bench);
+/* database_statements.c */
+void case_identity(struct bench *bench);
+void case_changed(struct bench *bench);
+void case_upsert(struct bench *bench);
+void case_exists(struct bench *bench);
+void case_refusals(struct bench *bench);
+void case_error_texts(struct bench *bench);
+void case_sink_stops(struct bench *bench);
+void case_tables(struct bench *bench);
 /* database_transactions.c */
 void case_transactions(struct bench *bench);
 void case_isolation(struct bench *bench);
@@ -77,6 +91,7 @@ void case_locks(struct bench *bench);
 void case_lock_of_dead(struct bench *bench);
 void case_interrupt(struct bench *bench);
 void case_interrupted_wait(struct bench *bench);
+void case_interrupted_writer(struct bench *bench);
 void case_killed_writer(struct bench *bench);
 
 #endif

@@ -262,6 +262,43 @@ void case_interrupt(struct bench *bench)
     ops->close(db);
 }
 
+/* Waits for what a transaction of another connection holds. */
+static void *wait_for_row(void *context)
+{
+    struct waiter *waiter = context;
+    const struct dtr_database_ops *ops = waiter->bench->database;
+    sign_give(&waiter->started);
+    waiter->rc = ops->begin(waiter->db, &waiter->err);
+    if (waiter->rc == DTR_OK)
+        waiter->rc = ops->run(waiter->db, "UPDATE conf_work SET n = 3", NULL, 0, NULL, NULL, &waiter->err);
+    sign_give(&waiter->ended);
+    return NULL;
+}
+
+void case_interrupted_writer(struct bench *bench)
+{
+    const struct dtr_database_ops *ops = bench->database;
+    struct dtr_error err = {0};
+    struct dtr_db *db, *holder;
+
+    OPEN(&db);
+    CHECK_OK(bench, make_table(bench, db, "conf_work", "n {number}", &err), err);
+    RUN("INSERT INTO conf_work (n) VALUES (1)");
+    OPEN(&holder);
+    CHECK_OK(bench, ops->begin(holder, &err), err);
+    CHECK_OK(bench, ops->run(holder, "UPDATE conf_work SET n = 2", NULL, 0, NULL, NULL, &err), err);
+    end_waiter(bench, db, wait_for_row);
+    if (bench->failed)
+        return;
+    ops->close(db);
+    CHECK_OK(bench, ops->commit(holder, &err), err);
+    ops->close(holder);
+    OPEN(&db);
+    GIVES(2, "SELECT n FROM conf_work");
+    RUN("UPDATE conf_work SET n = 4"); /* nothing is held */
+    ops->close(db);
+}
+
 void case_interrupted_wait(struct bench *bench)
 {
     const struct dtr_database_ops *ops = bench->database;

@@ -91,6 +91,7 @@ struct dtr_database_ops {
      * what that statement did; after any other it can only be rolled back. A change of tables may commit what
      * was done before it. */
     int (*begin)(struct dtr_db *db, struct dtr_error *err);
+    /* After DTR_EUNAVAILABLE or DTR_ECANCELLED nobody knows whether it was done. */
     int (*commit)(struct dtr_db *db, struct dtr_error *err);
     /* DTR_OK too when the engine has rolled it back before. */
     int (*rollback)(struct dtr_db *db, struct dtr_error *err);
