@@ -9,7 +9,6 @@
 #define QUEUE_NEVER   DTR_NEVER("Dragonfly's job queues are not spoken; jobs reach schedulers by gRPC")
 #define PLACE_NEVER   DTR_NEVER("Dragonfly reads it no more either")
 #define ENGINE_LATER  DTR_LATER("engines are sqlite and mysql (mariadb)")
-#define REST_LATER    DTR_LATER("there is no REST API yet")
 #define CACHE_LATER   DTR_LATER("nothing is kept in a cache yet")
 #define POSITIVE      DTR_RANGE(1, INT64_MAX)
 #define AN_HOUR       DTR_RANGE(60000, INT64_MAX)
@@ -54,22 +53,20 @@ static const struct dtr_conf_row rows[] = {
      .unit = "requests/s", POSITIVE,
      .help = "Calls and new streams; more wait up to 4 s, then RESOURCE_EXHAUSTED"},
     {DTR_STRING("server.rest.addr", server.rest.addr), .initial = ":8080", .check = dtr_value_check_hostport,
-     REST_LATER, .help = "Where REST and console are served; without a host on all interfaces"},
-    {DTR_STRING("server.rest.tls.cert", server.rest.tls.cert), REST_LATER,
-     .help = "PEM file shown to browsers"},
-    {DTR_STRING("server.rest.tls.key", server.rest.tls.key), REST_LATER,
-     .help = "PEM file with its private key"},
+     .help = "Where REST and console are served; without a host on all interfaces"},
+    {DTR_STRING("server.rest.tls.cert", server.rest.tls.cert), .help = "PEM file shown to browsers"},
+    {DTR_STRING("server.rest.tls.key", server.rest.tls.key), .help = "PEM file with its private key"},
     {DTR_ANY("server.workHome"), PLACE_NEVER, .help = "Left over in charts"},
     {DTR_ANY("server.cacheDir"), PLACE_NEVER, .help = "Left over in charts"},
     {DTR_ANY("server.dataDir"), PLACE_NEVER, .help = "Left over in charts"},
     /* sign-in */
-    {DTR_STRING("auth.jwt.realm", jwt.realm), REST_LATER, .initial = "Dragonfly",
+    {DTR_STRING("auth.jwt.realm", jwt.realm), .initial = "Dragonfly",
      .help = "Realm in answers to those that are not signed in"},
-    {DTR_STRING("auth.jwt.key", jwt.key), REST_LATER, .unset = "made once, kept in the database",
-     .secret = true, .help = "What sessions are signed with; managers that share a database share it"},
-    {DTR_DURATION("auth.jwt.timeout", jwt.timeout_ms), REST_LATER, .initial = "336h", AN_HOUR,
+    {DTR_STRING("auth.jwt.key", jwt.key), .unset = "made once, kept in the database", .secret = true,
+     .help = "What sessions are signed with; managers that share a database share it"},
+    {DTR_DURATION("auth.jwt.timeout", jwt.timeout_ms), .initial = "336h", AN_HOUR,
      .help = "How long a session lasts"},
-    {DTR_DURATION("auth.jwt.maxRefresh", jwt.max_refresh_ms), REST_LATER, .initial = "168h", AN_HOUR,
+    {DTR_DURATION("auth.jwt.maxRefresh", jwt.max_refresh_ms), .initial = "168h", AN_HOUR,
      .help = "How long after its start a session can be prolonged"},
     /* database */
     {DTR_STRING("database.type", database.type),

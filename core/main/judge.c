@@ -201,14 +201,18 @@ static void judge_scheduler(struct dtr_conf *conf, const struct dtr_scheduler_co
 
 static void judge_manager(struct dtr_conf *conf, const struct dtr_manager_config *config)
 {
-    struct listener list[] = {{.key = "server.grpc.port.start"}, {.key = "metrics.addr"}};
     struct dtr_modules *modules = NULL;
     struct chosen_module chosen = {0};
+    struct manager_addrs addrs;
     struct dtr_error err;
-    if (manager_listeners(config, &list[0].addr, &list[1].addr, &err) == DTR_OK)
-        judge_listeners(conf, list, list[1].addr.length > 0 ? 2 : 1);
-    else
+    if (manager_listeners(config, &addrs, &err) == DTR_OK) {
+        const struct listener list[] = {{"server.grpc.port.start", addrs.grpc, false},
+                                        {"server.rest.addr", addrs.rest, false},
+                                        {"metrics.addr", addrs.metrics, true}};
+        judge_listeners(conf, list, addrs.metrics.length > 0 ? 3 : 2);
+    } else {
         dtr_conf_blame(conf, &err);
+    }
     if (chosen_database(config, &chosen, &err) == DTR_OK &&
         chosen_manager_folders(config, &modules, &err) == DTR_OK)
         judge_module(conf, modules, &config->modules.options, &chosen);

@@ -41,6 +41,8 @@ void judge_tls(struct dtr_conf *conf)
         judge_section(conf, &scheduler->peer.tls, DTR_TLS_CLIENT, "peer.tls");
         judge_section(conf, &scheduler->manager.tls, DTR_TLS_CLIENT, "manager.tls");
     }
-    if (manager)
+    if (manager) {
         judge_section(conf, &manager->server.grpc.tls, DTR_TLS_SERVER, "server.grpc.tls");
+        judge_section(conf, &manager->server.rest.tls, DTR_TLS_SERVER, "server.rest.tls");
+    }
 }

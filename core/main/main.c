@@ -64,8 +64,9 @@ static const struct command {
          HANGUP ENVIRONMENT("SCHEDULER_CONFIG")},
     {"manager", "clusters, and who belongs to them", manager_command,
      "Usage: darter manager [--config FILE] [--set KEY=VALUE]... [OPTION]...\n\n"
-     "Needs no configuration: what must last is kept in /var/lib/dragonfly/manager.db. gRPC is served on "
-     "65003.\n\n"
+     "Needs no configuration: what must last is kept in /var/lib/dragonfly/manager.db. gRPC is served on\n"
+     "65003, REST on 8080 (/swagger says what there is). The first user is root, with the password of\n"
+     "DRAGONFLY_INITIAL_ROOT_PASSWORD, else \"dragonfly\".\n\n"
      "  --config FILE            manager.yaml [/etc/dragonfly/manager.yaml]; defaults when that is not "
      "there\n"
      "  --set KEY=VALUE          one value of the configuration\n" LOG_OPTIONS(

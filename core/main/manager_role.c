@@ -7,21 +7,24 @@
 #include <string.h>
 
 enum {
+    MS_PER_S = 1000,
     STOP_MS = 2000,
     WAIT_S = 4,
     TLS_LOOK_MS = 60000
 }; /* WAIT_S: so long may a call wait when there are too many */
 
-int manager_listeners(const struct dtr_manager_config *config, struct dtr_addr *ret_grpc,
-                      struct dtr_addr *ret_metrics, struct dtr_error *err)
+int manager_listeners(const struct dtr_manager_config *config, struct manager_addrs *ret_addrs,
+                      struct dtr_error *err)
 {
     const char *any = config->network.enable_ipv6 ? "::" : "0.0.0.0";
-    *ret_metrics = (struct dtr_addr){0};
+    *ret_addrs = (struct manager_addrs){0};
     int rc = dtr_addr_ip(config->server.grpc.listen_ip ? config->server.grpc.listen_ip : any,
-                         (uint16_t)config->server.grpc.port, ret_grpc, err);
-    if (rc != DTR_OK || !config->metrics.enable)
-        return rc;
-    return serve_address("metrics.addr", config->metrics.addr, any, ret_metrics, err);
+                         (uint16_t)config->server.grpc.port, &ret_addrs->grpc, err);
+    if (rc == DTR_OK)
+        rc = serve_address("server.rest.addr", config->server.rest.addr, any, &ret_addrs->rest, err);
+    if (rc == DTR_OK && config->metrics.enable)
+        rc = serve_address("metrics.addr", config->metrics.addr, any, &ret_addrs->metrics, err);
+    return rc;
 }
 
 /* --- the database ----------------------------------------------------------------------------------------
@@ -53,10 +56,19 @@ static int open_manager(struct manager_role *role, const struct dtr_manager_conf
     int rc = start_database(role, config, &offer, err);
     if (rc != DTR_OK)
         return rc;
-    const struct dtr_manager_options options = {.database = {.ops = offer.feature->ops,
-                                                             .instance = offer.instance,
-                                                             .migrate = config->database.mysql.migrate},
-                                                .algorithm = config->scope.algorithm};
+    const struct dtr_manager_options options = {
+        .database = {.ops = offer.feature->ops,
+                     .instance = offer.instance,
+                     .migrate = config->database.mysql.migrate},
+        .algorithm = config->scope.algorithm,
+        .rest = {.jwt_realm = config->jwt.realm,
+                 .jwt_key = config->jwt.key,
+                 .jwt_timeout_s = config->jwt.timeout_ms / MS_PER_S,
+                 .jwt_max_refresh_s = config->jwt.max_refresh_ms / MS_PER_S,
+                 .root_password = getenv("DRAGONFLY_INITIAL_ROOT_PASSWORD"),
+                 .token = getenv("DRAGONFLY_PAT"),
+                 .secure = config->server.rest.tls.cert != NULL},
+        .first_rows = true};
     return dtr_manager_new(role->control, &options, &role->manager, err);
 }
 
@@ -104,27 +116,53 @@ static int open_rpc(struct manager_role *role, const struct dtr_manager_config *
     return rc;
 }
 
+/* --- REST ------------------------------------------------------------------------------------------------
+ */
+
+static int open_http(struct manager_role *role, const struct dtr_manager_config *config,
+                     struct dtr_addr *addr, struct dtr_error *err)
+{
+    static const struct dtr_http_limits limits = {.connections = 1024};
+    const char *const files[] = {NULL, config->server.rest.tls.cert, config->server.rest.tls.key};
+    int rc = dtr_tls_open(role->control, DTR_TLS_SERVER, "server.rest.tls", files, TLS_LOOK_MS,
+                          &role->browsers_tls, err);
+    if (rc == DTR_OK)
+        rc = dtr_http_server_new(role->control, &limits, dtr_manager_handle, role->manager, &role->http, err);
+    if (rc != DTR_OK)
+        return rc;
+    dtr_http_server_secure(role->http, role->browsers_tls);
+    return dtr_http_server_listen(role->http, addr, addr, err);
+}
+
 /* --- life ------------------------------------------------------------------------------------------------
  */
+
+static void say_ready(const struct manager_role *role, const struct manager_addrs *addrs)
+{
+    char grpc[DTR_ADDR_TEXT], rest[DTR_ADDR_TEXT];
+    dtr_addr_text(&addrs->grpc, grpc);
+    dtr_addr_text(&addrs->rest, rest);
+    dtr_log(DTR_LOG_INFO, NULL, "manager ready: gRPC on %s, REST on %s://%s", grpc,
+            role->browsers_tls ? "https" : "http", rest);
+}
 
 int manager_role_open(struct manager_role *role, const struct dtr_manager_config *config,
                       struct serve_pages *pages, struct dtr_error *err)
 {
-    struct dtr_addr addr, metrics;
-    char text[DTR_ADDR_TEXT];
-    int rc = manager_listeners(config, &addr, &metrics, err);
+    struct manager_addrs addrs;
+    int rc = manager_listeners(config, &addrs, err);
     if (rc == DTR_OK)
         rc = dtr_loop_new("manager", &role->control, err);
     if (rc == DTR_OK)
         rc = open_manager(role, config, err);
     if (rc == DTR_OK)
-        rc = open_rpc(role, config, &addr, err);
-    if (rc == DTR_OK && metrics.length > 0)
-        rc = serve_metrics(pages, &metrics, DTR_METRICS_MANAGER, err);
-    if (rc == DTR_OK) {
-        dtr_addr_text(&addr, text);
-        dtr_log(DTR_LOG_INFO, NULL, "manager ready on %s", text);
-    }
+        rc = open_rpc(role, config, &addrs.grpc, err);
+    if (rc == DTR_OK)
+        rc = open_http(role, config, &addrs.rest, err);
+    if (rc == DTR_OK && addrs.metrics.length > 0)
+        rc = serve_metrics(pages, &addrs.metrics, DTR_METRICS_MANAGER, err);
+    if (rc == DTR_OK)
+        say_ready(role, &addrs);
     return rc;
 }
 
@@ -132,13 +170,20 @@ static void after_manager(void *context)
 {
     struct manager_role *role = context;
     dtr_tls_drop(role->callers_tls);
+    dtr_tls_drop(role->browsers_tls);
     role->stopped(role->context);
 }
 
-static void after_server(void *context)
+static void after_http(void *context)
 {
     struct manager_role *role = context;
     dtr_manager_close(role->manager, after_manager, role);
+}
+
+static void after_grpc(void *context)
+{
+    struct manager_role *role = context;
+    dtr_http_server_close(role->http, STOP_MS, after_http, role);
 }
 
 void manager_role_stop(struct manager_role *role, void (*stopped)(void *context), void *context)
@@ -146,7 +191,7 @@ void manager_role_stop(struct manager_role *role, void (*stopped)(void *context)
     role->stopped = stopped;
     role->context = context;
     dtr_manager_leave(role->manager);
-    dtr_rpc_server_stop(role->server, STOP_MS, after_server, role);
+    dtr_rpc_server_stop(role->server, STOP_MS, after_grpc, role);
 }
 
 void manager_role_free(struct manager_role *role)

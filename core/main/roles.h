@@ -83,15 +83,19 @@ struct manager_role {
     struct dtr_rpc_table *table;
     struct dtr_rpc_server *server;
     struct dtr_rpc_health *health;
-    struct dtr_tls *callers_tls; /* NULL: plain */
+    struct dtr_http_server *http;
+    struct dtr_tls *callers_tls, *browsers_tls; /* NULL: plain */
     void (*stopped)(void *context);
     void *context;
 };
 
-/* The addresses of the manager's listeners; *ret_metrics has length 0 when there is none. The error begins
- * with the key. */
-int manager_listeners(const struct dtr_manager_config *config, struct dtr_addr *ret_grpc,
-                      struct dtr_addr *ret_metrics, struct dtr_error *err);
+/* The addresses of the manager's listeners; `metrics` has length 0 when there is none. The error begins with
+ * the key. */
+struct manager_addrs {
+    struct dtr_addr grpc, rest, metrics;
+};
+int manager_listeners(const struct dtr_manager_config *config, struct manager_addrs *ret_addrs,
+                      struct dtr_error *err);
 /* As daemon_role_open(), for the manager; `config` outlives the role. */
 int manager_role_open(struct manager_role *role, const struct dtr_manager_config *config,
                       struct serve_pages *pages, struct dtr_error *err);

@@ -5,6 +5,7 @@
 #include "core/loop/pool.h"
 #include "core/manager/fleet/members.h"
 #include "core/manager/grpc/grpc.h"
+#include "core/manager/rest/rest.h"
 #include "core/obs/build.h"
 #include "core/obs/log.h"
 #include "core/obs/metric.h"
@@ -25,6 +26,8 @@ struct dtr_manager {
     struct fleet_view *view;
     struct ranker *ranker;
     struct grpc *grpc;
+    struct rest *rest;
+    bool first_rows; /* are to be made */
     struct {
         struct dtr_job job;
         struct dtr_timer *timer;
@@ -52,9 +55,18 @@ static int look(struct store_db *db, void *context, struct dtr_error *err)
     return store_run(db, "SELECT 1", NULL, 0, NULL, err);
 }
 
+/* A database that is away at the start gets them when it comes. */
+static int make_first_rows(struct dtr_manager *manager, struct dtr_error *err)
+{
+    int rc = manager->first_rows ? rest_seed(manager->rest, err) : DTR_OK;
+    manager->first_rows = manager->first_rows && rc != DTR_OK;
+    return rc;
+}
+
 static void upkeep_run(struct dtr_job *job)
 {
     struct dtr_manager *manager = dtr_container(job, struct dtr_manager, upkeep.job);
+    (void)make_first_rows(manager, NULL);
     uint64_t since_ms = manager->upkeep.since_ms;
     bool judges = since_ms > 0 && dtr_now_ms() - since_ms >= SILENCE_MS;
     manager->upkeep.news = false;
@@ -103,6 +115,36 @@ static void free_manager(struct dtr_manager *manager)
     free(manager);
 }
 
+static void on_changed(void *context, const char *table)
+{
+    struct dtr_manager *manager = context;
+    (void)table;
+    fleet_changed(manager->view);
+}
+
+static int make_rest(struct dtr_manager *manager, const struct dtr_manager_options *options,
+                     struct dtr_error *err)
+{
+    const struct rest_options rest = {.loop = manager->control,
+                                      .pool = manager->pool,
+                                      .store = manager->store,
+                                      .jwt_realm = options->rest.jwt_realm,
+                                      .jwt_key = options->rest.jwt_key,
+                                      .jwt_timeout_s = options->rest.jwt_timeout_s,
+                                      .jwt_max_refresh_s = options->rest.jwt_max_refresh_s,
+                                      .root_password = options->rest.root_password,
+                                      .token = options->rest.token,
+                                      .secure = options->rest.secure,
+                                      .changed = on_changed,
+                                      .context = manager};
+    int rc = rest_new(&rest, &manager->rest, err);
+    if (rc != DTR_OK)
+        return rc;
+    manager->first_rows = options->first_rows;
+    rc = make_first_rows(manager, err);
+    return rc == DTR_EUNAVAILABLE ? DTR_OK : rc;
+}
+
 static int check_database(struct dtr_manager *manager, struct dtr_error *err)
 {
     int rc = store_ready(manager->store, err);
@@ -125,6 +167,8 @@ static int make_parts(struct dtr_manager *manager, const struct dtr_manager_opti
         rc = dtr_pool_new(WORKERS, WAITING_MOST, &manager->pool, err);
     if (rc == DTR_OK)
         rc = dtr_timer_open(manager->control, on_upkeep, manager, &manager->upkeep.timer, err);
+    if (rc == DTR_OK)
+        rc = make_rest(manager, options, err);
     const struct grpc_options grpc = {.control = manager->control,
                                       .pool = manager->pool,
                                       .store = manager->store,
@@ -175,6 +219,12 @@ int dtr_manager_serve(struct dtr_manager *manager, struct dtr_rpc_table *table, 
     return grpc_serve(manager->grpc, table, err);
 }
 
+void dtr_manager_handle(void *manager, struct dtr_http_exchange *exchange,
+                        const struct dtr_http_request *request)
+{
+    rest_handle(((struct dtr_manager *)manager)->rest, exchange, request);
+}
+
 void dtr_manager_leave(struct dtr_manager *manager)
 {
     grpc_leave(manager->grpc);
@@ -182,7 +232,7 @@ void dtr_manager_leave(struct dtr_manager *manager)
 
 static void end_if_done(struct dtr_manager *manager)
 {
-    if (manager->grpc || manager->upkeep.busy)
+    if (manager->grpc || manager->rest || manager->upkeep.busy)
         return;
     void (*closed)(void *) = manager->closed;
     void *context = manager->context;
@@ -197,6 +247,13 @@ static void after_grpc(void *context)
     end_if_done(manager);
 }
 
+static void after_rest(void *context)
+{
+    struct dtr_manager *manager = context;
+    manager->rest = NULL;
+    end_if_done(manager);
+}
+
 void dtr_manager_close(struct dtr_manager *manager, void (*closed)(void *context), void *context)
 {
     manager->closing = true;
@@ -204,4 +261,5 @@ void dtr_manager_close(struct dtr_manager *manager, void (*closed)(void *context
     manager->context = context;
     dtr_timer_set(manager->upkeep.timer, DTR_TIMER_OFF);
     grpc_close(manager->grpc, after_grpc, manager);
+    rest_close(manager->rest, after_rest, manager);
 }

@@ -1,12 +1,13 @@
 /* The manager role: which clusters there are, who belongs to them, and what they are to do.
  *
- * It answers schedulers and daemons by gRPC (grpc/) from what it keeps in a database (store/). One control
- * loop, on which everything here is called, and worker threads of its own, on which everything that blocks is
- * done. Not for: reading configuration files, loading modules, opening the ports (the caller owns the
- * servers). */
+ * It answers schedulers and daemons by gRPC (grpc/) and people and scripts by REST (rest/) from what it keeps
+ * in a database (store/). One control loop, on which everything here is called, and worker threads of its
+ * own, on which everything that blocks is done. Not for: reading configuration files, loading modules,
+ * opening the ports (the caller owns the servers). */
 #ifndef DTR_MANAGER_MANAGER_H
 #define DTR_MANAGER_MANAGER_H
 
+#include "core/http/server.h"
 #include "core/rpc/rpc.h"
 #include <darter/database.h>
 
@@ -21,6 +22,13 @@ struct dtr_manager_options {
     /* scope.algorithm: the script that ranks clusters for a peer. "default", a script's name or an absolute
      * path; copied. It is looked at while the manager runs. NULL: Dragonfly's formula. */
     const char *algorithm;
+    struct {
+        const char *jwt_realm, *jwt_key; /* NULL: "Dragonfly"; NULL: made once and kept in the database */
+        uint64_t jwt_timeout_s, jwt_max_refresh_s;
+        const char *root_password, *token; /* of the first start, see rest/rest.h; NULL: the usual, none */
+        bool secure;                       /* the listener has TLS */
+    } rest;
+    bool first_rows; /* a new database gets its first cluster, root and so on */
 };
 
 /* Whether it would start with this scope.algorithm. The error begins with the key. Any thread. */
@@ -31,6 +39,10 @@ int dtr_manager_new(struct dtr_loop *control, const struct dtr_manager_options *
                     struct dtr_manager **ret_manager, struct dtr_error *err);
 /* Adds manager.v2.Manager to a table; servers that use the table go before the manager does. */
 int dtr_manager_serve(struct dtr_manager *manager, struct dtr_rpc_table *table, struct dtr_error *err);
+/* A dtr_http_handle for the REST API; `manager` is the struct dtr_manager. The HTTP server goes before it
+ * too. */
+void dtr_manager_handle(void *manager, struct dtr_http_exchange *exchange,
+                        const struct dtr_http_request *request);
 /* Before its servers stop: what ends from now on does so because this process ends. */
 void dtr_manager_leave(struct dtr_manager *manager);
 /* `closed` comes later, when it is gone. */

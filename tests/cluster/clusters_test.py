@@ -9,7 +9,6 @@ from lab.darter import Manager, Scheduler
 
 SIZE = 24 * MIB + 99
 LOOK = "500ms"  # between two questions to the manager
-SCOPES = {"idc": "", "location": "", "cidrs": [], "hostnames": []}
 
 
 class Clusters(ClusterTest):
@@ -22,12 +21,19 @@ class Clusters(ClusterTest):
         self.schedulers = {}
         self.number = 30
 
-    def add_cluster(self, number, scopes, default=False):
-        with self.manager.database() as rows:
-            rows.execute(
-                "INSERT OR REPLACE INTO scheduler_clusters VALUES (?, ?, '', '{}', '{}', ?, ?, 0, 0)",
-                (number, f"cluster-{number}", json.dumps({**SCOPES, **scopes}), default),
-            )
+    def add_cluster(self, number, scopes):
+        """The next one, which must get this number; the first is there from the start."""
+        if number == 1:
+            status, cluster = self.manager.call("PATCH", "/clusters/1", {"scopes": scopes, "is_default": True})
+        else:
+            settings_of = {
+                "scheduler_cluster_config": {"candidate_parent_limit": 4, "filter_parent_limit": 40},
+                "seed_peer_cluster_config": {"load_limit": 2000},
+                "peer_cluster_config": {"load_limit": 200},
+            }
+            body = {"name": f"cluster-{number}", "scopes": scopes, **settings_of}
+            status, cluster = self.manager.call("POST", "/clusters", body)
+        self.assertEqual((status, cluster["id"]), (200, number), cluster)
 
     def add_scheduler(self, cluster, start=True):
         under = {"addr": self.manager.address, "schedulerClusterID": cluster, "keepAlive": {"interval": "200ms"}}
@@ -42,8 +48,10 @@ class Clusters(ClusterTest):
         return scheduler
 
     def active(self):
-        with self.manager.database() as rows:
-            return [row[0] for row in rows.execute("SELECT scheduler_cluster_id FROM schedulers WHERE state = 'active'")]
+        """Of which clusters the manager has active schedulers."""
+        status, listed = self.manager.call("GET", "/schedulers?state=active&per_page=100")
+        self.assertEqual(status, 200, listed)
+        return [scheduler["scheduler_cluster_id"] for scheduler in listed]
 
     def add_peer(self, name, host=None, seed=None):
         """A daemon under the manager; `seed`: of which cluster it is the seed."""
@@ -57,7 +65,6 @@ class Clusters(ClusterTest):
 
     def start_two(self, scopes):
         self.manager.start()
-        self.add_cluster(1, {}, default=True)
         self.add_cluster(2, scopes)
         for cluster in (1, 2):
             self.add_scheduler(cluster)
@@ -121,7 +128,7 @@ class TwoClusters(Clusters):
     @deadline(90)
     def test_a_tie_is_broken_the_same_way_each_time(self):
         self.manager.start()
-        for cluster in (3, 1, 2):
+        for cluster in (1, 2, 3):
             self.add_cluster(cluster, {"idc": "here"})
         for cluster in (3, 2):
             self.add_scheduler(cluster)

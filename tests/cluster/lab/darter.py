@@ -1,15 +1,15 @@
 """Darter's own processes on nodes: configuration, start, health, metrics, what the store holds."""
 
 import http.client
+import json
 import os
 import re
-import sqlite3
 
 from .lab import place
 from .wait import until
 
 SCHEDULER_PORT, SCHEDULER_METRICS = 8002, 8000
-MANAGER_GRPC = 65003
+MANAGER_GRPC, MANAGER_REST = 65003, 8080
 PROXY, METRICS, HEALTH = 4001, 4002, 4003
 SOCKET = "/var/run/dragonfly/dfdaemon.sock"
 STORE = "/var/lib/dragonfly"
@@ -269,6 +269,7 @@ class Manager(Role):
             "network": {"enableIPv6": 6 in node.ips},
         }
         os.makedirs(node.path(os.path.dirname(DATABASE)), exist_ok=True)
+        self.token = None
         super().__init__(darter, node, merged(config, extra or {}))
 
     @property
@@ -276,8 +277,23 @@ class Manager(Role):
         return place(self.node.ip, MANAGER_GRPC)
 
     def healthy(self):
-        return http_get(self.node.ip, SCHEDULER_METRICS, "/metrics")[0] == 200
+        return http_get(self.node.ip, MANAGER_REST, "/healthy")[0] == 200
 
-    def database(self):
-        """A connection to its database, from outside."""
-        return sqlite3.connect(self.node.path(DATABASE), timeout=10)
+    def call(self, method, path, body=None):
+        """A request to /api/v1 as root; returns (status, JSON or None)."""
+        if not self.token:
+            self.token = self._call("POST", "/users/signin", {"name": "root", "password": "dragonfly"})[1]["token"]
+        return self._call(method, path, body)
+
+    def _call(self, method, path, body):
+        headers = {"Content-Type": "application/json"}
+        if self.token:
+            headers["Authorization"] = "Bearer " + self.token
+        connection = http.client.HTTPConnection(self.node.ip, MANAGER_REST, timeout=20)
+        try:
+            connection.request(method, "/api/v1" + path, json.dumps(body) if body is not None else None, headers)
+            answer = connection.getresponse()
+            text = answer.read()
+            return answer.status, json.loads(text) if text else None
+        finally:
+            connection.close()
