@@ -66,6 +66,9 @@ const char *rest_key(struct rest *rest)
 
 int rest_seed(struct rest *rest, struct dtr_error *err)
 {
+    struct dtr_error unheard = {0};
+    if (!err)
+        err = &unheard; /* the store logs by it that the database is away */
     (void)pthread_mutex_lock(&rest->seeding);
     int rc = rest->seeded ? DTR_OK : seed_run(&rest->parts, rest->key, err);
     rest->seeded = rc == DTR_OK;
