@@ -21,7 +21,8 @@
 #include <strings.h>
 
 enum {
-    BODY_MOST = 1 << 20,    /* bytes of one request */
+    BODY_MOST = 1 << 20,  /* bytes of one request */
+    OPEN_MOST = 16 << 10, /* of one that needs no session: JSON takes many times its bytes when it is read */
     BODIES_MOST = 32 << 20, /* of all that are under way */
     BODY_MS = 60000,        /* for all of a body */
     JOBS_MOST = 256         /* requests that wait for a worker or are on one */
@@ -65,6 +66,9 @@ const char *rest_key(struct rest *rest)
 
 int rest_seed(struct rest *rest, struct dtr_error *err)
 {
+    struct dtr_error unheard = {0};
+    if (!err)
+        err = &unheard; /* the store logs by it that the database is away */
     (void)pthread_mutex_lock(&rest->seeding);
     int rc = rest->seeded ? DTR_OK : seed_run(&rest->parts, rest->key, err);
     rest->seeded = rc == DTR_OK;
@@ -150,13 +154,26 @@ static void submit(struct visit *visit)
 /* --- the body --------------------------------------------------------------------------------------------
  */
 
+static uint64_t body_most(const struct visit *visit)
+{
+    return visit->call.match.route->access == ACCESS_OPEN ? OPEN_MOST : BODY_MOST;
+}
+
+static void refuse_body(struct visit *visit)
+{
+    char text[64];
+    (void)snprintf(text, sizeof(text), "the body is larger than %llu KiB",
+                   (unsigned long long)(body_most(visit) >> 10));
+    refuse(visit, 413, text);
+}
+
 static void on_body(void *context, const uint8_t *bytes, size_t length)
 {
     struct visit *visit = context;
     visit->rest->bodies += length;
     visit->counted += length;
-    if (visit->body.length + length > BODY_MOST)
-        refuse(visit, 413, "the body is larger than 1 MiB");
+    if (visit->body.length + length > body_most(visit))
+        refuse_body(visit);
     else if (visit->rest->bodies > BODIES_MOST)
         refuse(visit, 503, "the manager has too much to do; try again later");
     else
@@ -192,8 +209,8 @@ static int take_body(struct visit *visit, uint64_t length, struct dtr_error *err
         submit(visit);
         return DTR_OK;
     }
-    if (length != DTR_LENGTH_UNKNOWN && length > BODY_MOST) {
-        refuse(visit, 413, "the body is larger than 1 MiB");
+    if (length != DTR_LENGTH_UNKNOWN && length > body_most(visit)) {
+        refuse_body(visit);
         return DTR_OK;
     }
     int rc = dtr_timer_open(visit->rest->parts.options.loop, on_late, visit, &visit->late, err);

@@ -36,7 +36,7 @@ int rest_new(const struct rest_options *options, struct rest **ret_rest, struct 
 /* Makes what the first start makes (a cluster "cluster-1", the user root, roles, the setting "gc"), once in
  * the life of a database; afterwards the roles of root and the options' token are seen to. Logs a warning
  * while root has the default password. Blocks: on a worker thread, or before the loop runs. Requests call it
- * as well until it has succeeded once. */
+ * as well until it has succeeded once. `err` may be NULL. */
 int rest_seed(struct rest *rest, struct dtr_error *err);
 /* Whether root still has the default password. Blocks. */
 int rest_default_password(struct store *store, bool *ret_is, struct dtr_error *err);
