@@ -2,7 +2,6 @@
 #include "core/daemon/blocklist.h"
 
 #include "core/base/pattern.h"
-#include "core/base/str.h"
 #include "core/obs/metric.h"
 
 #include <jansson.h>
@@ -80,24 +79,13 @@ static int take_urls(const json_t *download, struct blocklist *list, size_t *lef
     return DTR_OK;
 }
 
-static int64_t priority_of(const json_t *value)
-{
-    static const char level[] = "LEVEL";
-    const char *text = json_string_value(value);
-    uint64_t number;
-    if (json_is_integer(value))
-        return json_integer_value(value);
-    if (text && strncmp(text, level, sizeof(level) - 1) == 0)
-        text += sizeof(level) - 1;
-    return text && strlen(text) == 1 && dtr_parse_u64(text, 1, &number) ? (int64_t)number : -1;
-}
-
 static void take_priorities(const json_t *download, struct blocklist *list, size_t *left_out)
 {
     const json_t *array;
     size_t count = entries_of(download, "priorities", &array);
     for (size_t i = 0; i < count; i++) {
-        int64_t priority = priority_of(json_array_get(array, i));
+        const json_t *entry = json_array_get(array, i);
+        json_int_t priority = json_is_integer(entry) ? json_integer_value(entry) : -1;
         if (priority < 0 || priority >= PRIORITIES) {
             (*left_out)++;
             continue;

@@ -11,7 +11,7 @@
 struct blocklist;
 
 /* *ret_list is NULL when the JSON blocks nothing. Entries that are no texts, no expressions or no priorities
- * (0 to 6, as number, "0" or "LEVEL0") are left out: *ret_left_out. DTR_EINVALID: it is no JSON object;
+ * (0 to 6) are left out: *ret_left_out. DTR_EINVALID: it is no JSON object;
  * DTR_ENOMEM. */
 int blocklist_parse(const char *json, size_t length, struct blocklist **ret_list, size_t *ret_left_out,
                     struct dtr_error *err);

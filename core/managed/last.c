@@ -12,9 +12,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+static atomic_size_t writes; /* dtr_last_writes() */
 
 enum { HEAD_MOST = 64, PATH_MOST = 512 };
 
@@ -146,6 +149,7 @@ static void run(struct dtr_errand *errand)
         rc = dtr_newfile_commit(file, err);
     dtr_newfile_drop(file);
     err->code = rc;
+    atomic_fetch_sub(&writes, 1);
 }
 
 static void write_soon(struct dtr_last *last);
@@ -178,12 +182,15 @@ static int begin(struct dtr_last *last, struct dtr_error *err)
     writing->last = last;
     memcpy(writing->path, last->path, sizeof(writing->path));
     dtr_str_add(&writing->text, last->kept.text, last->kept.length);
+    atomic_fetch_add(&writes, 1);
     int rc = dtr_str_ok(&writing->text) ? dtr_errand_start(&writing->errand, last->loop, err)
                                         : dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory");
-    if (rc == DTR_OK)
+    if (rc == DTR_OK) {
         last->writing = writing;
-    else
+    } else {
+        atomic_fetch_sub(&writes, 1);
         writing_free(writing);
+    }
     return rc;
 }
 
@@ -237,4 +244,9 @@ void dtr_last_close(struct dtr_last *last)
         dtr_errand_abandon(&last->writing->errand);
     dtr_str_free(&last->kept);
     free(last);
+}
+
+size_t dtr_last_writes(void)
+{
+    return atomic_load(&writes);
 }

@@ -22,5 +22,7 @@ int dtr_last_open(struct dtr_loop *loop, const char *folder, const char *name, s
 void dtr_last_keep(struct dtr_last *last, const void *bytes, size_t length);
 /* A write under way ends by itself; what waits for it is not written. NULL is fine. */
 void dtr_last_close(struct dtr_last *last);
+/* Writes under way in this process, those of closed keepers too: tests wait for them. Any thread. */
+size_t dtr_last_writes(void);
 
 #endif

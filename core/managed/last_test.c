@@ -28,6 +28,7 @@ static int end(void **state)
 {
     char parent[96];
     (void)state;
+    TURN_UNTIL_BY(loop, false, dtr_last_writes() == 0);
     dtr_loop_free(loop);
     (void)unlink(path);
     (void)rmdir(folder);

@@ -2,6 +2,7 @@
 #include "core/managed/stub.h"
 
 #include "core/loop/turn_until.h"
+#include "core/managed/last.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -142,5 +143,6 @@ static bool is_removed(const char *folder)
 
 void stub_manager_tidy(struct dtr_loop *loop, const char *folder)
 {
+    TURN_UNTIL_BY(loop, false, dtr_last_writes() == 0);
     TURN_UNTIL_BY(loop, false, is_removed(folder));
 }

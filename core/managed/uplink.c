@@ -137,7 +137,7 @@ void dtr_uplink_soon(struct dtr_uplink *uplink, uint64_t delay_ms)
     if (!uplink || uplink->closing)
         return;
     if (uplink->in_turn)
-        uplink->soon_ms = delay_ms;
+        uplink->soon_ms = delay_ms < uplink->soon_ms ? delay_ms : uplink->soon_ms;
     else if (dtr_now_ms() + delay_ms < uplink->due_ms)
         set_timer(uplink, delay_ms);
 }

@@ -58,11 +58,11 @@ class Schedulers(ClusterTest):
         return until(20, f"the log says {pattern}", lambda: re.search(pattern, role.process.log_text()))
 
     def expect_pull_by(self, scheduler, seed):
-        """A pull asks this scheduler, and no other."""
+        """A pull asks this scheduler, and no other. One that has just come may hear of what was pulled before it, too."""
         before = {each: self.told(each, "register_peer") for each in (self.scheduler, self.second)}
         self.pull("node1", self.origin.add(seed, SIZE))
         for each, count in before.items():
-            self.assertEqual(self.told(each, "register_peer"), count + (each is scheduler))
+            self.assertEqual(self.told(each, "register_peer") > count, each is scheduler)
 
     @deadline(60)
     def test_an_edited_file_is_followed(self):
