@@ -6,7 +6,6 @@
 #include <lauxlib.h>
 #include <math.h>
 
-#define ROWS      64   /* made in advance, so that growing is rare */
 #define LABEL_MAX 1000 /* bytes of a label that a script sees: labels come from other machines */
 
 /* --- making ------------------------------------------------------------------------------------------ */
@@ -22,10 +21,10 @@ static int row_count(lua_State *L)
  * also when values are missing. */
 static void push_column(lua_State *L, struct dtr_columns *columns, int k)
 {
-    lua_createtable(L, ROWS, 0);
+    lua_createtable(L, DTR_COLUMN_ROWS, 0);
     lua_pushvalue(L, -1);
     columns->data[k] = luaL_ref(L, LUA_REGISTRYINDEX);
-    dtr_sandbox_freeze(L, columns->kind->columns[k].name, false);
+    dtr_sandbox_freeze(L, columns->kind->columns[k].name, DTR_COLUMN_ROWS, false);
     (void)lua_getmetatable(L, -1);
     lua_pushlightuserdata(L, columns);
     lua_pushcclosure(L, row_count, 1);
@@ -58,7 +57,7 @@ static void make_scalars(lua_State *L, struct dtr_columns *columns)
     lua_pushcclosure(L, absent_scalar, 1);
     lua_setfield(L, -2, "__index");
     lua_setmetatable(L, -2);
-    dtr_sandbox_freeze(L, "s", false);
+    dtr_sandbox_freeze(L, "s", 0, false);
     columns->s = keep(L);
 }
 
@@ -71,7 +70,7 @@ void dtr_columns_make(lua_State *L, struct dtr_columns *columns)
         push_column(L, columns, k);
         lua_setfield(L, -2, columns->kind->columns[k].name);
     }
-    dtr_sandbox_freeze(L, "c (its fields are what the script needs)", true);
+    dtr_sandbox_freeze(L, "c (its fields are what the script needs)", 0, true);
     columns->c = keep(L);
     make_scalars(L, columns);
 }
@@ -100,17 +99,28 @@ static void push_label(lua_State *L, const char *label)
     (void)lua_pushlstring(L, label, strnlen(label, LABEL_MAX));
 }
 
-static void fill_column(lua_State *L, bool text, const void *array, uint32_t count)
+static void fill_labels(lua_State *L, const char *const *labels, uint32_t count)
 {
-    const double *numbers = array;
-    const char *const *labels = array;
     for (uint32_t i = 0; i < count; i++) {
-        if (text)
-            push_label(L, labels[i]);
-        else
-            push_number(L, numbers[i]);
+        push_label(L, labels[i]);
         lua_rawseti(L, -2, (lua_Integer)i + 1);
     }
+}
+
+/* Only what differs from what lies there: most columns are the same for most candidates. An error on the way
+ * leaves nothing that counts as lying there. */
+static void fill_numbers(lua_State *L, const double *numbers, uint32_t count, struct dtr_column_shown *shown)
+{
+    uint32_t had = shown->count, kept = count < DTR_COLUMN_ROWS ? count : DTR_COLUMN_ROWS;
+    shown->count = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        if (i < had && memcmp(&shown->numbers[i], &numbers[i], sizeof(numbers[i])) == 0)
+            continue;
+        push_number(L, numbers[i]);
+        lua_rawseti(L, -2, (lua_Integer)i + 1);
+    }
+    memcpy(shown->numbers, numbers, kept * sizeof(numbers[0]));
+    shown->count = kept;
 }
 
 /* NAN is nil. */
@@ -160,7 +170,10 @@ void dtr_columns_fill(lua_State *L, struct dtr_columns *columns, const void *inp
         if (!array)
             luaL_error(L, "column '%s' was not given", column->name);
         lua_rawgeti(L, LUA_REGISTRYINDEX, columns->data[k]);
-        fill_column(L, column->text, array, count);
+        if (column->text)
+            fill_labels(L, array, count);
+        else
+            fill_numbers(L, array, count, &columns->shown[k]);
         for (uint32_t i = count; i < before; i++) {
             lua_pushnil(L);
             lua_rawseti(L, -2, (lua_Integer)i + 1);

@@ -5,6 +5,15 @@
 
 #include "core/policy/kind.h"
 #include <lua.h>
+#include <stddef.h>
+
+#define DTR_COLUMN_ROWS 64 /* made in advance, so that growing is rare */
+
+/* What lies in the first rows of a column of numbers. */
+struct dtr_column_shown {
+    uint32_t count;
+    double numbers[DTR_COLUMN_ROWS];
+};
 
 struct dtr_columns {
     const struct dtr_kind *kind;
@@ -14,6 +23,7 @@ struct dtr_columns {
     int c, s;                  /* what rank() gets */
     uint32_t count;            /* rows of the decision that runs */
     uint32_t filled;           /* rows that may hold values */
+    struct dtr_column_shown shown[DTR_COLUMNS_MAX];
 };
 
 /* All of these raise Lua errors. Makes c and s for the columns marked as needed; `columns` must not move. */

@@ -37,7 +37,7 @@ static void set_closure(lua_State *L, const char *field, lua_CFunction function,
     lua_setfield(L, -2, field);
 }
 
-void dtr_sandbox_freeze(lua_State *L, const char *what, bool strict)
+void dtr_sandbox_freeze(lua_State *L, const char *what, int rows, bool strict)
 {
     int data = lua_gettop(L);
     if (strict) {
@@ -45,7 +45,7 @@ void dtr_sandbox_freeze(lua_State *L, const char *what, bool strict)
         set_closure(L, "__index", missing, what);
         lua_setmetatable(L, data);
     }
-    lua_newtable(L);
+    lua_createtable(L, rows, 0);
     lua_createtable(L, 0, 4);
     lua_pushvalue(L, data);
     lua_setfield(L, -2, "__index");
@@ -102,7 +102,7 @@ static void add_math(lua_State *L)
     lua_newtable(L);
     open_library(L, luaopen_math);
     pick(L, from_math);
-    dtr_sandbox_freeze(L, "math", true);
+    dtr_sandbox_freeze(L, "math", 0, true);
     lua_setfield(L, -2, "math");
 }
 
@@ -114,7 +114,7 @@ static void add_table(lua_State *L)
     lua_pushcclosure(L, sort, 1);
     lua_setfield(L, -3, "sort");
     lua_pop(L, 1);
-    dtr_sandbox_freeze(L, "table", true);
+    dtr_sandbox_freeze(L, "table", 0, true);
     lua_setfield(L, -2, "table");
 }
 
@@ -124,7 +124,7 @@ static void add_string(lua_State *L)
     lua_newtable(L);
     open_library(L, luaopen_string);
     pick(L, from_string);
-    dtr_sandbox_freeze(L, "string", true);
+    dtr_sandbox_freeze(L, "string", 0, true);
     lua_pushliteral(L, "");
     lua_createtable(L, 0, 2);
     lua_pushvalue(L, -3);
@@ -144,7 +144,7 @@ static void add_states(lua_State *L)
     lua_setfield(L, -2, text);
     DTR_PEER_STATES(STATE)
 #undef STATE
-    dtr_sandbox_freeze(L, "STATE", true);
+    dtr_sandbox_freeze(L, "STATE", 0, true);
     lua_setfield(L, -2, "STATE");
 }
 
@@ -161,5 +161,5 @@ void dtr_sandbox_library(lua_State *L)
     add_states(L);
     lua_pushcfunction(L, to_text);
     lua_setfield(L, -2, "tostring");
-    dtr_sandbox_freeze(L, "the sandbox", true);
+    dtr_sandbox_freeze(L, "the sandbox", 0, true);
 }

@@ -55,8 +55,10 @@ void dtr_sandbox_run(lua_State *L, const char *text, size_t length, const char *
 void dtr_sandbox_charge(lua_State *L, uint64_t instructions);
 
 /* Replaces the table on top by an empty one that shows its fields and cannot be written to. `what` names
- * it in errors, a literal. With `strict`, reading a field that is not there is an error. */
-void dtr_sandbox_freeze(lua_State *L, const char *what, bool strict);
+ * it in errors, a literal. With `strict`, reading a field that is not there is an error. `rows`: for an
+ * array, how many places the empty table has, as Lua finds faster that one of these is empty than that there
+ * is none. */
+void dtr_sandbox_freeze(lua_State *L, const char *what, int rows, bool strict);
 /* Pushes what a script's globals are (library.c). */
 void dtr_sandbox_library(lua_State *L);
 

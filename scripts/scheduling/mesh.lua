@@ -4,25 +4,19 @@
 --
 -- Dragonfly's formula, whose peers form a graph without cycles, is beside it: dragonfly.lua.
 
-local NEAR_IDC, NEAR_LOCATION = 0.25, 0.15
-local HAS, FREE = 0.2, 0.4
-
--- What part of the task a candidate has; one whose size nobody knows counts as half.
-local function part(had, total)
-    if total <= 0 then
-        return 0.5
-    end
-    return had >= total and 1 or had / total
-end
+local NEAR_IDC <const>, NEAR_LOCATION <const> = 0.25, 0.15
+local HAS <const>, FREE <const> = 0.2, 0.4
 
 local function rank(c, s)
     local idc, location, had, total = c.idc_match, c.location_match, c.pieces_had, c.pieces_total
     local uploads, failures = c.uploads, c.failures
     local scores = {}
     for i = 1, s.count do
+        local has, all = had[i], total[i] -- pieces of the task; it counts as half where nobody knows how many
+        local part = all <= 0 and 0.5 or has >= all and 1 or has / all
         scores[i] = NEAR_IDC * idc[i]
             + NEAR_LOCATION * location[i]
-            + HAS * part(had[i], total[i])
+            + HAS * part
             + FREE / (1 + uploads[i] + failures[i])
     end
     return scores
