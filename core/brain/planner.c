@@ -112,6 +112,9 @@ int dtr_planner_new(const struct dtr_plan_config *config, const struct dtr_plan_
         p->config.concurrent_pieces = 1;
     if (p->config.need_back_to_source)
         p->config.disable_back_to_source = false;
+    if (!p->config.ask_length || !p->config.have_scheduler || p->config.disable_back_to_source ||
+        start->offset > 0 || start->length <= config->expected)
+        p->config.expected = 0;
     p->random = config->seed;
     p->now_ms = p->quiet_since = now_ms;
     p->schedule_until =

@@ -58,6 +58,10 @@ struct dtr_plan_config {
     /* Before the scheduler is asked for parents, learn an unknown length by one byte of the origin, instead
      * of by the head of the whole object: an origin has sent megabytes of that when it is told to stop. */
     bool ask_length;
+    /* And by so many first bytes instead, without a word to the scheduler before: the role has reason to
+     * expect that they are all, and then one request brings them. Where it is mistaken they are what is lost
+     * at most. 0: by one byte. */
+    uint64_t expected;
     bool have_scheduler;
     uint64_t piece_length; /* bytes; 0: by the rule of geometry.h */
     uint64_t seed;         /* of the random numbers */

@@ -71,6 +71,7 @@ struct plan_transfer {
     bool lead;     /* origin: a large span, which may be cut short */
     bool rest_too; /* origin: see struct dtr_plan_action */
     bool further;  /* origin: not the first of those that run together */
+    bool expected; /* origin: what is expected to be all, see struct dtr_plan_config */
 };
 
 struct plan_reader {
@@ -136,7 +137,7 @@ struct dtr_planner {
     bool takes_ranges; /* the origin showed that it answers a range with that range, of the same version */
     enum plan_source source;
     const char *source_why; /* why the origin is asked, a constant; NULL: it is not */
-    bool asked_length;      /* of the origin, by one byte */
+    bool asked_length;      /* of the origin, by one byte or by what is expected to be all */
     bool source_small;      /* opened because so little was wanted */
     bool source_dead;       /* failed for good, with `origin_why` */
     bool no_ranges;         /* it ignored a range */
@@ -177,6 +178,9 @@ void dtr_plan_begin(struct dtr_planner *p);
 void dtr_plan_decide(struct dtr_planner *p);
 /* The origin is asked for the first time: its head decides. */
 void dtr_plan_probe(struct dtr_planner *p);
+/* When what was expected to be all did not come from the origin: true, and it is as if nothing had been
+ * expected. */
+bool dtr_plan_expected_in_vain(struct dtr_planner *p, const struct plan_transfer *t);
 /* From now on what is missing comes from the origin; fails the task when that is not allowed. */
 void dtr_plan_open_source(struct dtr_planner *p, const char *reason);
 void dtr_plan_finish(struct dtr_planner *p);

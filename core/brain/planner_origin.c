@@ -121,6 +121,18 @@ static bool asks_length(struct dtr_planner *p)
     return ask;
 }
 
+static void ask_first(struct dtr_planner *p, const struct dtr_range *gap)
+{
+    bool ask = asks_length(p), only = p->config.disable_back_to_source;
+    if (ask && !only && p->config.expected && gap->start == 0 && gap->end > p->config.expected) {
+        dtr_plan_origin_range(p, 0, p->config.expected, false);
+        if (p->origin)
+            p->origin->expected = true;
+    } else {
+        dtr_plan_origin_range(p, gap->start, dtr_plan_streams_lead(p, gap), only || ask);
+    }
+}
+
 /* Ends streams that bring nothing that counts. */
 static void review(struct dtr_planner *p)
 {
@@ -151,8 +163,7 @@ void dtr_plan_origin(struct dtr_planner *p)
         p->active >= p->config.concurrent_pieces)
         return;
     if (dtr_plan_gap(p, dtr_plan_parents_usable(p) ? SHARED_SPAN : UINT32_MAX, &gap))
-        dtr_plan_origin_range(p, gap.start, dtr_plan_streams_lead(p, &gap),
-                              p->config.disable_back_to_source || asks_length(p));
+        ask_first(p, &gap);
 }
 
 void dtr_plan_origin_cancel(struct dtr_planner *p)
@@ -320,7 +331,7 @@ void dtr_plan_origin_ended(struct dtr_planner *p, struct plan_transfer *t, const
     bool empty = (t->probe || (t->rest_too && !p->plain)) && err->status == 416 && t->start == 0 &&
                  !p->config.disable_back_to_source;
     p->plain = p->plain || empty;
-    if (err->code && !empty)
+    if (err->code && !empty && !dtr_plan_expected_in_vain(p, t))
         failed(p, t, err);
 }
 
@@ -338,6 +349,7 @@ void dtr_plan_origin_stalled(struct dtr_planner *p)
         struct dtr_error err;
         dtr_error_set(&err, DTR_ETIMEOUT, DTR_RETRY_SAME, "the origin sends nothing");
         dtr_plan_cancel(p, t);
-        failed(p, t, &err);
+        if (!dtr_plan_expected_in_vain(p, t))
+            failed(p, t, &err);
     }
 }

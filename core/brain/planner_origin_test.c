@@ -152,6 +152,87 @@ static void an_empty_object_has_no_byte_that_tells_its_length(void **state)
     scene_end(&s);
 }
 
+/* Of an object of `size` bytes a MiB is expected to be all. */
+static void expect_a_mib(struct scene *s, uint64_t size)
+{
+    scene_set(s, size);
+    s->config.ask_length = true;
+    s->config.expected = MIB;
+    scene_start(s, 0, DTR_LENGTH_UNKNOWN, false);
+    expect(s, "origin 1: 0 1M");
+}
+
+static void what_is_small_as_expected_takes_one_request(void **state)
+{
+    struct scene s;
+    (void)state;
+    expect_a_mib(&s, 5000);
+    scene_head(&s, 1);
+    expect(&s, "length 5000/4M");
+    scene_origin(&s, 1, 5000);
+    expect(&s, "done");
+    scene_end(&s);
+}
+
+static void what_is_larger_than_expected_comes_as_ever(void **state)
+{
+    struct scene s;
+    (void)state;
+    expect_a_mib(&s, 12 * MIB);
+    scene_head(&s, 1);
+    expect(&s, "length 12M/4M; hold 1; register");
+    scene_answer(&s, DTR_PLAN_ANSWER_NORMAL);
+    assert_non_null(strstr(scene_drain(&s), "cancel 1"));
+    scene_end(&s);
+    /* Too small for peers. */
+    expect_a_mib(&s, 3 * MIB);
+    scene_head(&s, 1);
+    expect(&s, "length 3M/4M");
+    scene_origin(&s, 1, MIB);
+    scene_ends(&s, 1, DTR_OK, DTR_RETRY_NEVER, 0);
+    expect(&s, "origin 2: 1M rest");
+    scene_end(&s);
+}
+
+/* A reader of a part is answered by that part, and its length question by a byte. */
+static void of_a_part_nothing_is_expected(void **state)
+{
+    struct scene s;
+    (void)state;
+    scene_set(&s, 12 * MIB);
+    s.config.ask_length = true;
+    s.config.expected = MIB;
+    scene_start(&s, 4 * MIB, DTR_LENGTH_UNKNOWN, false);
+    expect(&s, "stat_task");
+    scene_end(&s);
+}
+
+static void an_origin_that_fails_expectations_is_not_the_last_word(void **state)
+{
+    struct scene s;
+    (void)state;
+    for (int silent = 0; silent < 2; silent++) {
+        expect_a_mib(&s, 12 * MIB);
+        if (silent) {
+            scene_pass(&s, 2 * s.config.stall_timeout_ms);
+            assert_string_equal(s.said, "cancel 1; stat_task");
+        } else {
+            scene_ends(&s, 1, DTR_EUNAVAILABLE, DTR_RETRY_SAME, 0);
+            expect(&s, "stat_task");
+        }
+        scene_stat(&s, true, 12 * MIB);
+        expect(&s, "length 12M/4M; register");
+        scene_end(&s);
+    }
+    expect_a_mib(&s, 12 * MIB);
+    scene_ends(&s, 1, DTR_EORIGIN, DTR_RETRY_NEVER, 404);
+    scene_stat(&s, false, DTR_LENGTH_UNKNOWN);
+    expect(&s, "stat_task; origin 2: 0 1 length");
+    scene_ends(&s, 2, DTR_EORIGIN, DTR_RETRY_NEVER, 404);
+    expect(&s, "fail: refused by the origin 404");
+    scene_end(&s);
+}
+
 static void origin_500_is_tried_four_times(void **state)
 {
     struct scene s;
@@ -352,6 +433,10 @@ int main(void)
         cmocka_unit_test(origin_404_fails_at_once),
         cmocka_unit_test(origin_500_is_tried_four_times),
         cmocka_unit_test(an_empty_object_has_no_byte_that_tells_its_length),
+        cmocka_unit_test(what_is_small_as_expected_takes_one_request),
+        cmocka_unit_test(what_is_larger_than_expected_comes_as_ever),
+        cmocka_unit_test(of_a_part_nothing_is_expected),
+        cmocka_unit_test(an_origin_that_fails_expectations_is_not_the_last_word),
         cmocka_unit_test(ignored_range_is_taken_from_the_start),
         cmocka_unit_test(length_that_is_never_said),
         cmocka_unit_test(another_version_is_not_mixed_in),

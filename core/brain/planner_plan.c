@@ -169,6 +169,25 @@ void dtr_plan_decide(struct dtr_planner *p)
     dtr_plan_register(p);
 }
 
+static void ask_scheduler(struct dtr_planner *p)
+{
+    p->stat_until = p->now_ms + p->config.stat_timeout_ms;
+    dtr_plan_push(p, &(struct dtr_plan_action){.kind = DTR_PLAN_STAT_TASK});
+}
+
+/* The origin does not answer: peers may have the object, and it may be anything. */
+bool dtr_plan_expected_in_vain(struct dtr_planner *p, const struct plan_transfer *t)
+{
+    if (!t->expected || t->headed || p->content_length != DTR_LENGTH_UNKNOWN || !p->config.have_scheduler)
+        return false;
+    p->config.expected = 0;
+    p->asked_length = false;
+    p->source = SOURCE_CLOSED;
+    p->source_why = NULL;
+    ask_scheduler(p);
+    return true;
+}
+
 void dtr_plan_begin(struct dtr_planner *p)
 {
     bool large = dtr_plan_bytes_left(p) > p->config.p2p_threshold || p->config.disable_back_to_source;
@@ -176,9 +195,8 @@ void dtr_plan_begin(struct dtr_planner *p)
         return;
     if (p->content_length != DTR_LENGTH_UNKNOWN) {
         dtr_plan_decide(p);
-    } else if (p->config.have_scheduler && !p->config.need_back_to_source && large) {
-        p->stat_until = p->now_ms + p->config.stat_timeout_ms;
-        dtr_plan_push(p, &(struct dtr_plan_action){.kind = DTR_PLAN_STAT_TASK});
+    } else if (p->config.have_scheduler && !p->config.need_back_to_source && large && !p->config.expected) {
+        ask_scheduler(p);
     } else if (p->config.disable_back_to_source) {
         dtr_plan_open_source(p, "there is no scheduler");
     } else {

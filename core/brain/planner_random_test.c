@@ -248,6 +248,8 @@ static void make_world(struct world *w, uint64_t seed)
     w->config.detached = world_chance(w, 20);
     w->config.concurrent_pieces = 1 + (uint32_t)world_draw(w, 8);
     w->config.origin_streams = 1 + (uint32_t)world_draw(w, 6);
+    w->config.ask_length = world_chance(w, 50);
+    w->config.expected = world_chance(w, 50) ? world_draw(w, 2 * MIB) : 0;
     w->config.check = world_chance(w, 50);
     w->spoilt = w->config.check && world_chance(w, 20);
     w->config.seed = seed;

@@ -264,11 +264,11 @@ uint64_t dtr_plan_streams_lead(const struct dtr_planner *p, const struct dtr_ran
     return known ? dtr_plan_piece_start(p, dtr_plan_piece_at(p, end)) : end;
 }
 
-/* The stream that runs alone is about to end. */
+/* The stream that runs alone is about to end. What was expected to be all ends amid a piece. */
 static bool ends_soon(const struct dtr_planner *p)
 {
     uint64_t ahead = larger(AHEAD_LEAST, smaller(AHEAD_MOST, (uint64_t)(now_rate(p) * AHEAD_MS / 1000)));
-    return p->streams.target == 1 && p->origin->at < p->origin->end &&
+    return p->streams.target == 1 && !p->origin->expected && p->origin->at < p->origin->end &&
            p->origin->end - p->origin->at <= ahead;
 }
 

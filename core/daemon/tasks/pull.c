@@ -7,7 +7,11 @@
 #include "core/obs/log.h"
 #include <stdlib.h>
 
-enum { ORIGIN_STALLS = 4 };
+enum {
+    ORIGIN_STALLS = 4,
+    EXPECTED = 128 << 10, /* bytes of an object at most, */
+    EXPECTED_AFTER = 8    /* when so many objects in a row had no more */
+};
 
 /* --- what transfers report ---------------------------------------------------------------------------------
  */
@@ -234,8 +238,26 @@ static void see_whether_it_fits(struct dtr_task *task)
     }
 }
 
+/* Who asks for many small files asks for more of them. */
+static void note_length(struct dtr_task *task, uint64_t length)
+{
+    if (task->facts.content_length != DTR_LENGTH_UNKNOWN || length == DTR_LENGTH_UNKNOWN)
+        return;
+    if (length > EXPECTED)
+        task->tasks->small_in_a_row = 0;
+    else if (task->tasks->small_in_a_row < EXPECTED_AFTER)
+        task->tasks->small_in_a_row++;
+}
+
+/* Where that is wrong the origin has sent so much in vain, and the pulls that come then expect nothing. */
+static uint64_t expected(const struct dtr_task *task)
+{
+    return task->tasks->small_in_a_row < EXPECTED_AFTER ? 0 : EXPECTED;
+}
+
 static void on_length(struct dtr_task *task, const struct dtr_plan_action *action)
 {
+    note_length(task, action->content_length);
     task->facts.content_length = action->content_length;
     task->facts.piece_length = action->piece_length;
     see_whether_it_fits(task);
@@ -387,6 +409,7 @@ static int new_planner(struct dtr_task *task, const struct dtr_reader *first, st
     if (!bits)
         return dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for a pull");
     config.check = check_owed(task);
+    config.expected = expected(task);
     config.need_back_to_source = task->wish.need_back_to_source;
     config.disable_back_to_source = config.disable_back_to_source || task->wish.disable_back_to_source;
     if (task->withdrawn)

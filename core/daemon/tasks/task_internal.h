@@ -41,6 +41,7 @@ struct dtr_tasks {
     uint32_t prefetch_waiting_count, prefetch_running;
     char liars[TASKS_LIARS][DTR_ADDR_TEXT]; /* addresses of peers, oldest first */
     size_t liar_count;
+    uint32_t small_in_a_row; /* objects whose length was learnt; see expected() in pull.c */
     struct cleaning cleaning;
     struct journal journal;
     struct {

@@ -244,6 +244,32 @@ static void the_length_is_asked_for_by_one_byte(void **state)
     }
 }
 
+static void small_files_let_others_be_expected(void **state)
+{
+    (void)state;
+    struct seen seen;
+    ask_length = true;
+    begin(true);
+    for (int again = 0; again < 2; again++) {
+        dtr_str_free(&said);
+        tasks->small_in_a_row = again ? 7 : 8;
+        rig_length_questions = rig_origin_requests = 0;
+        read_range(&seen, 0, DTR_LENGTH_UNKNOWN);
+        TURN_UNTIL(control, seen.ended);
+        assert_int_equal(seen.result.code, DTR_OK);
+        assert_int_equal(seen.until, RIG_SIZE);
+        assert_memory_equal(rig_disk.bytes, rig_object, RIG_SIZE);
+        assert_int_equal(rig_length_questions, again);
+        assert_int_equal(rig_origin_requests, 2);
+        assert_int_equal(tasks->small_in_a_row, 0); /* it was none */
+        dtr_reader_close(seen.reader);
+        finish();
+        begin(true);
+    }
+    finish();
+    ask_length = false;
+}
+
 static void a_known_task_never_touches_the_origin(void **state)
 {
     (void)state;
@@ -381,6 +407,7 @@ int main(void)
         cmocka_unit_test(told_to_go_to_the_source_it_reports_every_piece),
         cmocka_unit_test(a_scheduler_that_is_back_is_asked_by_pulls_that_go_on_without),
         cmocka_unit_test(the_length_is_asked_for_by_one_byte),
+        cmocka_unit_test(small_files_let_others_be_expected),
         cmocka_unit_test(a_known_task_never_touches_the_origin),
         cmocka_unit_test(a_lying_parent_is_left_for_the_origin),
         cmocka_unit_test(what_cannot_be_opened_is_fetched_anew),
