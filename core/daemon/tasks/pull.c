@@ -249,10 +249,13 @@ static void note_length(struct dtr_task *task, uint64_t length)
         task->tasks->small_in_a_row++;
 }
 
-/* Where that is wrong the origin has sent so much in vain, and the pulls that come then expect nothing. */
+/* Where that is wrong the origin has sent so much in vain, and the pulls that come then expect nothing. Of
+ * what has a digest nothing is expected: small layers of an image come before large ones, on all nodes at
+ * once. */
 static uint64_t expected(const struct dtr_task *task)
 {
-    return task->tasks->small_in_a_row < EXPECTED_AFTER ? 0 : EXPECTED;
+    bool small = task->tasks->small_in_a_row >= EXPECTED_AFTER;
+    return small && !*task->facts.digest ? EXPECTED : 0;
 }
 
 static void on_length(struct dtr_task *task, const struct dtr_plan_action *action)
