@@ -17,10 +17,8 @@ static const struct {
 const struct dtr_conf_schema *dtr_conf_schema(enum dtr_conf_role role)
 {
     static const struct dtr_conf_schema *const schemas[DTR_ROLE_COUNT] = {
-        [DTR_ROLE_DAEMON] = &dtr_conf_daemon_schema,
-        [DTR_ROLE_SCHEDULER] = &dtr_conf_scheduler_schema,
-        [DTR_ROLE_MANAGER] = &dtr_conf_manager_schema,
-        [DTR_ROLE_INIT] = &dtr_conf_init_schema,
+        [DTR_ROLE_DAEMON] = &dtr_conf_daemon_schema,       [DTR_ROLE_SCHEDULER] = &dtr_conf_scheduler_schema,
+        [DTR_ROLE_MANAGER] = &dtr_conf_manager_schema,     [DTR_ROLE_INIT] = &dtr_conf_init_schema,
         [DTR_ROLE_DYNCONFIG] = &dtr_conf_dynconfig_schema,
     };
     return schemas[role];
