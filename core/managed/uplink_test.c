@@ -244,7 +244,7 @@ static struct dtr_tls *tls_of(enum dtr_tls_side side)
 static void certificates_are_shown_and_asked_for(void **state)
 {
     const struct tls_rig_wish wish = {.names = "DNS:localhost"};
-    char named[64], secure[64];
+    char named[64], secure[80];
     (void)state;
     tls_rig_open(&rig);
     tls_rig_issue(&rig, "good", &wish);
