@@ -18,17 +18,6 @@ enum { PIECE = 64 << 10 };
 
 /* --- bench ------------------------------------------------------------------------------------------- */
 
-void bench_fail(struct bench *bench, const char *file, int line, const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    (void)printf("# %s:%d: ", file, line);
-    (void)vprintf(format, args);
-    (void)printf("\n");
-    va_end(args);
-    bench->failed = true;
-}
-
 int bench_start(struct bench *bench, struct dtr_error *err)
 {
     int status =
@@ -451,7 +440,7 @@ static bool run_case(struct bench *bench, size_t which, char *const *settings)
 
     bench->failed = false;
     if (!mkdtemp(dir)) {
-        bench_fail(bench, __FILE__, __LINE__, "%s: %s", dir, strerror(errno));
+        check_fail(&bench->failed, __FILE__, __LINE__, "%s: %s", dir, strerror(errno));
         return false;
     }
     for (size_t i = 0; i < bench->setting_count; i++) {
@@ -465,7 +454,7 @@ static bool run_case(struct bench *bench, size_t which, char *const *settings)
     if (bench_start(bench, &err) == DTR_OK)
         cases[which].run(bench);
     else
-        bench_fail(bench, __FILE__, __LINE__, "start: %s", err.text);
+        check_fail(&bench->failed, __FILE__, __LINE__, "start: %s", err.text);
     bench_stop(bench);
     for (size_t i = 0; i < bench->setting_count; i++)
         free(texts[i]);

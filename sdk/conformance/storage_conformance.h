@@ -2,10 +2,11 @@
 #ifndef STORAGE_CONFORMANCE_H
 #define STORAGE_CONFORMANCE_H
 
+#include "check.h"
+
 #include <darter/storage.h>
 #include <darter/testhost.h>
 
-#include <stdarg.h>
 #include <stdlib.h>
 
 enum { SETTINGS_MOST = 16 };
@@ -23,24 +24,8 @@ struct bench {
     bool failed;
 };
 
-__attribute__((format(printf, 4, 5))) void bench_fail(struct bench *bench, const char *file, int line,
-                                                      const char *format, ...);
 int bench_start(struct bench *bench, struct dtr_error *err);
 void bench_stop(struct bench *bench);
-
-/* Ends the case when `condition` does not hold. */
-#define CHECK(bench, condition, ...)                                                                         \
-    do {                                                                                                     \
-        if (!(condition)) {                                                                                  \
-            bench_fail(bench, __FILE__, __LINE__, __VA_ARGS__);                                              \
-            return;                                                                                          \
-        }                                                                                                    \
-    } while (0)
-#define CHECK_OK(bench, call, err)                                                                           \
-    do {                                                                                                     \
-        int check_status = (call);                                                                           \
-        CHECK(bench, check_status == DTR_OK, "%s: %s (%s)", #call, dtr_code_text(check_status), (err).text); \
-    } while (0)
 
 /* Facts of test task `number`; `id` receives its id. */
 struct dtr_task_facts facts_of(unsigned number, char id[DTR_TASK_ID_LENGTH + 1]);

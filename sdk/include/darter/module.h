@@ -70,7 +70,7 @@ enum dtr_calling {
 };
 
 struct dtr_feature {
-    const char *kind; /* "storage", "origin", "transport", "runtime"; NULL ends the table */
+    const char *kind; /* "storage", "origin", "transport", "runtime", "cache"; NULL ends the table */
     const char *name; /* what configuration calls it, e.g. "file" */
     enum dtr_calling calling;
     const void *ops; /* struct dtr_storage_ops and so on, by kind */
