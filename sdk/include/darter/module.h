@@ -15,7 +15,7 @@
 
 #define DTR_MODULE_MAGIC 0x44545231u /* "DTR1" */
 #define DTR_ABI_MAJOR    1           /* changes when an existing field or call changes */
-#define DTR_ABI_MINOR    1           /* grows when something is added */
+#define DTR_ABI_MINOR    2           /* grows when something is added */
 #define DTR_NOTE_ABI     1
 
 #define DTR_EXPORT __attribute__((visibility("default")))
