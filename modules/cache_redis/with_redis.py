@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Runs a program with a Redis of its own: with_redis.py KIND PROGRAM [ARGUMENT ...].
 
-KIND is plain; tls, with a user and a password; sentinel; or cluster. The options of cache_redis that lead there
+KIND is plain; tls, with a user and a password; sentinel; failover: sentinel, and the first master is lost
+already; or cluster. The options of cache_redis that lead there
 are added to the program's arguments. Servers listen on loopback, keep their files in a temporary folder, and end
 with the program."""
 
@@ -90,15 +91,43 @@ def tls(stack: contextlib.ExitStack, folder: pathlib.Path) -> list[str]:
             f"tls.caCert={cert}", f"tls.cert={cert}", f"tls.key={key}"]
 
 
-def sentinel(stack: contextlib.ExitStack, folder: pathlib.Path) -> list[str]:
-    port, nobody, watcher = free_ports(3)
-    start(stack, folder, *memory_only(port), "--requirepass", "of the master")
+def watch(stack: contextlib.ExitStack, folder: pathlib.Path, master: int, watcher: int) -> Server:
     config = folder / "sentinel.conf"
     config.write_text(f"port {watcher}\nbind 127.0.0.1\nrequirepass sentinels\n"
-                      f"sentinel monitor main 127.0.0.1 {port} 1\nsentinel auth-pass main \"of the master\"\n")
-    Server(stack, folder, str(config), "--sentinel").await_line("+monitor master main")
-    return [f"addrs=127.0.0.1:{nobody}, 127.0.0.1:{watcher}", "masterName=main", "password=of the master",
-            "sentinelPassword=sentinels"]
+                      f"sentinel monitor main 127.0.0.1 {master} 1\nsentinel auth-pass main \"of the master\"\n"
+                      "sentinel down-after-milliseconds main 500\n")
+    server = Server(stack, folder, str(config), "--sentinel")
+    server.await_line("+monitor master main")
+    return server
+
+
+def watched(port: int) -> list[str]:
+    return [*memory_only(port), "--requirepass", "of the master", "--masterauth", "of the master"]
+
+
+def led_by(*sentinels: int) -> list[str]:
+    return ["addrs=" + ", ".join(f"127.0.0.1:{port}" for port in sentinels), "masterName=main",
+            "password=of the master", "sentinelPassword=sentinels"]
+
+
+def sentinel(stack: contextlib.ExitStack, folder: pathlib.Path) -> list[str]:
+    port, nobody, watcher = free_ports(3)
+    start(stack, folder, *watched(port))
+    watch(stack, folder, port, watcher)
+    return led_by(nobody, watcher)
+
+
+def failover(stack: contextlib.ExitStack, folder: pathlib.Path) -> list[str]:
+    port, replica, watcher = free_ports(3)
+    master = start(stack, folder, *watched(port))
+    follower = start(stack, folder, *watched(replica), "--replicaof", f"127.0.0.1 {port}", "--repl-diskless-sync-delay",
+                     "0")
+    follower.await_line("MASTER <-> REPLICA sync: Finished with success")
+    server = watch(stack, folder, port, watcher)
+    server.await_line("+slave slave")
+    master.stop()
+    server.await_line(f"+switch-master main 127.0.0.1 {port} 127.0.0.1 {replica}")
+    return led_by(watcher)
 
 
 def cluster(stack: contextlib.ExitStack, folder: pathlib.Path) -> list[str]:
@@ -114,7 +143,7 @@ def cluster(stack: contextlib.ExitStack, folder: pathlib.Path) -> list[str]:
     return [f"addrs=127.0.0.1:{ports[0]},127.0.0.1:{ports[1]}"]
 
 
-KINDS = {"plain": plain, "tls": tls, "sentinel": sentinel, "cluster": cluster}
+KINDS = {"plain": plain, "tls": tls, "sentinel": sentinel, "failover": failover, "cluster": cluster}
 
 
 def main() -> int:
