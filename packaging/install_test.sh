@@ -37,7 +37,8 @@ prefix=$work/far/moved
 darter=$prefix/bin/darter
 modules=$(dirname "$(find "$prefix" -name storage_file.so)")
 
-for module in database_mysql database_sqlite origin_http runtime_containerd storage_file transport_vortex; do
+for module in cache_memory cache_redis database_mysql database_sqlite origin_http runtime_containerd storage_file \
+    transport_vortex; do
     file=$("$darter" module --dir / describe "$module" | sed -n 's/^file *//p')
     [[ $(realpath "$file") == "$modules/$module.so" ]] || fail "$module is taken from $file"
 done

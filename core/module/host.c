@@ -3,6 +3,7 @@
 
 #include "core/base/clock.h"
 #include "core/loop/loop.h"
+#include "core/net/conn.h"
 #include "core/net/guard.h"
 #include "core/net/stream.h"
 #include "core/obs/log.h"
@@ -96,6 +97,10 @@ static struct dtr_host table = {
     .timer_close = dtr_timer_close,
     .guard_allows = dtr_guard_allows,
     .count = host_count,
+    .conn_dial = dtr_conn_dial,
+    .conn_read = dtr_conn_read,
+    .conn_write = dtr_conn_write,
+    .conn_close = dtr_conn_close,
 };
 
 const struct dtr_host *dtr_host_table(void)

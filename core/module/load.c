@@ -10,6 +10,7 @@
 #include "core/module/note.h"
 #include "core/module/options.h"
 
+#include <darter/cache.h>
 #include <darter/database.h>
 #include <darter/origin.h>
 #include <darter/runtime.h>
@@ -32,7 +33,8 @@ enum { PATH_SHOWN = 110, METRICS_MOST = 64 };
     X("origin", sizeof(struct dtr_origin_ops))                                                               \
     X("transport", sizeof(struct dtr_transport_ops))                                                         \
     X("runtime", sizeof(struct dtr_runtime_ops))                                                             \
-    X("database", sizeof(struct dtr_database_ops))
+    X("database", sizeof(struct dtr_database_ops))                                                           \
+    X("cache", sizeof(struct dtr_cache_ops))
 
 static const struct {
     const char *name;

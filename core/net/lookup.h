@@ -1,9 +1,9 @@
-/* Look-ups: names as addresses, for whoever lives on a loop. The system's resolver blocks, for many seconds
- * when a name server is silent, and nobody can stop it: it is asked on threads that look-ups alone use, so
- * that slow names hold up neither loops nor the workers' jobs. In the whole process DTR_LOOKUP_THREADS names
- * are looked up at a time and DTR_LOOKUP_ROOM wait in line; each look-up ends by its deadline, time in line
- * included. Not for: names of a configuration file, which core/conf/follow.h looks up on its own thread,
- * but for the manager's (core/managed/uplink.h). */
+/* Look-ups: names as addresses within a time limit, for whoever lives on a loop. The system's resolver
+ * blocks, for many seconds when a name server is silent, and nobody can stop it: it is asked on threads that
+ * look-ups alone use, so that slow names hold up neither loops nor the workers' jobs. In the whole process
+ * DTR_LOOKUP_THREADS names are looked up at a time and DTR_LOOKUP_ROOM wait in line; each look-up ends by its
+ * deadline, time in line included. Not for: names of a configuration file, which core/conf/follow.h looks up
+ * on its own thread, but for the manager's (core/managed/uplink.h). */
 #ifndef DTR_NET_LOOKUP_H
 #define DTR_NET_LOOKUP_H
 
@@ -24,5 +24,10 @@ int dtr_lookup_start(struct dtr_loop *loop, const char *text, uint64_t limit_ms,
                      void *context, struct dtr_lookup **ret_lookup, struct dtr_error *err);
 /* `done` does not come. On the loop's thread. */
 void dtr_lookup_cancel(struct dtr_lookup *lookup);
+
+/* The same for a thread that may block: returns when the answer is there, or with DTR_ETIMEOUT. DTR_ELIMIT
+ * when DTR_LOOKUP_ROOM names of such threads are without an answer. Any thread. */
+int dtr_lookup_wait(const char *text, uint64_t limit_ms, struct dtr_addr list[DTR_LOOKUP_ADDRS],
+                    size_t *ret_count, struct dtr_error *err);
 
 #endif

@@ -1,6 +1,7 @@
 /* Look-ups, by example: found, too late, too many. The resolver has names that it does not answer. */
 #include "core/net/lookup.h"
 
+#include "core/base/clock.h"
 #include "core/net/resolver_rig.h"
 #include <setjmp.h>
 #include <string.h>
@@ -118,12 +119,41 @@ static int tear_down(void **state)
     return 0;
 }
 
+/* For threads that block. */
+static void waiting_ends_with_the_answer_or_the_limit(void **state)
+{
+    struct dtr_addr list[DTR_LOOKUP_ADDRS];
+    struct dtr_error err;
+    size_t count = 0;
+    (void)state;
+    assert_int_equal(dtr_lookup_wait("10.0.0.1:443", LONG_MS, list, &count, &err), DTR_OK);
+    assert_int_equal(count, 1);
+    assert_int_equal(dtr_addr_port(&list[0]), 443);
+    assert_int_equal(dtr_lookup_wait("a..b:443", LONG_MS, list, &count, &err), DTR_ENOT_FOUND);
+    assert_non_null(strstr(err.text, "a..b has no address"));
+    resolver_rig_hush();
+    for (int i = 0; i < DTR_LOOKUP_ROOM; i++)
+        assert_int_equal(dtr_lookup_wait("a.silent.test:443", i == 0 ? SHORT_MS : 0, list, &count, &err),
+                         DTR_ETIMEOUT);
+    assert_int_equal(dtr_lookup_wait("a.silent.test:443", LONG_MS, list, &count, &err), DTR_ELIMIT);
+    resolver_rig_await(DTR_LOOKUP_ROOM);
+    resolver_rig_speak();
+    resolver_rig_await(0);
+    uint64_t until_ms = dtr_now_ms() + LONG_MS; /* for the last thread to be counted out */
+    int status;
+    do
+        status = dtr_lookup_wait("localhost:443", LONG_MS, list, &count, &err);
+    while (status == DTR_ELIMIT && dtr_now_ms() < until_ms);
+    assert_int_equal(status, DTR_OK);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_and_addresses_are_found),
         cmocka_unit_test(a_silent_name_ends_by_its_deadline),
         cmocka_unit_test(the_line_has_an_end),
+        cmocka_unit_test(waiting_ends_with_the_answer_or_the_limit),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

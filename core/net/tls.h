@@ -2,8 +2,9 @@
  * connections.
  *
  * TLS 1.2 and later. A server with authorities asks every caller for a certificate that one of them signed; a
- * client always verifies the server's, with its name. Nothing switches that off. No session resumption, no
- * renegotiation. Everything is called on the thread of one loop, or before that runs; errors name the file.
+ * client verifies the server's, with its name. Only conn.h switches that off, where a key of the
+ * configuration says so for one server. No session resumption, no renegotiation. Everything is called on the
+ * thread of one loop, or before that runs; errors name the file.
  */
 #ifndef DTR_NET_TLS_H
 #define DTR_NET_TLS_H
@@ -23,6 +24,7 @@ struct dtr_tls_options {
     enum dtr_tls_side side;
     const char *files[DTR_TLS_FILES]; /* NULL: none */
     bool http2;                       /* HTTP/2 is agreed on (ALPN); a client insists */
+    bool unverified;                  /* a client takes any certificate */
     const char *who;                  /* for the log: "upload.server"; or NULL */
 };
 

@@ -134,7 +134,8 @@ static bool set_up(struct dtr_tls_session *session)
         return false;
     }
     SSL_set_bio(ssl, bio, bio);
-    SSL_set_verify(ssl, SSL_get_verify_mode(ssl), on_verified);
+    if (SSL_get_verify_mode(ssl) != SSL_VERIFY_NONE) /* OpenSSL would ask all the same, and not listen */
+        SSL_set_verify(ssl, SSL_get_verify_mode(ssl), on_verified);
     if (session->tls->side == DTR_TLS_SERVER)
         SSL_set_accept_state(ssl);
     else

@@ -51,7 +51,8 @@ static int remove_one(const char *path, const struct stat *st, int flag, struct 
 }
 
 /* Runs one case on a fresh instance. False: it failed. */
-static bool run_case(struct bench *bench, const struct conformance_case *which, char *const *settings)
+static bool run_case(struct bench *bench, const struct conformance *what,
+                     const struct conformance_case *which, char *const *settings)
 {
     struct dtr_error err = {0};
     char dir[] = "/tmp/darter-conformance-XXXXXX";
@@ -70,10 +71,12 @@ static bool run_case(struct bench *bench, const struct conformance_case *which, 
             texts[i] = NULL;
         bench->settings[i] = texts[i] ? texts[i] : "";
     }
-    if (bench_start(bench, &err) == DTR_OK)
-        which->run(bench);
-    else
+    if (bench_start(bench, &err) != DTR_OK)
         bench_fail(bench, __FILE__, __LINE__, "start: %s", err.text);
+    else if (what->prepare)
+        what->prepare(bench);
+    if (!bench->failed)
+        which->run(bench);
     bench_stop(bench);
     for (size_t i = 0; i < bench->setting_count; i++)
         free(texts[i]);
@@ -154,7 +157,7 @@ int conformance_main(const struct conformance *what, int argc, char **argv)
         const char *skipped = orders.forgets && which->lasting                   ? " # SKIP volatile"
                               : orders.only && !strstr(which->name, orders.only) ? " # SKIP not asked for"
                                                                                  : "";
-        bool passed = *skipped || run_case(&bench, which, argv + at + 1);
+        bool passed = *skipped || run_case(&bench, what, which, argv + at + 1);
         (void)printf("%s %zu - %s%s\n", passed ? "ok" : "not ok", i + 1, which->name, skipped);
         (void)fflush(stdout);
         good = good && passed;

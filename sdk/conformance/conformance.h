@@ -16,6 +16,7 @@ struct bench {
         const void *table;
         const struct dtr_storage_ops *ops;
         const struct dtr_database_ops *database;
+        const struct dtr_cache_ops *cache;
     };
     const char *settings[SETTINGS_MOST]; /* with the case's own directory in place of "@" */
     size_t setting_count;
@@ -37,6 +38,7 @@ struct conformance {
     uint32_t least; /* size of the operations' table */
     const struct conformance_case *cases;
     size_t count;
+    void (*prepare)(struct bench *bench); /* before each case, on its instance; or NULL */
 };
 
 /* Runs all cases:

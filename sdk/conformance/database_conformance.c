@@ -169,8 +169,10 @@ static const struct conformance_case cases[] = {
 
 int main(int argc, char **argv)
 {
-    static const struct conformance what = {"database_conformance", "database",
-                                            sizeof(struct dtr_database_ops), cases,
-                                            sizeof(cases) / sizeof(cases[0])};
+    static const struct conformance what = {.program = "database_conformance",
+                                            .kind = "database",
+                                            .least = sizeof(struct dtr_database_ops),
+                                            .cases = cases,
+                                            .count = sizeof(cases) / sizeof(cases[0])};
     return conformance_main(&what, argc, argv);
 }

@@ -392,7 +392,10 @@ static const struct conformance_case cases[] = {
 
 int main(int argc, char **argv)
 {
-    static const struct conformance what = {"storage_conformance", "storage", DTR_STORAGE_OPS_FIRST, cases,
-                                            sizeof(cases) / sizeof(cases[0])};
+    static const struct conformance what = {.program = "storage_conformance",
+                                            .kind = "storage",
+                                            .least = DTR_STORAGE_OPS_FIRST,
+                                            .cases = cases,
+                                            .count = sizeof(cases) / sizeof(cases[0])};
     return conformance_main(&what, argc, argv);
 }

@@ -1,4 +1,6 @@
 /* The test host; its contract is darter/testhost.h. */
+#include "testconn.h"
+
 #include <darter/testhost.h>
 
 #include <dlfcn.h>
@@ -35,11 +37,26 @@ static void host_count(const char *module, uint32_t metric, double amount)
     (void)amount;
 }
 
+static struct dtr_host host = {.size = sizeof(host),
+                               .log = host_log,
+                               .now_ns = host_now_ns,
+                               .count = host_count,
+                               .conn_dial = testconn_dial,
+                               .conn_read = testconn_read,
+                               .conn_write = testconn_write,
+                               .conn_close = testconn_close};
+
 const struct dtr_host *dtr_testhost(void)
 {
-    static const struct dtr_host host = {
-        .size = sizeof(host), .log = host_log, .now_ns = host_now_ns, .count = host_count};
     return &host;
+}
+
+void dtr_testhost_connect_by(const struct dtr_host *other)
+{
+    host.conn_dial = other->conn_dial;
+    host.conn_read = other->conn_read;
+    host.conn_write = other->conn_write;
+    host.conn_close = other->conn_close;
 }
 
 void dtr_testhost_verbose(enum dtr_log_level least)

@@ -3,8 +3,9 @@
  * of core: everything goes through here. New services are added at the end; check `size` before using
  * one that is newer than the ABI minor you require.
  *
- * Threads: `log` may be called on any thread. Everything that takes a loop or a stream is called on the
- * thread of that loop only. */
+ * Threads: `log`, `now_ns` and `count` may be called on any thread. Everything that takes a loop or a stream
+ * is called on the thread of that loop only. What begins with conn_ blocks and belongs on worker threads: one
+ * connection is used by one thread at a time. */
 #ifndef DARTER_HOST_H
 #define DARTER_HOST_H
 
@@ -21,6 +22,7 @@ struct dtr_watch;   /* readiness of a descriptor that the module's library owns 
 struct dtr_timer;   /* one timer on a loop */
 struct dtr_service; /* what a transport may ask of the daemon it serves */
 struct dtr_question;
+struct dtr_conn; /* a connection for worker threads; core owns the socket (plain or TLS) */
 struct sockaddr;
 
 enum dtr_log_level { DTR_LOG_ERROR, DTR_LOG_WARN, DTR_LOG_INFO, DTR_LOG_DEBUG };
@@ -48,6 +50,17 @@ struct dtr_answer {
     struct dtr_piece piece;    /* valid when code is 0 */
     const char *parent_id;     /* peer id that the piece came from; "" from the origin */
     struct dtr_extent *extent; /* the bytes; the receiver takes over the release */
+};
+
+/* Whom conn_dial() calls, as an operator configured it. */
+struct dtr_conn_target {
+    const char *host; /* a name, or a literal address without brackets */
+    uint16_t port;
+    uint64_t connect_ms; /* for look-up, connect and TLS together */
+    bool tls;
+    const char *ca_cert;    /* PEM files, with TLS; NULL or "": the system's authorities */
+    const char *cert, *key; /* NULL or "": none */
+    bool skip_verify;       /* takes any certificate, for a key of the configuration that says so */
 };
 
 struct dtr_host {
@@ -114,6 +127,25 @@ struct dtr_host {
     /* --- numbers -------------------------------------------------------------------------------- */
     /* Adds to the module's counter with this index in its metrics table. Any thread. */
     void (*count)(const char *module, uint32_t metric, double amount);
+
+    /* --- connections of worker threads; since ABI 1.2 ------------------------------------------------- */
+    /* Connects to the first address of the host that answers; files are read anew each time. Texts are needed
+     * during the call only. DTR_ENOT_FOUND: the name has no address; DTR_EUNAVAILABLE: nobody answers there;
+     * DTR_ETIMEOUT; DTR_EDENIED: one side refuses the other's certificate; DTR_EPROTOCOL or DTR_ECLOSED: it
+     * speaks no TLS; DTR_EINVALID: a file or the host is no good; DTR_ELIMIT: too many names are without an
+     * answer already. Errors name the other side. */
+    int (*conn_dial)(const struct dtr_conn_target *target, struct dtr_conn **ret_conn, struct dtr_error *err);
+    /* Waits for bytes: at least one comes, as many as are there and fit. DTR_ETIMEOUT after `limit_ms`, and
+     * the connection is as good as before (0: takes only what is there already); DTR_ECLOSED: no more will
+     * come, writing may still be possible. */
+    int (*conn_read)(struct dtr_conn *conn, void *bytes, size_t room, uint64_t limit_ms, size_t *ret_count,
+                     struct dtr_error *err);
+    /* Hands all of it to the kernel; `limit_ms` is for all. After an error the connection is good for
+     * conn_close() only. */
+    int (*conn_write)(struct dtr_conn *conn, const void *bytes, size_t length, uint64_t limit_ms,
+                      struct dtr_error *err);
+    /* Waits for nothing. NULL is fine. */
+    void (*conn_close)(struct dtr_conn *conn);
 };
 
 #define DTR_TIMER_OFF UINT64_MAX

@@ -15,7 +15,7 @@
 
 #define DTR_MODULE_MAGIC 0x44545231u /* "DTR1" */
 #define DTR_ABI_MAJOR    1           /* changes when an existing field or call changes */
-#define DTR_ABI_MINOR    1           /* grows when something is added */
+#define DTR_ABI_MINOR    2           /* grows when something is added */
 #define DTR_NOTE_ABI     1
 
 #define DTR_EXPORT __attribute__((visibility("default")))
@@ -70,7 +70,8 @@ enum dtr_calling {
 };
 
 struct dtr_feature {
-    const char *kind; /* "storage", "origin", "transport", "runtime", "database", ...; NULL ends the table */
+    const char
+        *kind; /* "storage", "origin", "transport", "runtime", "database", "cache"; NULL ends the table */
     const char *name; /* what configuration calls it, e.g. "file" */
     enum dtr_calling calling;
     const void *ops; /* struct dtr_storage_ops and so on, by kind */

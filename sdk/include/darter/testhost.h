@@ -7,9 +7,12 @@
 
 #include <darter/module.h>
 
-/* Offers log (to standard error), now_ns and count (ignored); every other service is NULL. A test that
- * needs streams or timers copies the table and fills them in. */
+/* Offers log (to standard error), now_ns, count (ignored) and conn_dial with the others, plain only: TLS is
+ * DTR_EUNSUPPORTED. Every other service is NULL. A test that needs streams or timers copies the table and
+ * fills them in. */
 const struct dtr_host *dtr_testhost(void);
+/* From now on conn_dial and the others are those of another table, for example core's. */
+void dtr_testhost_connect_by(const struct dtr_host *other);
 /* Lines below this level are not shown; the default is DTR_LOG_ERROR. */
 void dtr_testhost_verbose(enum dtr_log_level least);
 
