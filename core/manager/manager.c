@@ -32,6 +32,7 @@ struct dtr_manager {
         struct dtr_job job;
         struct dtr_timer *timer;
         bool busy, news;
+        bool complained;   /* of first rows that cannot be made */
         uint64_t since_ms; /* the database is there since then; 0: it is not */
         struct dtr_error err;
     } upkeep;
@@ -66,7 +67,11 @@ static int make_first_rows(struct dtr_manager *manager, struct dtr_error *err)
 static void upkeep_run(struct dtr_job *job)
 {
     struct dtr_manager *manager = dtr_container(job, struct dtr_manager, upkeep.job);
-    (void)make_first_rows(manager, NULL);
+    struct dtr_error err;
+    int rc = make_first_rows(manager, &err);
+    if (rc != DTR_OK && rc != DTR_EUNAVAILABLE && !manager->upkeep.complained)
+        dtr_log(DTR_LOG_ERROR, NULL, "the first rows of the database are not there yet: %s", err.text);
+    manager->upkeep.complained = rc != DTR_OK && rc != DTR_EUNAVAILABLE;
     uint64_t since_ms = manager->upkeep.since_ms;
     bool judges = since_ms > 0 && dtr_now_ms() - since_ms >= SILENCE_MS;
     manager->upkeep.news = false;
