@@ -26,22 +26,31 @@ static void must(bool good, const char *what)
     abort();
 }
 
-static int listen_on_any(uint16_t *ret_port)
+/* 0: any. -1: it is taken. */
+static int listen_on(uint16_t port, uint16_t *ret_port)
 {
-    struct sockaddr_in addr = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in addr = {
+        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t size = sizeof(addr);
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    must(fd >= 0 && bind(fd, (struct sockaddr *)&addr, sizeof(addr)) == 0 && listen(fd, 16) == 0 &&
-             getsockname(fd, (struct sockaddr *)&addr, &size) == 0,
-         "listening");
+    must(fd >= 0, "socket()");
+    if (bind(fd, (struct sockaddr *)&addr, sizeof(addr)) != 0 || listen(fd, 16) != 0) {
+        (void)close(fd);
+        return -1;
+    }
+    must(getsockname(fd, (struct sockaddr *)&addr, &size) == 0, "getsockname()");
     *ret_port = ntohs(addr.sin_port);
     return fd;
 }
 
 uint16_t rig_free_port(void)
 {
-    uint16_t port;
-    (void)close(listen_on_any(&port));
+    uint16_t port = 0;
+    int fd = -1;
+    for (int tries = 0; fd < 0 && tries < 100; tries++)
+        fd = listen_on((uint16_t)(10000 + arc4random_uniform(10000)), &port);
+    must(fd >= 0, "finding a free port");
+    (void)close(fd);
     return port;
 }
 
@@ -160,7 +169,8 @@ static void *serve(void *context)
 void fake_start(struct fake *fake, const struct fake_row *rows)
 {
     *fake = (struct fake){.rows = rows};
-    fake->listener = listen_on_any(&fake->port);
+    fake->listener = listen_on(0, &fake->port);
+    must(fake->listener >= 0, "listening");
     (void)pthread_mutex_init(&fake->lock, NULL);
     (void)pthread_cond_init(&fake->came, NULL);
     must(pipe(fake->bell) == 0 && pthread_create(&fake->thread, NULL, serve, fake) == 0, "a thread");

@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+/* Of those that the kernel gives to nobody who asks for any, so that it stays free. */
 uint16_t rig_free_port(void);
 
 struct real_server {
