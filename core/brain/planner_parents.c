@@ -248,6 +248,9 @@ void dtr_plan_parent_moved(struct dtr_planner *p, struct plan_parent *parent, ui
     parent->window_bytes = 0;
 }
 
+#define TOO_SLOW      "%.100s is too slow with piece %u"
+#define SENDS_NOTHING "%.100s sends nothing of piece %u"
+
 static void piece_failed(struct dtr_planner *p, const struct plan_transfer *t, enum parent_state state)
 {
     dtr_plan_talk_piece_failed(p, t->piece, t->parent);
@@ -264,6 +267,22 @@ static void strike(struct dtr_planner *p, const struct plan_transfer *t)
     parent->retry_at = p->now_ms + RETRY_MS;
     if (++parent->strikes >= STRIKES_MAX)
         piece_failed(p, t, PARENT_LOST);
+}
+
+/* The transport gave up what brought nothing for a stall time, before that was noticed here: it counts from
+ * bytes that are heard of a little later. Where other transfers of the parent still moved, it is only this
+ * one. */
+static void fell_silent(struct dtr_planner *p, const struct plan_transfer *t)
+{
+    uint64_t stall = p->config.stall_timeout_ms, late = stall / 4;
+    dtr_error_set(&p->why, DTR_ETIMEOUT, DTR_RETRY_ELSEWHERE, SENDS_NOTHING, t->parent->said.peer_id,
+                  t->piece);
+    if (p->now_ms + late >= t->parent->moved_at + stall) {
+        piece_failed(p, t, PARENT_STALLED);
+    } else {
+        t->parent->suspect = true;
+        strike(p, t);
+    }
 }
 
 void dtr_plan_fetch_ended(struct dtr_planner *p, struct plan_transfer *t, const struct dtr_error *err)
@@ -290,7 +309,10 @@ void dtr_plan_fetch_ended(struct dtr_planner *p, struct plan_transfer *t, const 
     }
     if (err->code == DTR_ENOT_FOUND)
         t->parent->has[t->piece / 8] &= (uint8_t) ~(1u << t->piece % 8);
-    strike(p, t);
+    if (err->code == DTR_ETIMEOUT)
+        fell_silent(p, t);
+    else
+        strike(p, t);
 }
 
 uint64_t dtr_plan_piece_patience(const struct dtr_planner *p, const struct plan_transfer *t)
@@ -312,8 +334,8 @@ void dtr_plan_parents_stalled(struct dtr_planner *p)
         bool gone = t->parent->suspect && now >= t->parent->bytes_at + stall;
         if (now < t->moved_at + stall && !crawls && !gone)
             continue;
-        dtr_error_set(&p->why, DTR_ETIMEOUT, DTR_RETRY_ELSEWHERE, "%.100s %s piece %u",
-                      t->parent->said.peer_id, crawls ? "is too slow with" : "sends nothing of", t->piece);
+        dtr_error_set(&p->why, DTR_ETIMEOUT, DTR_RETRY_ELSEWHERE, crawls ? TOO_SLOW : SENDS_NOTHING,
+                      t->parent->said.peer_id, t->piece);
         if (crawls || gone || now >= t->parent->moved_at + stall) {
             piece_failed(p, t, PARENT_STALLED);
         } else {

@@ -97,6 +97,42 @@ static void only_parent_silent_means_another_plan_then_origin(void **state)
     scene_end(&s);
 }
 
+/* It counts from bytes that are heard of here a little later. */
+static void what_the_transport_gives_up_as_silent_is_silent(void **state)
+{
+    struct scene s;
+    (void)state;
+    scene_with_parents(&s, 12 * MIB, "A");
+    scene_seen(&s, A, 0, 2);
+    (void)scene_drain(&s);
+    scene_piece(&s, 1);
+    (void)scene_drain(&s);
+    scene_pass(&s, 4900);
+    scene_ends(&s, 2, DTR_ETIMEOUT, DTR_RETRY_ELSEWHERE, 0);
+    expect(&s, "piece_failed 1 from A; cancel 3; parent_close A; reschedule");
+    assert_string_equal(dtr_planner_parent_view(s.planner, A).state, "stalled");
+    scene_end(&s);
+}
+
+static void one_silent_transfer_of_a_parent_that_sends_is_only_this_one(void **state)
+{
+    struct scene s;
+    (void)state;
+    scene_with_parents(&s, 12 * MIB, "A");
+    scene_seen(&s, A, 0, 2);
+    (void)scene_drain(&s);
+    scene_piece(&s, 1);
+    (void)scene_drain(&s);
+    scene_pass(&s, 3000);
+    dtr_planner_progress(s.planner, s.now, 3, 8 * MIB, 100000);
+    scene_pass(&s, 1900);
+    scene_ends(&s, 2, DTR_ETIMEOUT, DTR_RETRY_ELSEWHERE, 0);
+    expect(&s, "");
+    scene_pass(&s, 200);
+    assert_memory_equal(s.said, "fetch 4: 1 from A", 17); /* once more */
+    scene_end(&s);
+}
+
 static void liar_is_dropped_at_once_and_for_good(void **state)
 {
     struct scene s;
@@ -524,6 +560,8 @@ int main(void)
         cmocka_unit_test(silence_counts_from_the_last_byte),
         cmocka_unit_test(bytes_told_late_are_no_sign_of_life),
         cmocka_unit_test(only_parent_silent_means_another_plan_then_origin),
+        cmocka_unit_test(what_the_transport_gives_up_as_silent_is_silent),
+        cmocka_unit_test(one_silent_transfer_of_a_parent_that_sends_is_only_this_one),
         cmocka_unit_test(liar_is_dropped_at_once_and_for_good),
         cmocka_unit_test(closed_connection_gets_one_more_chance),
         cmocka_unit_test(success_clears_the_record),
