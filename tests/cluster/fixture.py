@@ -33,6 +33,7 @@ class LabTest(unittest.TestCase):
 
     default_deadline = 60
     families = (4,)  # of the nodes' addresses
+    alone = False  # it measures speed, so nothing else may run meanwhile
 
     def setUp(self):
         method = getattr(self, self._testMethodName)

@@ -60,13 +60,14 @@ def wanted_tests(words):
         yield loader.loadTestsFromModule(importlib.import_module(os.path.basename(path)[:-3]))
 
 
-def ids_of(suite):
+def tests_of(suite):
     for test in suite:
-        yield from ids_of(test) if isinstance(test, unittest.TestSuite) else [test.id()]
+        yield from tests_of(test) if isinstance(test, unittest.TestSuite) else [test]
 
 
 class Driver:
-    """Several tests at a time, each in namespaces of its own below this one's: a process for each test."""
+    """Several tests at a time, each in namespaces of its own below this one's: a process for each test. Those that
+    measure how fast something is say so by `alone`, and run one after the other when the rest is done."""
 
     SUMMARY = re.compile(r"(\d+) passed, (\d+) failed, (\d+) skipped$", re.M)
 
@@ -74,7 +75,8 @@ class Driver:
         enter = os.path.join(HERE, "lab", "enter")
         own = ["--darter", arguments.darter, "--folder", arguments.folder]
         self.command = [enter, sys.executable, "-B", os.path.abspath(__file__), *own, "--id"]
-        self.waiting = [name for suite in wanted_tests(arguments.k) for name in ids_of(suite)]
+        tests = [test for suite in wanted_tests(arguments.k) for test in tests_of(suite)]
+        self.waiting, self.alone = ([test.id() for test in tests if getattr(test, "alone", False) == alone] for alone in (False, True))
         self.counts = [0, 0, 0]
         self.lock = threading.Lock()
 
@@ -101,6 +103,8 @@ class Driver:
             thread.start()
         for thread in threads:
             thread.join()
+        for name in self.alone:
+            self.run_one(name)
         return self.counts
 
 

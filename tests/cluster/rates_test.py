@@ -12,6 +12,8 @@ SIZE = 24 * MIB  # about five seconds
 
 
 class Rates(ClusterTest):
+    alone = True
+
     def expect_rate(self, bytes_moved, seconds):
         """Within 15 %, the burst at the beginning left out."""
         rate = (bytes_moved - RATE / 10) / seconds

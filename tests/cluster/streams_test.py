@@ -13,6 +13,8 @@ ONCE = 1.005  # what may leave the origin, of the size
 
 
 class Streams(ClusterTest):
+    alone = True
+
     def start(self, streams=4):
         self.origin.pace = PACE
         self.start_cluster("node1", extra={"backend": {"concurrentStreamCount": streams}})
