@@ -11,6 +11,8 @@ STALL_SECONDS = 5
 
 
 class Explain(ClusterTest):
+    alone = True  # a parent must be frozen in the middle of a pull, not at its end
+
     def ctl(self, name, *words, status=0):
         daemon = self.daemons[name]
         got, out, errors = daemon.node.try_to(daemon.darter, "ctl", "explain", *words, seconds=30)
