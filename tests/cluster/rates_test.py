@@ -52,6 +52,7 @@ class Rates(ClusterTest):
     def test_only_origins(self):
         limit = {"download": {"backToSourceBandwidthLimit": "5MB"}}
         self.start_two(limit, limit)
+        self.pull("node1", self.origin.add(4, 5 * MIB))  # a scheduler that has just begun waits for a seed
         file = self.origin.add(5, SIZE)
         self.expect_rate(SIZE, self.timed_pulls("node1", [file]))
         self.assertLess(self.timed_pulls("node2", [file]), SIZE / RATE / 2)
