@@ -1,6 +1,7 @@
 /* What core/base promises, by example. */
 #include "core/base/buf.h"
 #include "core/base/digest.h"
+#include "core/base/draw.h"
 #include "core/base/list.h"
 #include "core/base/map.h"
 #include "core/base/ranges.h"
@@ -24,6 +25,17 @@ static void siphash_matches_the_paper(void **state)
     /* Appendix A of the SipHash paper. */
     assert_true(dtr_siphash(key, message, 15) == 0xa129ca6149be45e5u);
     assert_true(dtr_siphash(key, message, 0) == 0x726fdb47dd0e0e31u);
+}
+
+static void drawn_numbers_are_those_of_splitmix64(void **state)
+{
+    (void)state;
+    /* Of its authors' program, from this seed. */
+    static const uint64_t numbers[] = {6457827717110365317u, 3203168211198807973u, 9817491932198370423u,
+                                       4593380528125082431u, 16408922859458223821u};
+    uint64_t seed = 1234567;
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+        assert_true(dtr_draw(&seed) == numbers[i]);
 }
 
 static void map_keeps_a_thousand_keys(void **state)
@@ -201,6 +213,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(siphash_matches_the_paper),
+        cmocka_unit_test(drawn_numbers_are_those_of_splitmix64),
         cmocka_unit_test(map_keeps_a_thousand_keys),
         cmocka_unit_test(str_stops_at_its_limit),
         cmocka_unit_test(numbers_are_digits_only),

@@ -9,7 +9,8 @@ static void destroy(struct dtr_buf *buf)
     free(buf);
 }
 
-struct dtr_buf *dtr_buf_new(size_t capacity)
+/* A buffer with one reference and `capacity` bytes; NULL when out of memory. */
+static struct dtr_buf *new_buf(size_t capacity)
 {
     struct dtr_buf *buf = malloc(sizeof(*buf) + capacity);
     if (buf)
@@ -20,7 +21,7 @@ struct dtr_buf *dtr_buf_new(size_t capacity)
 
 struct dtr_buf *dtr_buf_copy(const void *bytes, size_t length)
 {
-    struct dtr_buf *buf = dtr_buf_new(length);
+    struct dtr_buf *buf = new_buf(length);
     if (buf) {
         if (length > 0)
             memcpy(buf->data, bytes, length);

@@ -4,8 +4,6 @@
 
 #include <darter/bytes.h>
 
-/* A buffer with one reference and `capacity` bytes; NULL when out of memory. */
-struct dtr_buf *dtr_buf_new(size_t capacity);
 /* The same holding a copy. */
 struct dtr_buf *dtr_buf_copy(const void *bytes, size_t length);
 

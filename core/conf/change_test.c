@@ -141,7 +141,7 @@ static void keys_without_effect_and_of_other_roles_are_not_reloadable(void **sta
     (void)state;
     for (int role = 0; role < DTR_ROLE_COUNT; role++) {
         const struct dtr_conf_schema *schema = dtr_conf_schema((enum dtr_conf_role)role);
-        bool runs = role == DTR_ROLE_DAEMON || role == DTR_ROLE_SCHEDULER;
+        bool runs = role == DTR_ROLE_DAEMON || role == DTR_ROLE_SCHEDULER || role == DTR_ROLE_MANAGER;
         for (size_t i = 0; i < schema->count; i++) {
             const struct dtr_conf_row *row = &schema->rows[i];
             bool effect = row->effect == DTR_EFFECT_YES || row->effect == DTR_EFFECT_PARTLY;

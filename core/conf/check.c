@@ -76,6 +76,19 @@ int dtr_value_check_hostport(const char *text, struct dtr_error *err)
     return DTR_OK;
 }
 
+int dtr_value_check_server(const char *text, struct dtr_error *err)
+{
+    const char *host = *text == '[' ? strchr(text, ']') : text, *colon = host ? strchr(host, ':') : NULL;
+    uint64_t port;
+    if (strstr(text, "://"))
+        return wrong(err, "written without scheme, as host:port");
+    if (!host || !*text || colon == text || strpbrk(text, " \t/@,"))
+        return wrong(err, "not host or host:port");
+    if (colon && (!dtr_parse_u64(colon + 1, strlen(colon + 1), &port) || port < 1 || port > 65535))
+        return wrong(err, "the port is not in 1..65535");
+    return DTR_OK;
+}
+
 int dtr_value_check_absolute(const char *text, struct dtr_error *err)
 {
     return *text == '/' ? DTR_OK : wrong(err, "not a path from the root");

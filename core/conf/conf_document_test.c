@@ -143,7 +143,7 @@ static void other_defaults_are_true(void **state)
         (void)snprintf(expected, sizeof(expected), row->initial ? "`%s` " : "none ", row->initial);
         assert_string_equal(ours, expected);
     }
-    assert_int_equal(count, 5);
+    assert_int_equal(count, 7);
     dtr_str_free(&rows);
 }
 

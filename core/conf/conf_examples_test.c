@@ -64,6 +64,15 @@ static void charts_and_older_files_load(void **state)
     assert_int_equal(scheduler->dynconfig.refresh_interval_ms, 10000);
     dtr_conf_free(conf);
 
+    conf = load(DTR_ROLE_MANAGER, EXAMPLES "manager-chart.yaml");
+    const struct dtr_manager_config *manager = dtr_conf_manager(conf);
+    assert_int_equal(manager->server.grpc.port, 65004);
+    assert_string_equal(manager->database.mysql.dbname, "manager");
+    assert_int_equal(manager->database.redis.addrs.count, 1);
+    assert_null(manager->database.redis.master_name);
+    assert_int_equal(manager->cache.local_size, 30000);
+    dtr_conf_free(conf);
+
     conf = load(DTR_ROLE_INIT, EXAMPLES "dfinit-every-key.yaml");
     const struct dtr_init_config *init = dtr_conf_init(conf);
     assert_true(init->containerd.given && !init->docker.given && !init->podman.given);
@@ -135,7 +144,7 @@ static void check_tells_the_role_and_all_findings(void **state)
 {
     (void)state;
     char line[200];
-    write_file("seedPeer: {enable: true}\nmodules:\n  transport: [vortex]\nstorage: {kep: 1}\n");
+    write_file("download: {}\nmodules:\n  transport: [vortex]\nstorage: {kep: 1}\n");
     assert_int_equal(check(NULL, path), DTR_OK);
     (void)snprintf(line, sizeof(line), "%s:3: note: modules.transport has only a part of its effect: ", path);
     assert_printed(line);

@@ -4,7 +4,7 @@
 
 #define ROWS(list)  list, sizeof(list) / sizeof((list)[0])
 #define BLOCK_LATER DTR_LATER("block lists come from a manager only")
-#define JOB_LATER   DTR_LATER("there are no jobs")
+#define JOB_NEVER   DTR_NEVER("the manager limits jobs, by job_rate_limit of its clusters")
 #define LOAD_NEVER  DTR_NEVER("Dragonfly passes it on, but no parent is left out for it")
 #define TELLS_NEVER DTR_NEVER("it tells readers what the application is")
 #define LIMIT       DTR_RANGE(1, 100000)
@@ -49,7 +49,7 @@ static const struct dtr_conf_row rows[] = {
      DTR_RANGE(1, 16), .help = "Parents in one answer"},
     {DTR_INT("schedulerClusterConfig.filterParentLimit", filter_parent_limit), .initial = "15",
      DTR_RANGE(1, 64), .help = "Candidates ranked for one answer"},
-    {DTR_INT("schedulerClusterConfig.jobRateLimit", job_rate_limit), .initial = "10", LIMIT, JOB_LATER,
+    {DTR_INT("schedulerClusterConfig.jobRateLimit", job_rate_limit), .initial = "10", LIMIT, JOB_NEVER,
      .help = "Jobs per second"},
     {DTR_INT("schedulerClusterClientConfig.loadLimit", peer_load_limit), .initial = "200", LIMIT, LOAD_NEVER,
      .help = "Uploads of a peer"},

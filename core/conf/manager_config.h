@@ -65,6 +65,9 @@ struct dtr_manager_config {
         int64_t sync_peers_batch_size;
     } job;
     struct {
+        struct dtr_conf_tls tls;
+    } scheduler;
+    struct {
         bool enable;
         const char *addr; /* "host:port", ":8000" for all interfaces */
     } metrics;
@@ -82,6 +85,7 @@ struct dtr_manager_config {
         const char *algorithm; /* of scopes: "default", the name of a policy, or the path of its file */
     } scope;
     struct {
+        const char *cache; /* NULL: as database.redis says */
         struct dtr_conf_modules options;
     } modules;
     struct {

@@ -73,6 +73,10 @@ struct dtr_scheduler_config {
         struct dtr_conf_strings outbound_allow; /* CIDRs */
     } security;
     struct {
+        struct dtr_conf_strings origin; /* names, first choice first */
+        struct dtr_conf_modules options;
+    } modules;
+    struct {
         const char *format; /* "text" or "json" */
     } log;
 };

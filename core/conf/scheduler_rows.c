@@ -2,9 +2,9 @@
  * packaging/doc/compatibility.md says otherwise; the struct is in scheduler_config.h. */
 #include "core/conf/schema.h"
 
-#define PEER_LATER    DTR_LATER("the scheduler calls seed peers only")
-#define REDIS_LATER   DTR_LATER("nothing that needs Redis is there: jobs, persistent and cache tasks")
-#define JOB_LATER     DTR_LATER("there are no jobs")
+#define REDIS_LATER   DTR_LATER("nothing that needs Redis is there: persistent and cache tasks")
+#define JOB_NEVER     DTR_NEVER("jobs come by gRPC, and are bounded by their requests' concurrency")
+#define QUEUE_NEVER   DTR_NEVER("Dragonfly's job queues are not spoken; jobs come by gRPC")
 #define ROTATE_LATER  DTR_LATER("the log file is not rotated; logrotate's copytruncate works")
 #define TRACING_LATER DTR_LATER("no traces are sent")
 #define PLACE_NEVER   DTR_NEVER("Dragonfly reads it no more either")
@@ -49,8 +49,7 @@ static const struct dtr_conf_row rows[] = {
     {DTR_INT("server.logMaxBackups", server.log_max_backups), .initial = "20", POSITIVE, ROTATE_LATER,
      .help = "How many old log files are kept"},
     {DTR_STRING("server.pluginDir", server.plugin_dir), .initial = "/usr/local/dragonfly/plugins",
-     .check = dtr_value_check_absolute, DTR_LATER("the scheduler loads no modules"),
-     .help = "First place where modules are searched"},
+     .check = dtr_value_check_absolute, .help = "First place where modules are searched"},
     {DTR_ANY("server.workHome"), PLACE_NEVER, .help = "Left over in charts"},
     {DTR_STRING("server.cacheDir", server.cache_dir), .initial = "/var/cache/dragonfly/scheduler/",
      .check = dtr_value_check_absolute, .help = "Folder for what the manager said last"},
@@ -96,9 +95,9 @@ static const struct dtr_conf_row rows[] = {
     {DTR_STRING("database.redis.sentinelPassword", redis.sentinel_password), OLD("sentinelPassword"),
      .secret = true, REDIS_LATER, .help = "Password at the sentinels"},
     {DTR_INT("database.redis.brokerDB", redis.broker_db), OLD("brokerDB"), .initial = "1",
-     DTR_RANGE(0, 65535), REDIS_LATER, .help = "Number of the database for jobs"},
+     DTR_RANGE(0, 65535), QUEUE_NEVER, .help = "Number of the database for jobs"},
     {DTR_INT("database.redis.backendDB", redis.backend_db), OLD("backendDB"), .initial = "2",
-     DTR_RANGE(0, 65535), REDIS_LATER, .help = "Number of the database for results"},
+     DTR_RANGE(0, 65535), QUEUE_NEVER, .help = "Number of the database for results"},
     {DTR_INT("database.redis.poolSize", redis.pool_size), OLD("poolSize"), .initial = "20", POSITIVE,
      REDIS_LATER, .help = "Connections"},
     {DTR_DURATION("database.redis.poolTimeout", redis.pool_timeout_ms), OLD("poolTimeout"), .initial = "10s",
@@ -134,16 +133,17 @@ static const struct dtr_conf_row rows[] = {
     {DTR_STRING("seedPeer.tls.key", seed_peer.tls.key), .help = "PEM file with its private key"},
     {DTR_DURATION("seedPeer.taskDownloadTimeout", seed_peer.task_download_timeout_ms), .initial = "10h",
      POSITIVE, .reloadable = true, .help = "Longest time for a seed peer's download"},
-    {DTR_STRING("peer.tls.caCert", peer.tls.ca_cert), PEER_LATER,
+    {DTR_STRING("peer.tls.caCert", peer.tls.ca_cert),
      .help = "PEM file with the authorities that peers must be signed by"},
-    {DTR_STRING("peer.tls.cert", peer.tls.cert), PEER_LATER, .help = "PEM file shown to peers"},
-    {DTR_STRING("peer.tls.key", peer.tls.key), PEER_LATER, .help = "PEM file with its private key"},
-    {DTR_BOOL("job.enable", job.enable), .initial = "true", JOB_LATER, .help = "Take jobs"},
-    {DTR_INT("job.globalWorkerNum", job.global_worker_num), .initial = "500", POSITIVE, JOB_LATER,
+    {DTR_STRING("peer.tls.cert", peer.tls.cert), .help = "PEM file shown to peers"},
+    {DTR_STRING("peer.tls.key", peer.tls.key), .help = "PEM file with its private key"},
+    {DTR_BOOL("job.enable", job.enable), .initial = "true",
+     .help = "Take jobs: preheats, and questions for who holds a task"},
+    {DTR_INT("job.globalWorkerNum", job.global_worker_num), .initial = "500", POSITIVE, JOB_NEVER,
      .help = "Workers for jobs of all clusters"},
-    {DTR_INT("job.schedulerWorkerNum", job.scheduler_worker_num), .initial = "500", POSITIVE, JOB_LATER,
+    {DTR_INT("job.schedulerWorkerNum", job.scheduler_worker_num), .initial = "500", POSITIVE, JOB_NEVER,
      .help = "Workers for jobs of all schedulers"},
-    {DTR_INT("job.localWorkerNum", job.local_worker_num), .initial = "1000", POSITIVE, JOB_LATER,
+    {DTR_INT("job.localWorkerNum", job.local_worker_num), .initial = "1000", POSITIVE, JOB_NEVER,
      .help = "Workers for jobs of this scheduler"},
     {DTR_ANY("job.rateLimit"), PLACE_NEVER, .help = "Left over in charts"},
     {DTR_ANY("storage"), PLACE_NEVER, .help = "Left over in charts"},
@@ -166,8 +166,12 @@ static const struct dtr_conf_row rows[] = {
      .help = "Headers that go with traces"},
     {DTR_STRINGS("security.outbound.allow", security.outbound_allow), .check = dtr_value_check_cidr,
      .reloadable = true, .ours = true,
-     .help =
-         "Networks where seed peers may be although they are loopback, link-local or the scheduler's own"},
+     .help = "Networks where peers, and registries of images to preheat, may be although they are loopback, "
+             "link-local or the scheduler's own"},
+    {DTR_STRINGS("modules.origin", modules.origin), .initial = "[http]", .ours = true,
+     DTR_PARTLY("all are loaded, the first is used"), .help = "Origin modules, to ask registries with"},
+    {DTR_MODULES("modules.options", modules.options), .ours = true,
+     .help = "Options of modules by the module's name; darter module describe NAME lists them"},
     {DTR_STRING("log.format", log.format), .initial = "text", .words = "text|json", .ours = true,
      .help = "Form of log lines"},
 };

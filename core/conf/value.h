@@ -24,6 +24,7 @@ int dtr_value_check_ip(const char *text, struct dtr_error *err);   /* v4 or v6 *
 int dtr_value_check_cidr(const char *text, struct dtr_error *err); /* address, or address/bits */
 int dtr_value_check_url(const char *text, struct dtr_error *err);  /* http[s]://host... */
 int dtr_value_check_hostport(const char *text, struct dtr_error *err); /* host:port, [v6]:port, :port */
+int dtr_value_check_server(const char *text, struct dtr_error *err);   /* host, host:port, [v6], [v6]:port */
 int dtr_value_check_manager(const char *text, struct dtr_error *err);  /* manager_addr.h */
 int dtr_value_check_absolute(const char *text, struct dtr_error *err); /* path from the root */
 int dtr_value_check_socket(const char *text, struct dtr_error *err);   /* the same, of a unix socket */

@@ -107,6 +107,14 @@ static void strings_are_checked_where_it_matters(void **state)
     assert_int_equal(dtr_value_check_hostport("http://scheduler:8002", &err), DTR_EINVALID);
     assert_int_equal(dtr_value_check_hostport("::1:8002", &err), DTR_EINVALID);
     assert_int_equal(dtr_value_check_hostport("scheduler:99999", &err), DTR_EINVALID);
+    static const char *const servers[] = {"redis", "redis:6379", "10.0.0.1:1", "[::1]", "[::1]:6379"};
+    static const char *const no_servers[] = {"",        ":6379",   "redis:",      "redis:0", "redis:65536",
+                                             "a b",     "a:1,b:2", "[::1",        "::1",     "redis:1x",
+                                             "u@redis", "a:1:2",   "redis://a:1", "a/1"};
+    for (size_t i = 0; i < sizeof(servers) / sizeof(servers[0]); i++)
+        assert_int_equal(dtr_value_check_server(servers[i], &err), DTR_OK);
+    for (size_t i = 0; i < sizeof(no_servers) / sizeof(no_servers[0]); i++)
+        assert_int_equal(dtr_value_check_server(no_servers[i], &err), DTR_EINVALID);
     assert_int_equal(dtr_value_check_absolute("/x", &err), DTR_OK);
     assert_int_equal(dtr_value_check_absolute("x", &err), DTR_EINVALID);
     char path[110] = "/";

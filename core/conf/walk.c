@@ -90,6 +90,15 @@ static int walk_row(struct dtr_scope *scope, const struct dtr_conf_row *row, con
     return code;
 }
 
+/* An older spelling may be a section by now: "port: 1" was "port: {start: 1}". */
+static const struct dtr_conf_row *row_of(const struct dtr_scope *scope, const struct dtr_node *node,
+                                         const char *path)
+{
+    const struct dtr_conf_row *row = dtr_conf_find_row(scope->schema, path);
+    bool older = row && dtr_casecmp(row->key, path) != 0;
+    return older && node->kind == DTR_NODE_MAP && is_section(scope->schema, path) ? NULL : row;
+}
+
 int dtr_walk_map(struct dtr_scope *scope, const struct dtr_node *map, const char *prefix)
 {
     int code = DTR_OK;
@@ -97,7 +106,7 @@ int dtr_walk_map(struct dtr_scope *scope, const struct dtr_node *map, const char
         char path[PATH];
         int length = snprintf(path, sizeof(path), "%s%s%s", prefix, *prefix ? "." : "", n->key);
         bool plain = length < PATH && *n->key && !strchr(n->key, '.');
-        const struct dtr_conf_row *row = plain ? dtr_conf_find_row(scope->schema, path) : NULL;
+        const struct dtr_conf_row *row = plain ? row_of(scope, n, path) : NULL;
         if (row)
             code = walk_row(scope, row, n, path);
         else if (plain && is_section(scope->schema, path))

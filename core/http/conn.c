@@ -85,7 +85,8 @@ void dtr_http_conn_drop(struct dtr_http_conn *conn)
     dtr_stream_close(conn->stream, false);
 }
 
-void dtr_http_conn_linger(struct dtr_http_conn *conn)
+/* Sends what is queued, then FIN, and waits for the client's. */
+static void linger(struct dtr_http_conn *conn)
 {
     if (conn->state >= DTR_CONN_LINGER)
         return;
@@ -117,7 +118,7 @@ void dtr_http_conn_refuse(struct dtr_http_conn *conn, const struct dtr_error *er
                      status, dtr_http_reason(status), strlen(err->text) + 1, err->text);
         dtr_stream_write(conn->stream, text, (size_t)length);
     }
-    dtr_http_conn_linger(conn);
+    linger(conn);
 }
 
 /* --- reading heads ------------------------------------------------------------------------------------ */
@@ -245,7 +246,7 @@ static bool read_body(struct dtr_http_conn *conn)
 static void become_idle(struct dtr_http_conn *conn)
 {
     if (conn->server->stopping) {
-        dtr_http_conn_linger(conn);
+        linger(conn);
         return;
     }
     exchange_free(conn);
@@ -258,7 +259,7 @@ static bool step_busy(struct dtr_http_conn *conn)
 {
     struct dtr_http_exchange *exchange = conn->exchange;
     if (exchange->ours && !exchange->keep) {
-        dtr_http_conn_linger(conn);
+        linger(conn);
         return true;
     }
     if (!exchange->body_done)
@@ -301,7 +302,7 @@ static void input_is_over(struct dtr_http_conn *conn)
     /* Requests may still wait for room to be answered. */
     if (conn->state == DTR_CONN_HEAD && stashed(conn) > 0)
         return;
-    dtr_http_conn_linger(conn);
+    linger(conn);
     if (dtr_stream_pending(conn->stream) == 0)
         dtr_http_conn_drop(conn);
 }

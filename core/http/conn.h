@@ -95,8 +95,6 @@ void dtr_http_conn_kick(struct dtr_http_conn *conn);
 void dtr_http_conn_take_back(struct dtr_http_conn *conn, const struct dtr_error *err);
 /* Closes now; what is unsent is dropped. */
 void dtr_http_conn_drop(struct dtr_http_conn *conn);
-/* Sends what is queued, then FIN, and waits for the client's. */
-void dtr_http_conn_linger(struct dtr_http_conn *conn);
 /* An error answer of the server's own, if one is still possible, then the end. */
 void dtr_http_conn_refuse(struct dtr_http_conn *conn, const struct dtr_error *err);
 void dtr_http_conn_touch(struct dtr_http_conn *conn);

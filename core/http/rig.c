@@ -3,24 +3,6 @@
 
 #include <unistd.h>
 
-/* --- waiting -------------------------------------------------------------------------------------------- */
-
-static void on_late(void *context)
-{
-    (void)context;
-    fprintf(stderr, "the awaited event did not come within 10 s\n");
-    abort();
-}
-
-struct dtr_timer *rig_deadline(struct dtr_loop *loop)
-{
-    struct dtr_timer *timer = NULL;
-    struct dtr_error err;
-    assert_int_equal(dtr_timer_open(loop, on_late, NULL, &timer, &err), DTR_OK);
-    dtr_timer_set(timer, 10000);
-    return timer;
-}
-
 /* --- the scripted handler ------------------------------------------------------------------------------- */
 
 static void note_release(void *context)
@@ -247,7 +229,7 @@ void client_open(struct rig *rig, struct client *client, const struct dtr_addr *
     struct dtr_error err;
     *client = (struct client){0};
     assert_int_equal(
-        dtr_stream_connect(rig->loop, &addr->any, 2000, &client_events, client, &client->stream, &err),
+        dtr_stream_connect(rig->loop, &addr->any, 20000, &client_events, client, &client->stream, &err),
         DTR_OK);
     dtr_stream_read(client->stream, UINT64_MAX);
 }

@@ -5,7 +5,7 @@
 
 #include "core/base/str.h"
 #include "core/http/server.h"
-#include "core/loop/loop.h"
+#include "core/loop/turn_until.h"
 #include "core/net/stream.h"
 
 #include <setjmp.h>
@@ -46,15 +46,8 @@ void rig_open_with(struct rig *rig, const struct dtr_http_limits *limits, dtr_ht
                    void *context);
 /* Stops the server and waits for the end of all its connections. */
 void rig_close(struct rig *rig);
-/* Turns the loop until the expression is true; fails the program after 10 s. */
-#define rig_until(rig, expression)                                                                           \
-    do {                                                                                                     \
-        struct dtr_timer *rig_late = rig_deadline((rig)->loop);                                              \
-        while (!(expression))                                                                                \
-            dtr_loop_turn((rig)->loop, true);                                                                \
-        dtr_timer_close(rig_late);                                                                           \
-    } while (0)
-struct dtr_timer *rig_deadline(struct dtr_loop *loop);
+/* Turns the loop until the expression is true; fails the program when that takes too long. */
+#define rig_until(rig, expression) TURN_UNTIL((rig)->loop, expression)
 /* Turns the loop until everything sent on loopback so far has been looked at: a round trip of its own. */
 void rig_settle(struct rig *rig);
 /* Answers, or aborts, the exchange that waits. */

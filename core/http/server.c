@@ -68,7 +68,8 @@ static bool make_room(struct dtr_http_server *server)
     return true;
 }
 
-void dtr_http_server_take(struct dtr_http_server *server, int fd)
+/* Takes over an accepted descriptor. */
+static void take(struct dtr_http_server *server, int fd)
 {
     if (server->stopping || !make_room(server))
         (void)close(fd);
@@ -79,7 +80,7 @@ void dtr_http_server_take(struct dtr_http_server *server, int fd)
 static void on_accepted(void *context, int fd, const struct dtr_addr *peer)
 {
     (void)peer;
-    dtr_http_server_take(context, fd);
+    take(context, fd);
 }
 
 int dtr_http_server_listen(struct dtr_http_server *server, const struct dtr_addr *addr,
@@ -101,7 +102,7 @@ struct gift {
 static void unwrap(struct dtr_msg *msg)
 {
     struct gift *gift = dtr_container(msg, struct gift, msg);
-    dtr_http_server_take(gift->server, gift->fd);
+    take(gift->server, gift->fd);
     free(gift);
 }
 

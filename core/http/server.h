@@ -61,8 +61,6 @@ void dtr_http_server_secure(struct dtr_http_server *server, struct dtr_tls *tls)
 /* Listens; at most once per server. ret_addr (or NULL) gets the address, with the port the kernel chose. */
 int dtr_http_server_listen(struct dtr_http_server *server, const struct dtr_addr *addr,
                            struct dtr_addr *ret_addr, struct dtr_error *err);
-/* Takes over an accepted descriptor. */
-void dtr_http_server_take(struct dtr_http_server *server, int fd);
 /* The same from any thread: one listener can feed servers on several loops. Not after
  * dtr_http_server_close(). */
 void dtr_http_server_give(struct dtr_http_server *server, int fd);

@@ -98,9 +98,11 @@ static void adopt(struct side *side, struct dtr_stream *stream, uint64_t idle_ms
     dtr_stream_read(stream, WINDOW);
 }
 
-int dtr_tunnel_join(struct dtr_stream *client, struct dtr_stream *target, const void *early,
-                    size_t early_length, uint64_t idle_ms, const struct dtr_tunnel_owner *owner,
-                    struct dtr_error *err)
+/* Joins a client and a target, both connected, and takes over both. `early` are bytes the client has sent
+ * already (copied). After `idle_ms` without a byte both are closed; 0: no limit. On failure (out of memory)
+ * both are closed and `done` does not come. */
+static int join(struct dtr_stream *client, struct dtr_stream *target, const void *early, size_t early_length,
+                uint64_t idle_ms, const struct dtr_tunnel_owner *owner, struct dtr_error *err)
 {
     struct dtr_tunnel *tunnel = calloc(1, sizeof(*tunnel));
     if (!tunnel) {
@@ -174,8 +176,8 @@ static void dialled(void *context)
         return;
     }
     dtr_http_upgrade(dial->exchange, &upgraded);
-    if (dtr_tunnel_join(upgraded.stream, dial->stream, upgraded.early, upgraded.early_length, dial->idle_ms,
-                        &dial->owner, &err) != DTR_OK)
+    if (join(upgraded.stream, dial->stream, upgraded.early, upgraded.early_length, dial->idle_ms,
+             &dial->owner, &err) != DTR_OK)
         tell(&dial->owner, &err);
     free(upgraded.early);
     free(dial);

@@ -17,17 +17,10 @@ struct dtr_tunnel_owner {
     void *context;
 };
 
-/* Joins a client and a target, both connected, and takes over both. `early` are bytes the client has sent
- * already (copied). After `idle_ms` without a byte both are closed; 0: no limit. On failure (out of memory)
- * both are closed and `done` does not come. */
-int dtr_tunnel_join(struct dtr_stream *client, struct dtr_stream *target, const void *early,
-                    size_t early_length, uint64_t idle_ms, const struct dtr_tunnel_owner *owner,
-                    struct dtr_error *err);
-
 /* Serves a CONNECT request: dials `target` (the guard has allowed it) within connect_ms, answers 200 and
- * joins the two, or answers 502 or 504, or
- * 503 when the server has as many tunnels as it may. Takes over the exchange, whatever happens. `owner` may
- * be NULL. */
+ * joins the two; or answers 502 or 504, or 503 when the server has as many tunnels as it may. After `idle_ms`
+ * without a byte both are closed; 0: no limit. Takes over the exchange, whatever happens. `owner` may be
+ * NULL. */
 void dtr_tunnel_connect(struct dtr_http_exchange *exchange, const struct dtr_addr *target,
                         uint64_t connect_ms, uint64_t idle_ms, const struct dtr_tunnel_owner *owner);
 

@@ -29,7 +29,7 @@ static void tunnel(void *context, struct dtr_http_exchange *exchange, const stru
     struct plumbing *plumbing = context;
     struct dtr_tunnel_owner owner = {.done = on_done, .context = plumbing};
     assert_int_equal(request->form, DTR_HTTP_AUTHORITY_FORM);
-    dtr_tunnel_connect(exchange, &plumbing->target, 2000, plumbing->idle_ms, &owner);
+    dtr_tunnel_connect(exchange, &plumbing->target, 20000, plumbing->idle_ms, &owner);
 }
 
 static void on_accepted(void *context, int fd, const struct dtr_addr *peer)

@@ -257,11 +257,6 @@ uv_loop_t *dtr_loop_uv(struct dtr_loop *loop)
     return &loop->uv;
 }
 
-const char *dtr_loop_name(const struct dtr_loop *loop)
-{
-    return loop->name;
-}
-
 uint8_t *dtr_loop_scratch(struct dtr_loop *loop)
 {
     return loop->scratch;

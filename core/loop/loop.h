@@ -39,7 +39,6 @@ bool dtr_loop_here(const struct dtr_loop *loop);
 /* Milliseconds, as of the start of this turn of the loop. On the loop's thread. */
 uint64_t dtr_loop_now_ms(const struct dtr_loop *loop);
 uv_loop_t *dtr_loop_uv(struct dtr_loop *loop);
-const char *dtr_loop_name(const struct dtr_loop *loop);
 /* Scratch memory of DTR_LOOP_SCRATCH bytes for reads on this thread; its content lasts until the
  * callback returns. */
 #define DTR_LOOP_SCRATCH ((size_t)256 << 10)

@@ -1,5 +1,4 @@
-/* Loops, timers, operations, the pool and strands, by example. */
-#include "core/loop/op.h"
+/* Loops, timers, watches and the pool, by example. */
 #include "core/loop/pool.h"
 
 #include <setjmp.h>
@@ -87,97 +86,47 @@ static void a_message_travels_between_threads(void **state)
     dtr_loop_free(ping.there);
 }
 
-struct watched_op {
-    struct dtr_op op;
-    int done, abandoned;
-};
-
-static void op_done(struct dtr_op *op)
-{
-    struct watched_op *watched = dtr_container(op, struct watched_op, op);
-    watched->done++;
-    dtr_loop_stop(op->loop);
-}
-
-static void op_abandoned(struct dtr_op *op)
-{
-    dtr_container(op, struct watched_op, op)->abandoned++;
-}
-
-static void an_operation_completes_once(void **state)
-{
-    (void)state;
-    struct dtr_error err;
-    for (int how = 0; how < 3; how++) {
-        struct dtr_loop *loop = new_loop();
-        struct watched_op watched = {.op.done = op_done, .op.abandon = op_abandoned};
-        assert_int_equal(dtr_op_start(&watched.op, loop, how == 0 ? 5 : 60000, &err), DTR_OK);
-        if (how == 1)
-            dtr_op_finish(&watched.op, NULL);
-        if (how == 2)
-            dtr_op_cancel(&watched.op);
-        assert_int_equal(watched.done, 0); /* never from inside */
-        if (how > 0) {
-            dtr_op_cancel(&watched.op);
-            dtr_op_finish(&watched.op, NULL);
-        }
-        dtr_loop_run(loop);
-        assert_int_equal(watched.done, 1);
-        assert_int_equal(watched.abandoned, how == 1 ? 0 : 1);
-        assert_int_equal(watched.op.result.code, how == 0   ? DTR_ETIMEOUT
-                                                 : how == 1 ? DTR_OK
-                                                            : DTR_ECANCELLED);
-        dtr_loop_free(loop);
-    }
-}
-
-enum { STRANDS = 8, JOBS = 200 };
+enum { JOBS = 1600 };
 
 struct step {
     struct dtr_job job;
-    int strand, number;
+    atomic_int runs;
+    int told; /* on the loop's thread only */
+    int *left;
 };
-
-static atomic_int last_step[STRANDS];
-static atomic_int disorder, finished;
 
 static void run_step(struct dtr_job *job)
 {
-    struct step *step = dtr_container(job, struct step, job);
-    if (atomic_exchange(&last_step[step->strand], step->number) != step->number - 1)
-        atomic_fetch_add(&disorder, 1);
+    atomic_fetch_add(&dtr_container(job, struct step, job)->runs, 1);
 }
 
 static void step_done(struct dtr_job *job)
 {
-    if (atomic_fetch_add(&finished, 1) + 1 == STRANDS * JOBS)
+    struct step *step = dtr_container(job, struct step, job);
+    step->told += dtr_loop_here(job->loop);
+    if (--*step->left == 0)
         dtr_loop_stop(job->loop);
 }
 
-static void strands_keep_their_order(void **state)
+static void jobs_run_once_and_are_told(void **state)
 {
     (void)state;
-    static struct step steps[STRANDS][JOBS];
-    struct dtr_strand strands[STRANDS];
+    static struct step steps[JOBS];
     struct dtr_loop *loop = new_loop();
     struct dtr_pool *pool = NULL;
     struct dtr_error err;
-    assert_int_equal(dtr_pool_new(4, STRANDS * JOBS, &pool, &err), DTR_OK);
-    for (int s = 0; s < STRANDS; s++) {
-        dtr_strand_init(&strands[s], pool);
-        last_step[s] = -1;
-    }
-    for (int j = 0; j < JOBS; j++) {
-        for (int s = 0; s < STRANDS; s++) {
-            steps[s][j] = (struct step){
-                .job = {.loop = loop, .run = run_step, .done = step_done}, .strand = s, .number = j};
-            assert_int_equal(dtr_strand_submit(&strands[s], &steps[s][j].job, &err), DTR_OK);
-        }
+    int left = JOBS;
+    assert_int_equal(dtr_pool_new(4, JOBS, &pool, &err), DTR_OK);
+    for (int i = 0; i < JOBS; i++) {
+        steps[i] = (struct step){.job = {.loop = loop, .run = run_step, .done = step_done}, .left = &left};
+        assert_int_equal(dtr_pool_submit(pool, &steps[i].job, &err), DTR_OK);
     }
     dtr_loop_run(loop);
-    assert_int_equal(disorder, 0);
-    assert_int_equal(finished, STRANDS * JOBS);
     dtr_pool_free(pool);
+    for (int i = 0; i < JOBS; i++) {
+        assert_int_equal(steps[i].runs, 1);
+        assert_int_equal(steps[i].told, 1);
+    }
     dtr_loop_free(loop);
 }
 
@@ -241,8 +190,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(messages_run_in_order),       cmocka_unit_test(a_message_travels_between_threads),
-        cmocka_unit_test(an_operation_completes_once), cmocka_unit_test(strands_keep_their_order),
-        cmocka_unit_test(a_full_pool_refuses),         cmocka_unit_test(a_watch_sees_its_descriptor),
+        cmocka_unit_test(jobs_run_once_and_are_told),  cmocka_unit_test(a_full_pool_refuses),
+        cmocka_unit_test(a_watch_sees_its_descriptor),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,8 +1,4 @@
-/* Worker threads and strands; see pool.h.
- *
- * The pool's queue holds two sorts of entries: single jobs, and strands that have jobs and run none. A
- * worker that takes a strand runs one of its jobs and puts it back at the end when more wait, so that a
- * long strand does not starve the others. */
+/* Worker threads; see pool.h. */
 #include "core/loop/pool.h"
 
 #include <pthread.h>
@@ -11,8 +7,7 @@
 struct dtr_pool {
     pthread_mutex_t lock;
     pthread_cond_t filled;
-    struct dtr_list jobs;    /* struct dtr_job.link */
-    struct dtr_list strands; /* struct dtr_strand.ready */
+    struct dtr_list jobs; /* struct dtr_job.link */
     size_t waiting, limit;
     bool ending;
     unsigned thread_count;
@@ -38,28 +33,6 @@ static void run_job(struct dtr_pool *pool, struct dtr_job *job)
     pthread_mutex_lock(&pool->lock);
 }
 
-/* Runs the next job of a strand. While `running` is set the strand is not in the pool's queue. The job's
- * completion is posted only after the strand is free again: its owner may end the strand then. */
-static void run_strand(struct dtr_pool *pool, struct dtr_strand *strand)
-{
-    struct dtr_job *job = dtr_container(dtr_list_pop(&strand->jobs), struct dtr_job, link);
-    struct dtr_loop *loop = job->loop;
-    strand->running = true;
-    pool->waiting--;
-    pthread_mutex_unlock(&pool->lock);
-    job->run(job);
-    pthread_mutex_lock(&pool->lock);
-    strand->running = false;
-    if (!dtr_list_empty(&strand->jobs)) {
-        dtr_list_add_tail(&pool->strands, &strand->ready);
-        pthread_cond_signal(&pool->filled);
-    }
-    if (loop) {
-        job->msg.run = finish_job;
-        dtr_loop_post(loop, &job->msg);
-    }
-}
-
 static void *worker(void *context)
 {
     struct dtr_pool *pool = context;
@@ -70,11 +43,6 @@ static void *worker(void *context)
         if (node) {
             pool->waiting--;
             run_job(pool, dtr_container(node, struct dtr_job, link));
-            continue;
-        }
-        node = dtr_list_pop(&pool->strands);
-        if (node) {
-            run_strand(pool, dtr_container(node, struct dtr_strand, ready));
             continue;
         }
         if (pool->ending)
@@ -97,7 +65,6 @@ int dtr_pool_new(unsigned threads, size_t limit, struct dtr_pool **ret_pool, str
     pthread_mutex_init(&pool->lock, NULL);
     pthread_cond_init(&pool->filled, NULL);
     dtr_list_init(&pool->jobs);
-    dtr_list_init(&pool->strands);
     pool->limit = limit;
     for (; pool->thread_count < threads; pool->thread_count++) {
         int rc = pthread_create(&pool->threads[pool->thread_count], NULL, worker, pool);
@@ -127,44 +94,17 @@ void dtr_pool_free(struct dtr_pool *pool)
     free(pool);
 }
 
-static int refuse(struct dtr_pool *pool, struct dtr_error *err)
-{
-    pthread_mutex_unlock(&pool->lock);
-    return dtr_error_set(err, DTR_ELIMIT, DTR_RETRY_SAME, "%zu jobs wait for a worker thread already",
-                         pool->limit);
-}
-
 int dtr_pool_submit(struct dtr_pool *pool, struct dtr_job *job, struct dtr_error *err)
 {
     pthread_mutex_lock(&pool->lock);
-    if (pool->waiting >= pool->limit)
-        return refuse(pool, err);
-    pool->waiting++;
-    dtr_list_add_tail(&pool->jobs, &job->link);
-    pthread_cond_signal(&pool->filled);
-    pthread_mutex_unlock(&pool->lock);
-    return DTR_OK;
-}
-
-void dtr_strand_init(struct dtr_strand *strand, struct dtr_pool *pool)
-{
-    *strand = (struct dtr_strand){.pool = pool};
-    dtr_list_init(&strand->jobs);
-    dtr_list_init(&strand->ready);
-}
-
-int dtr_strand_submit(struct dtr_strand *strand, struct dtr_job *job, struct dtr_error *err)
-{
-    struct dtr_pool *pool = strand->pool;
-    pthread_mutex_lock(&pool->lock);
-    if (pool->waiting >= pool->limit)
-        return refuse(pool, err);
-    pool->waiting++;
-    dtr_list_add_tail(&strand->jobs, &job->link);
-    if (!strand->running && !dtr_list_linked(&strand->ready)) {
-        dtr_list_add_tail(&pool->strands, &strand->ready);
+    const bool full = pool->waiting >= pool->limit;
+    if (!full) {
+        pool->waiting++;
+        dtr_list_add_tail(&pool->jobs, &job->link);
         pthread_cond_signal(&pool->filled);
     }
     pthread_mutex_unlock(&pool->lock);
-    return DTR_OK;
+    return full ? dtr_error_set(err, DTR_ELIMIT, DTR_RETRY_SAME, "%zu jobs wait for a worker thread already",
+                                pool->limit)
+                : DTR_OK;
 }

@@ -1,5 +1,4 @@
-/* Worker threads for what blocks, and strands: queues whose jobs run one after the other in the order
- * they came (a blob's SHA-256 follows its bytes), each on whatever worker is free. */
+/* Worker threads for what blocks: jobs begin in the order they came, each on whatever worker is free. */
 #ifndef DTR_LOOP_POOL_H
 #define DTR_LOOP_POOL_H
 
@@ -17,22 +16,11 @@ struct dtr_job {
     void (*done)(struct dtr_job *job);
 };
 
-struct dtr_strand {
-    struct dtr_pool *pool;
-    struct dtr_list jobs;  /* guarded by the pool's lock */
-    struct dtr_list ready; /* link in the pool's queue while jobs wait and none runs */
-    bool running;
-};
-
 /* `limit` bounds the jobs that wait; past it submitting answers DTR_ELIMIT. */
 int dtr_pool_new(unsigned threads, size_t limit, struct dtr_pool **ret_pool, struct dtr_error *err);
 /* Runs what waits, ends the threads, frees. */
 void dtr_pool_free(struct dtr_pool *pool);
 /* Any thread. */
 int dtr_pool_submit(struct dtr_pool *pool, struct dtr_job *job, struct dtr_error *err);
-
-void dtr_strand_init(struct dtr_strand *strand, struct dtr_pool *pool);
-/* Any thread. The strand must outlive its jobs. */
-int dtr_strand_submit(struct dtr_strand *strand, struct dtr_job *job, struct dtr_error *err);
 
 #endif

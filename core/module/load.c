@@ -152,7 +152,8 @@ static int check_metrics(const struct dtr_module *module, struct dtr_error *err)
     return DTR_OK;
 }
 
-int dtr_module_check(const struct dtr_module *module, const char *name, struct dtr_error *err)
+/* Whether a descriptor can be used. err->text is without the file's name. */
+static int check(const struct dtr_module *module, const char *name, struct dtr_error *err)
 {
     int status;
     if (!module || module->magic != DTR_MODULE_MAGIC)
@@ -219,7 +220,7 @@ static int open_loaded(void *handle, const char *path, const char *name, const s
         return refuse(err, path, "it does not export dtr_module_open: mark that function with DTR_EXPORT");
     memcpy(&open_module, &symbol, sizeof(symbol));
     *ret_module = open_module(dtr_host_table());
-    if (dtr_module_check(*ret_module, name, &why) != DTR_OK)
+    if (check(*ret_module, name, &why) != DTR_OK)
         return refuse(err, path, "%s", why.text);
     return DTR_OK;
 }

@@ -9,7 +9,5 @@
  * refusal names the file and what to do. */
 int dtr_module_load(const char *path, const char *name, const struct dtr_module **ret_module,
                     struct dtr_error *err);
-/* The last part of it: whether a descriptor can be used. err->text is without the file's name. */
-int dtr_module_check(const struct dtr_module *module, const char *name, struct dtr_error *err);
 
 #endif

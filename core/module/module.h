@@ -46,9 +46,6 @@ int dtr_modules_look(const struct dtr_modules *modules, const char *kind, const 
  * was refused and why, or which others there are and where it was looked for. Option texts are copied. */
 int dtr_modules_require(struct dtr_modules *modules, const char *kind, const char *name,
                         const struct dtr_option_text *options, size_t count, struct dtr_error *err);
-/* The same for something that the process can do without: a failure is logged as a warning, and false. */
-bool dtr_modules_try(struct dtr_modules *modules, const char *kind, const char *name,
-                     const struct dtr_option_text *options, size_t count);
 
 /* A feature of a started module; false when there is none. `name` NULL: the first of this kind. */
 bool dtr_modules_find(const struct dtr_modules *modules, const char *kind, const char *name,

@@ -2,7 +2,6 @@
 #include "core/module/registry.h"
 
 #include "core/module/load.h"
-#include "core/obs/log.h"
 
 #include <stdlib.h>
 
@@ -77,16 +76,6 @@ int dtr_modules_require(struct dtr_modules *modules, const char *kind, const cha
     return dtr_modules_find(modules, kind, name, &offer)
                ? DTR_OK
                : load_and_start(modules, kind, name, options, count, err);
-}
-
-bool dtr_modules_try(struct dtr_modules *modules, const char *kind, const char *name,
-                     const struct dtr_option_text *options, size_t count)
-{
-    struct dtr_error err = {0};
-    if (dtr_modules_require(modules, kind, name, options, count, &err) == DTR_OK)
-        return true;
-    dtr_log(DTR_LOG_WARN, NULL, "going on without %s %s: %s", kind, name, err.text);
-    return false;
 }
 
 /* The last started first, as later ones may use what earlier ones hold. */

@@ -17,8 +17,6 @@ struct dtr_modules {
     struct dtr_running *first;
 };
 
-/* Whether a name can be a module's: letters, digits, '_' and '-', at most DTR_MODULE_NAME - 1. */
-bool dtr_module_name_ok(const char *name);
 /* The module's name in a file's name; false when it is no module file. */
 bool dtr_module_name_of_file(const char *file, char name[DTR_MODULE_NAME]);
 /* The path of the file of a module (free()). DTR_ENOT_FOUND names the others of its kind, and the folders. */

@@ -32,7 +32,8 @@ int dtr_modules_new(const char *folder, struct dtr_modules **ret_modules, struct
     return DTR_OK;
 }
 
-bool dtr_module_name_ok(const char *name)
+/* Whether a name can be a module's: letters, digits, '_' and '-', at most DTR_MODULE_NAME - 1. */
+static bool name_ok(const char *name)
 {
     size_t length = strlen(name);
     return length > 0 && length < DTR_MODULE_NAME &&
@@ -84,7 +85,7 @@ int dtr_modules_path(const struct dtr_modules *modules, const char *name, char *
                      struct dtr_error *err)
 {
     struct dtr_str looked = {0};
-    if (!dtr_module_name_ok(name))
+    if (!name_ok(name))
         return dtr_error_set(err, DTR_EINVALID, DTR_RETRY_NEVER, "\"%.60s\" cannot be a module's name", name);
     int status = look_in_folders(modules, name, &looked, ret_path);
     if (status != DTR_OK)
@@ -110,7 +111,7 @@ bool dtr_module_name_of_file(const char *file, char name[DTR_MODULE_NAME])
         return false;
     memcpy(name, file, length - 3);
     name[length - 3] = 0;
-    return dtr_module_name_ok(name);
+    return name_ok(name);
 }
 
 /* Whether an earlier folder has the file too, so that this one would not be used. */

@@ -37,6 +37,7 @@ static void *ask(void *context)
     (void)pthread_setname_np(pthread_self(), "dtr-lookup");
     int status =
         dtr_resolve_to_dial(shared->text, shared->list, DTR_LOOKUP_ADDRS, &shared->count, &shared->err);
+    (void)atomic_fetch_sub(&threads, 1); /* before the caller, who may ask for the next at once, knows */
     (void)pthread_mutex_lock(&shared->lock);
     shared->status = status;
     shared->answered = true;
@@ -45,7 +46,6 @@ static void *ask(void *context)
     (void)pthread_mutex_unlock(&shared->lock);
     if (left)
         shared_free(shared);
-    (void)atomic_fetch_sub(&threads, 1);
     return NULL;
 }
 

@@ -56,10 +56,12 @@ static void look(struct tries *tries)
     }
 }
 
-/* Waits for one of either family, until `at_ms` at most. */
+/* Waits for one of either family, until `at_ms` at most. It looks once more when the time is over: what came
+ * while this process stood still has come. */
 static void wait_for_one(struct tries *v4, struct tries *v6, uint64_t at_ms)
 {
-    while (!v4->opened && !v6->opened && v4->count + v6->count > 0) {
+    bool late = false;
+    while (!v4->opened && !v6->opened && v4->count + v6->count > 0 && !late) {
         struct pollfd both[2 * EACH];
         uint64_t now = dtr_now_ms();
         nfds_t count = 0;
@@ -67,7 +69,8 @@ static void wait_for_one(struct tries *v4, struct tries *v6, uint64_t at_ms)
             both[count++] = v4->list[i];
         for (nfds_t i = 0; i < v6->count; i++)
             both[count++] = v6->list[i];
-        if (now >= at_ms || (poll(both, count, (int)(at_ms - now)) < 0 && errno != EINTR))
+        late = now >= at_ms;
+        if (poll(both, count, late ? 0 : (int)(at_ms - now)) < 0 && errno != EINTR)
             return;
         for (nfds_t i = 0; i < v4->count; i++)
             v4->list[i].revents = both[i].revents;

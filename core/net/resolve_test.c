@@ -3,6 +3,8 @@
 
 #include "core/base/clock.h"
 #include "core/net/reach.h"
+#include <dlfcn.h>
+#include <errno.h>
 #include <netdb.h>
 #include <setjmp.h>
 #include <string.h>
@@ -62,6 +64,20 @@ static void nonsense_is_refused(void **state)
 /* --- which family -----------------------------------------------------------------------------------------
  */
 
+/* The process stands still for so long after each connect(), as if others had the processor. */
+static unsigned standstill_ms;
+
+__attribute__((visibility("default"))) int connect(int fd, const struct sockaddr *addr, socklen_t length)
+{
+    int (*real)(int, const struct sockaddr *, socklen_t);
+    *(void **)&real = dlsym(RTLD_NEXT, "connect");
+    int rc = real(fd, addr, length), number = errno;
+    if (standstill_ms > 0)
+        (void)usleep(standstill_ms * 1000);
+    errno = number;
+    return rc;
+}
+
 enum state { LISTENS, REFUSES, SILENT };
 enum { FILLERS = 4 };
 
@@ -102,6 +118,9 @@ static int chosen(enum state v4_state, enum state v6_state, uint64_t *ret_ms)
     return family;
 }
 
+/* The time it takes is bounded for the best of some tries, since each may be held up by others' work. */
+enum { TRIES = 5 };
+
 static void the_family_that_answers_is_chosen(void **state)
 {
     static const struct {
@@ -115,10 +134,24 @@ static void the_family_that_answers_is_chosen(void **state)
     };
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        uint64_t ms;
-        assert_int_equal(chosen(cases[i].v4, cases[i].v6, &ms), cases[i].family);
-        assert_in_range(ms, cases[i].least_ms, cases[i].most_ms);
+        uint64_t ms = UINT64_MAX;
+        for (int try = 0; try < TRIES && ms > cases[i].most_ms; try++) {
+            assert_int_equal(chosen(cases[i].v4, cases[i].v6, &ms), cases[i].family);
+            assert_true(ms >= cases[i].least_ms);
+        }
+        assert_true(ms <= cases[i].most_ms);
     }
+}
+
+/* The time is over when the process goes on, but the answer has long been there. */
+static void an_answer_during_a_standstill_counts(void **state)
+{
+    uint64_t ms;
+    (void)state;
+    standstill_ms = 1100;
+    assert_int_equal(chosen(REFUSES, LISTENS, &ms), AF_INET6);
+    assert_true(ms >= 1000);
+    standstill_ms = 0;
 }
 
 static void one_family_is_not_asked(void **state)
@@ -127,9 +160,13 @@ static void one_family_is_not_asked(void **state)
     int fds[1 + FILLERS];
     struct dtr_addr v6 = place("::1", SILENT, fds);
     const struct addrinfo only = {.ai_family = AF_INET6, .ai_addr = &v6.any, .ai_addrlen = v6.length};
-    uint64_t begun = dtr_now_ms();
-    assert_int_equal(dtr_reach_family(&only), AF_INET6);
-    assert_in_range(dtr_now_ms() - begun, 0, 200);
+    uint64_t ms = UINT64_MAX;
+    for (int try = 0; try < TRIES && ms > 200; try++) {
+        uint64_t begun = dtr_now_ms();
+        assert_int_equal(dtr_reach_family(&only), AF_INET6);
+        ms = dtr_now_ms() - begun;
+    }
+    assert_true(ms <= 200);
     for (int i = 0; i <= FILLERS; i++)
         (void)close(fds[i]);
 }
@@ -137,8 +174,11 @@ static void one_family_is_not_asked(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(addresses_are_themselves), cmocka_unit_test(names_have_addresses_with_the_port),
-        cmocka_unit_test(nonsense_is_refused),      cmocka_unit_test(the_family_that_answers_is_chosen),
+        cmocka_unit_test(addresses_are_themselves),
+        cmocka_unit_test(names_have_addresses_with_the_port),
+        cmocka_unit_test(nonsense_is_refused),
+        cmocka_unit_test(the_family_that_answers_is_chosen),
+        cmocka_unit_test(an_answer_during_a_standstill_counts),
         cmocka_unit_test(one_family_is_not_asked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

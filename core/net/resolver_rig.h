@@ -4,7 +4,7 @@
 #ifndef DTR_NET_RESOLVER_RIG_H
 #define DTR_NET_RESOLVER_RIG_H
 
-/* Waits, 10 s at most, until so many threads wait for an answer. */
+/* Waits, 30 s at most, until so many threads wait for an answer. */
 void resolver_rig_await(unsigned count);
 /* Answers all that wait, and those that come later. */
 void resolver_rig_speak(void);

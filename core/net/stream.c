@@ -1,5 +1,6 @@
-/* Connections on a loop: their life, deadlines, and what arrives; see stream.h for the contract. Sending is
- * in stream_send.c, the beginning and the end of TLS in stream_tls.c.
+/* Connections on a loop: their life, their deadlines and their limits; see stream.h for the contract. How one
+ * begins is in stream_open.c, what arrives in stream_receive.c, sending in stream_send.c, the beginning and
+ * the end of TLS in stream_tls.c.
  *
  * A stream dies in one place: kick(), which runs as a message of its own. Everything that ends it only
  * notes why and posts that message, so no event handler can pull the stream away under a caller. */
@@ -8,14 +9,8 @@
 #include "core/base/clock.h"
 #include "core/net/stream_internal.h"
 #include <errno.h>
-#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <unistd.h>
-
-enum {
-    READS = 4,         /* reads per readiness, so that one stream does not starve the others */
-    READS_SECURED = 16 /* ... of TLS records, which are shorter */
-};
 
 static void kick(struct dtr_msg *msg);
 
@@ -146,65 +141,6 @@ void dtr_stream_close(struct dtr_stream *stream, bool flush)
     stream_kick_soon(stream);
 }
 
-/* --- receiving ------------------------------------------------------------------------------------ */
-
-static bool has_more(const struct dtr_stream *stream)
-{
-    return stream->tls && !stream_is_opening(stream) && dtr_tls_session_has_more(stream->tls);
-}
-
-static void pull(struct dtr_stream *stream)
-{
-    uint8_t *scratch = dtr_loop_scratch(stream->loop);
-    int reads = stream->tls ? READS_SECURED : READS;
-    for (int i = 0; i < reads && stream->credit > 0 && !stream->dead && !stream->closing; i++) {
-        uint64_t most = stream->credit < DTR_LOOP_SCRATCH ? stream->credit : DTR_LOOP_SCRATCH;
-        size_t room = (size_t)stream_pace_room(&stream->in, most);
-        if (room == 0)
-            break; /* go_in() comes */
-        ssize_t count = stream->tls ? dtr_tls_session_read(stream->tls, scratch, room)
-                                    : recv(stream->fd, scratch, room, 0);
-        if (count > 0) {
-            stream_pace_moved(&stream->in, (uint64_t)count);
-            stream->received += (uint64_t)count;
-            stream->moved_ms = dtr_now_ms();
-            if (stream->credit != UINT64_MAX)
-                stream->credit -= (uint64_t)count;
-            stream->events->data(stream->context, scratch, (size_t)count);
-            if ((size_t)count < room && !stream->tls)
-                break;
-        } else if (count == 0) {
-            stream->ended = true;
-            if (stream->events->end)
-                stream->events->end(stream->context);
-            break;
-        } else {
-            if (errno != EAGAIN && errno != EINTR)
-                stream_die_errno(stream, "cannot receive", errno);
-            break;
-        }
-    }
-    if (stream->credit > 0 && has_more(stream))
-        stream_kick_soon(stream); /* the descriptor does not know of what TLS has taken from it */
-}
-
-void dtr_stream_read(struct dtr_stream *stream, uint64_t bytes)
-{
-    if (__builtin_add_overflow(stream->credit, bytes, &stream->credit))
-        stream->credit = UINT64_MAX;
-    if (stream->dead || stream->closing)
-        return;
-    stream_watch(stream);
-    if (has_more(stream))
-        stream_kick_soon(stream);
-}
-
-void dtr_stream_pause(struct dtr_stream *stream)
-{
-    stream->credit = 0;
-    stream_watch(stream);
-}
-
 /* --- limits --------------------------------------------------------------------------------------- */
 
 static void go_in(void *context)
@@ -235,27 +171,13 @@ void stream_opened(struct dtr_stream *stream)
     stream_arm(stream); /* what the user said meanwhile holds from here on */
 }
 
-static void finish_connect(struct dtr_stream *stream)
-{
-    int number = 0;
-    socklen_t size = sizeof(number);
-    (void)getsockopt(stream->fd, SOL_SOCKET, SO_ERROR, &number, &size);
-    if (number != 0) {
-        stream_die(stream, DTR_EUNAVAILABLE, "cannot connect: %s", strerror(number));
-        return;
-    }
-    stream->connecting = false;
-    if (!stream->shaking)
-        stream_opened(stream);
-}
-
 static void on_ready(void *context, int events)
 {
     struct dtr_stream *stream = context;
     if (stream->dead)
         return;
     if (stream->connecting)
-        finish_connect(stream);
+        stream_connected(stream);
     if (!stream->dead && stream->lingering)
         stream_drain(stream);
     else if (!stream->dead && stream->shaking)
@@ -267,7 +189,7 @@ static void on_ready(void *context, int events)
     if (open && (events & DTR_WRITABLE))
         stream_kick_soon(stream);
     if (open && ((events & DTR_READABLE) || again))
-        pull(stream);
+        stream_pull(stream);
     stream_watch(stream);
 }
 
@@ -296,12 +218,24 @@ static bool is_done(struct dtr_stream *stream)
     return !stream->flush || !stream->full;
 }
 
+/* The queue is empty. */
+static void tell_sent(struct dtr_stream *stream)
+{
+    if (stream->end_told && !stream->shut)
+        stream_send_end(stream);
+    if (!stream->tell_drained)
+        return;
+    stream->tell_drained = false;
+    if (stream->events->drained)
+        stream->events->drained(stream->context);
+}
+
 static void kick(struct dtr_msg *msg)
 {
     struct dtr_stream *stream = dtr_container(msg, struct dtr_stream, msg);
     stream->kicked = false;
-    if (!stream->dead && stream->credit > 0 && !stream->ended && has_more(stream))
-        pull(stream);
+    if (!stream->dead && stream->credit > 0 && !stream->ended && stream_has_more(stream))
+        stream_pull(stream);
     if (!stream->dead && !stream_is_opening(stream) && (!stream->closing || stream->flush))
         stream_push(stream);
     if (!stream->dead && stream->closing && is_done(stream))
@@ -314,19 +248,12 @@ static void kick(struct dtr_msg *msg)
         destroy(stream);
         return;
     }
-    if (!stream_is_opening(stream) && dtr_list_empty(&stream->queue)) {
-        if (stream->end_told && !stream->shut)
-            stream_send_end(stream);
-        if (stream->tell_drained) {
-            stream->tell_drained = false;
-            if (stream->events->drained)
-                stream->events->drained(stream->context);
-        }
-    }
+    if (!stream_is_opening(stream) && dtr_list_empty(&stream->queue))
+        tell_sent(stream);
     stream_watch(stream);
 }
 
-static int make(struct dtr_loop *loop, int fd, const struct dtr_stream_events *events, void *context,
+int stream_make(struct dtr_loop *loop, int fd, const struct dtr_stream_events *events, void *context,
                 struct dtr_stream **ret_stream, struct dtr_error *err)
 {
     struct dtr_stream *stream = calloc(1, sizeof(*stream));
@@ -344,66 +271,6 @@ static int make(struct dtr_loop *loop, int fd, const struct dtr_stream_events *e
         return rc;
     }
     *ret_stream = stream;
-    return DTR_OK;
-}
-
-/* The other side has left already. Its family still says whether it was on this machine. */
-static struct dtr_addr address_of_nobody(int fd)
-{
-    struct dtr_addr own = {.length = sizeof(own.un)}, nobody = {0};
-    if (getsockname(fd, &own.any, &own.length) != 0)
-        own.any.sa_family = AF_INET; /* whoever it was has no rights */
-    nobody.any.sa_family = own.any.sa_family;
-    nobody.length = own.any.sa_family == AF_INET    ? sizeof(nobody.v4)
-                    : own.any.sa_family == AF_INET6 ? sizeof(nobody.v6)
-                                                    : sizeof(sa_family_t);
-    return nobody;
-}
-
-int dtr_stream_new(struct dtr_loop *loop, int fd, const struct dtr_stream_events *events, void *context,
-                   struct dtr_stream **ret_stream, struct dtr_error *err)
-{
-    int rc = make(loop, fd, events, context, ret_stream, err);
-    if (rc == DTR_OK) {
-        struct dtr_stream *stream = *ret_stream;
-        stream->addr.length = sizeof(stream->addr.un);
-        if (getpeername(fd, &stream->addr.any, &stream->addr.length) != 0)
-            stream->addr = address_of_nobody(fd);
-        dtr_addr_text(&stream->addr, stream->peer);
-    }
-    return rc;
-}
-
-int dtr_stream_connect(struct dtr_loop *loop, const struct sockaddr *address, uint64_t connect_ms,
-                       const struct dtr_stream_events *events, void *context, struct dtr_stream **ret_stream,
-                       struct dtr_error *err)
-{
-    struct dtr_addr addr = {0};
-    int on = 1;
-    addr.length = address->sa_family == AF_INET    ? sizeof(addr.v4)
-                  : address->sa_family == AF_INET6 ? sizeof(addr.v6)
-                                                   : sizeof(addr.un);
-    memcpy(&addr.any, address, addr.length);
-    int fd = socket(address->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return dtr_error_set(err, DTR_EIO, DTR_RETRY_SAME, "cannot make a socket: %s", strerror(errno));
-    if (address->sa_family != AF_UNIX)
-        (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    int rc = make(loop, fd, events, context, ret_stream, err);
-    if (rc != DTR_OK)
-        return rc;
-    struct dtr_stream *stream = *ret_stream;
-    stream->addr = addr;
-    dtr_addr_text(&addr, stream->peer);
-    stream->connecting = true;
-    if (connect(fd, &addr.any, addr.length) != 0 && errno != EINPROGRESS)
-        stream_die(stream, DTR_EUNAVAILABLE, "cannot connect: %s", strerror(errno));
-    if (!stream->dead && connect_ms) {
-        stream->connect_at_ms = dtr_now_ms() + connect_ms;
-        stream_need_timer(stream);
-        stream_arm(stream);
-    }
-    stream_watch(stream);
     return DTR_OK;
 }
 
@@ -444,31 +311,7 @@ struct dtr_loop *dtr_stream_loop(const struct dtr_stream *stream)
     return stream->loop;
 }
 
-const char *dtr_stream_peer(const struct dtr_stream *stream)
-{
-    return stream->peer;
-}
-
-const struct dtr_addr *dtr_stream_addr(const struct dtr_stream *stream)
-{
-    return &stream->addr;
-}
-
 uint64_t dtr_stream_received(const struct dtr_stream *stream)
 {
     return stream->received;
-}
-
-bool dtr_stream_cred(const struct dtr_stream *stream, struct dtr_cred *ret_cred)
-{
-    struct ucred creds;
-    socklen_t size = sizeof(creds), groups_size = sizeof(ret_cred->groups);
-    if (stream->addr.any.sa_family != AF_UNIX ||
-        getsockopt(stream->fd, SOL_SOCKET, SO_PEERCRED, &creds, &size) != 0 ||
-        getsockopt(stream->fd, SOL_SOCKET, SO_PEERGROUPS, ret_cred->groups, &groups_size) != 0)
-        return false;
-    ret_cred->uid = creds.uid;
-    ret_cred->gid = creds.gid;
-    ret_cred->group_count = groups_size / sizeof(ret_cred->groups[0]);
-    return true;
 }

@@ -48,6 +48,9 @@ struct dtr_stream {
 };
 
 /* --- stream.c --- */
+/* A stream on this socket, which is its own from now on, also on failure. */
+int stream_make(struct dtr_loop *loop, int fd, const struct dtr_stream_events *events, void *context,
+                struct dtr_stream **ret_stream, struct dtr_error *err);
 /* Later in this turn: sends what it can and delivers what there is to tell. */
 void stream_kick_soon(struct dtr_stream *stream);
 /* It ends, with this result unless it has one; code DTR_OK: with the one that it has. */
@@ -61,6 +64,16 @@ void stream_opened(struct dtr_stream *stream);
 void stream_watch(struct dtr_stream *stream);
 void stream_need_timer(struct dtr_stream *stream);
 void stream_arm(struct dtr_stream *stream);
+
+/* --- stream_open.c --- */
+/* The socket has become writable: it is connected, or it failed. */
+void stream_connected(struct dtr_stream *stream);
+
+/* --- stream_receive.c --- */
+/* Receives what there is credit and room for; notes a failure. */
+void stream_pull(struct dtr_stream *stream);
+/* TLS holds bytes that the descriptor does not tell of. */
+bool stream_has_more(const struct dtr_stream *stream);
 
 /* --- stream_send.c --- */
 /* Sends what it can; notes a failure. */

@@ -308,25 +308,39 @@ void tls_unref(struct dtr_tls *tls)
     free(tls);
 }
 
-int dtr_tls_open(struct dtr_loop *loop, enum dtr_tls_side side, const char *who,
-                 const char *const files[DTR_TLS_FILES], uint64_t interval_ms, struct dtr_tls **ret_tls,
-                 struct dtr_error *err)
+static int open_as(struct dtr_loop *loop, struct dtr_tls_options *options,
+                   const char *const files[DTR_TLS_FILES], uint64_t interval_ms, struct dtr_tls **ret_tls,
+                   struct dtr_error *err)
 {
-    struct dtr_tls_options options = {.side = side, .http2 = true, .who = who};
     struct dtr_error why;
     *ret_tls = NULL;
-    memcpy(options.files, files, sizeof(options.files));
+    memcpy(options->files, files, sizeof(options->files));
     if (!files[DTR_TLS_CA_CERT] && !files[DTR_TLS_CERT] && !files[DTR_TLS_KEY])
         return DTR_OK;
-    int rc = dtr_tls_new(&options, ret_tls, &why);
+    int rc = dtr_tls_new(options, ret_tls, &why);
     if (rc != DTR_OK)
-        return dtr_error_set(err, rc, why.retry, "%.40s: %.200s", who, why.text);
+        return dtr_error_set(err, rc, why.retry, "%.40s: %.200s", options->who, why.text);
     rc = dtr_tls_follow(*ret_tls, loop, interval_ms, err);
     if (rc != DTR_OK) {
         dtr_tls_drop(*ret_tls);
         *ret_tls = NULL;
     }
     return rc;
+}
+
+int dtr_tls_open(struct dtr_loop *loop, enum dtr_tls_side side, const char *who,
+                 const char *const files[DTR_TLS_FILES], uint64_t interval_ms, struct dtr_tls **ret_tls,
+                 struct dtr_error *err)
+{
+    struct dtr_tls_options options = {.side = side, .http2 = true, .who = who};
+    return open_as(loop, &options, files, interval_ms, ret_tls, err);
+}
+
+int dtr_tls_open_http(struct dtr_loop *loop, const char *who, const char *const files[DTR_TLS_FILES],
+                      uint64_t interval_ms, struct dtr_tls **ret_tls, struct dtr_error *err)
+{
+    struct dtr_tls_options options = {.side = DTR_TLS_SERVER, .who = who};
+    return open_as(loop, &options, files, interval_ms, ret_tls, err);
 }
 
 int dtr_tls_check(const struct dtr_tls_options *options, enum dtr_tls_file *ret_blame,

@@ -46,6 +46,9 @@ void dtr_tls_interval(struct dtr_tls *tls, uint64_t interval_ms);
 int dtr_tls_open(struct dtr_loop *loop, enum dtr_tls_side side, const char *who,
                  const char *const files[DTR_TLS_FILES], uint64_t interval_ms, struct dtr_tls **ret_tls,
                  struct dtr_error *err);
+/* The same for an HTTP/1.1 server: who offers HTTP/2 besides, as browsers do, is not taken at its word. */
+int dtr_tls_open_http(struct dtr_loop *loop, const char *who, const char *const files[DTR_TLS_FILES],
+                      uint64_t interval_ms, struct dtr_tls **ret_tls, struct dtr_error *err);
 
 /* Whether the files would do. *ret_blame says which would not. `warning` gets what is not right but no reason
  * to refuse them (a certificate out of date), else "". */

@@ -316,11 +316,6 @@ log_any(enum dtr_log_level level, const char *pull, const char *module, const ch
         atomic_fetch_add(&dropped, 1);
 }
 
-void dtr_log_va(enum dtr_log_level level, const char *pull, const char *format, va_list args)
-{
-    log_any(level, pull, NULL, format, args);
-}
-
 void dtr_log(enum dtr_log_level level, const char *pull, const char *format, ...)
 {
     va_list args;

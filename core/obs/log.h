@@ -41,8 +41,6 @@ uint64_t dtr_log_dropped(void);
 /* One line. `pull` is the short id of the pull it belongs to, or NULL. */
 __attribute__((format(printf, 3, 4))) void dtr_log(enum dtr_log_level level, const char *pull,
                                                    const char *format, ...);
-__attribute__((format(printf, 3, 0))) void dtr_log_va(enum dtr_log_level level, const char *pull,
-                                                      const char *format, va_list args);
 /* The same in a module's name; this is `log` of struct dtr_host. */
 __attribute__((format(printf, 3, 4))) void dtr_log_module(const char *module, enum dtr_log_level level,
                                                           const char *format, ...);

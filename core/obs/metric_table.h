@@ -100,10 +100,10 @@
       "Peers waiting for an answer now")                                                                     \
     X(SCHEDULER_SCHEDULE_DURATION, "schedule_duration_milliseconds", SUMMARY, "", 1,                         \
       "How long a register waited for its answer")                                                           \
-    DTR_METRIC_PAIR(X, SCHEDULER_PREHEAT_IMAGE, "preheat_image", "", 0, "PreheatImage calls")                \
-    DTR_METRIC_PAIR(X, SCHEDULER_STAT_IMAGE, "stat_image", "", 0, "StatImage calls")                         \
-    DTR_METRIC_PAIR(X, SCHEDULER_PREHEAT_FILE, "preheat_file", "", 0, "PreheatFile calls")                   \
-    DTR_METRIC_PAIR(X, SCHEDULER_STAT_FILE, "stat_file", "", 0, "StatFile calls")                            \
+    DTR_METRIC_PAIR(X, SCHEDULER_PREHEAT_IMAGE, "preheat_image", "", 1, "PreheatImage calls")                \
+    DTR_METRIC_PAIR(X, SCHEDULER_STAT_IMAGE, "stat_image", "", 1, "StatImage calls")                         \
+    DTR_METRIC_PAIR(X, SCHEDULER_PREHEAT_FILE, "preheat_file", "", 1, "PreheatFile calls")                   \
+    DTR_METRIC_PAIR(X, SCHEDULER_STAT_FILE, "stat_file", "", 1, "StatFile calls")                            \
     X(SCHEDULER_VERSION, "version", GAUGE,                                                                   \
       "major,minor,git_version,git_commit,platform,build_time,go_version,go_tags,go_gcflags", 1,             \
       "Always 1; the labels say what runs")
@@ -121,8 +121,8 @@
 #define DTR_MANAGER_METRICS(X)                                                                               \
     DTR_METRIC_PAIR(X, MANAGER_SEARCH_SCHEDULER_CLUSTER, "search_scheduler_cluster", "version,commit", 1,    \
                     "Searches for the clusters that suit a peer")                                            \
-    X(MANAGER_CREATE_JOB, "create_job_total", COUNTER, "name", 0, "Jobs asked for")                          \
-    X(MANAGER_CREATE_JOB_SUCCESS, "create_job_success_total", COUNTER, "name", 0, "Jobs made")               \
+    X(MANAGER_CREATE_JOB, "create_job_total", COUNTER, "name", 1, "Jobs asked for")                          \
+    X(MANAGER_CREATE_JOB_SUCCESS, "create_job_success_total", COUNTER, "name", 1, "Jobs that ended well")    \
     X(MANAGER_VERSION, "version", GAUGE,                                                                     \
       "major,minor,git_version,git_commit,platform,build_time,"                                              \
       "go_version,go_tags,go_gcflags",                                                                       \

@@ -68,7 +68,7 @@ static void *allocate(void *context, void *old, size_t old_size, size_t size)
     return bytes;
 }
 
-struct dtr_sandbox *dtr_sandbox_of(lua_State *L)
+static struct dtr_sandbox *sandbox_of(lua_State *L)
 {
     void *context;
     (void)lua_getallocf(L, &context);
@@ -123,7 +123,7 @@ static void heed(lua_State *L, struct dtr_sandbox *box)
 
 static void watch(lua_State *L, lua_Debug *ar)
 {
-    struct dtr_sandbox *box = dtr_sandbox_of(L);
+    struct dtr_sandbox *box = sandbox_of(L);
     (void)ar;
     if (box->alarm != DTR_ALARM_NONE)
         heed(L, box);
@@ -150,7 +150,7 @@ void dtr_sandbox_arm(struct dtr_sandbox *box, uint32_t instructions, uint32_t ti
 
 void dtr_sandbox_charge(lua_State *L, uint64_t instructions)
 {
-    struct dtr_sandbox *box = dtr_sandbox_of(L);
+    struct dtr_sandbox *box = sandbox_of(L);
     box->spent += instructions;
     look(L, box);
 }

@@ -47,7 +47,6 @@ void dtr_sandbox_refill(struct dtr_sandbox *box, uint32_t instructions);
 
 /* --- only inside dtr_sandbox_call(): these raise Lua errors ------------------------------------------- */
 
-struct dtr_sandbox *dtr_sandbox_of(lua_State *L);
 /* Compiles a text chunk whose globals are the library and calls it; its one result is left on the stack.
  * `chunk` is "@" and the file's name. */
 void dtr_sandbox_run(lua_State *L, const char *text, size_t length, const char *chunk);

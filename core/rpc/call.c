@@ -13,11 +13,6 @@ void dtr_rpc_call_adopt(struct dtr_rpc_call *call, const struct dtr_rpc_events *
     call->context = context;
 }
 
-void *dtr_rpc_call_context(const struct dtr_rpc_call *call)
-{
-    return call->context;
-}
-
 const struct dtr_rpc_method *dtr_rpc_call_method(const struct dtr_rpc_call *call)
 {
     return call->method;

@@ -288,11 +288,6 @@ enum dtr_rpc_state dtr_rpc_channel_state(const struct dtr_rpc_channel *channel)
     return channel->state;
 }
 
-const struct dtr_addr *dtr_rpc_channel_addr(const struct dtr_rpc_channel *channel)
-{
-    return &channel->addr;
-}
-
 size_t dtr_rpc_channel_calls(const struct dtr_rpc_channel *channel)
 {
     return channel->driver.hub.calls;

@@ -9,6 +9,10 @@
  * parents, and NeedBackToSourceResponses. Dragonfly neither sends nor looks at it. */
 #define DTR_RPC_MORE_PARENTS "darter-more-parents"
 
+/* Metadata of PreheatImage and PreheatFile: the id under which StatPreheat tells how it goes on. A second
+ * call with the same id while the first one's preheat runs begins nothing. */
+#define DTR_RPC_PREHEAT_ID "x-darter-preheat"
+
 /* name of the struct dtr_rpc_method after dtr_rpc_, path, kind, flags, input, output (as protobuf-c
  * writes them) */
 #define DTR_RPC_METHODS(X)                                                                                   \
@@ -52,6 +56,14 @@
       scheduler__v2__list_hosts_request, scheduler__v2__list_hosts_response)                                 \
     X(scheduler_delete_host, "/scheduler.v2.Scheduler/DeleteHost", UNARY, 0,                                 \
       scheduler__v2__delete_host_request, google__protobuf__empty)                                           \
+    X(scheduler_preheat_image, "/scheduler.v2.Scheduler/PreheatImage", UNARY, 0,                             \
+      scheduler__v2__preheat_image_request, google__protobuf__empty)                                         \
+    X(scheduler_stat_image, "/scheduler.v2.Scheduler/StatImage", UNARY, 0,                                   \
+      scheduler__v2__stat_image_request, scheduler__v2__stat_image_response)                                 \
+    X(scheduler_preheat_file, "/scheduler.v2.Scheduler/PreheatFile", UNARY, 0,                               \
+      scheduler__v2__preheat_file_request, google__protobuf__empty)                                          \
+    X(scheduler_stat_file, "/scheduler.v2.Scheduler/StatFile", UNARY, 0, scheduler__v2__stat_file_request,   \
+      scheduler__v2__stat_file_response)                                                                     \
                                                                                                              \
     X(upload_download_task, "/dfdaemon.v2.DfdaemonUpload/DownloadTask", SERVER_STREAM,                       \
       DTR_RPC_TIMEOUT_TO_HEADERS, dfdaemon__v2__download_task_request, dfdaemon__v2__download_task_response) \
@@ -88,7 +100,13 @@
     X(local_explain, "/darter.v1.Local/Explain", UNARY, 0, darter__v1__explain_request,                      \
       darter__v1__explain_response)                                                                          \
     X(scheduling_explain, "/darter.v1.Scheduling/Explain", UNARY, 0, darter__v1__decisions_request,          \
-      darter__v1__decisions_response)
+      darter__v1__decisions_response)                                                                        \
+    X(scheduling_stat_preheat, "/darter.v1.Scheduling/StatPreheat", UNARY, 0,                                \
+      darter__v1__stat_preheat_request, darter__v1__stat_preheat_response)                                   \
+    X(scheduling_find_task, "/darter.v1.Scheduling/FindTask", UNARY, 0, darter__v1__task_request,            \
+      darter__v1__find_task_response)                                                                        \
+    X(scheduling_drop_task, "/darter.v1.Scheduling/DropTask", UNARY, 0, darter__v1__task_request,            \
+      darter__v1__drop_task_response)
 
 #define DTR_RPC_METHOD_DECLARE(name, path, kind, flags, input, output)                                       \
     extern const struct dtr_rpc_method dtr_rpc_##name;

@@ -78,7 +78,6 @@ struct dtr_rpc_events {
 
 /* Sets where events go, in place of what was set before. A server's handler calls it for streams. */
 void dtr_rpc_call_adopt(struct dtr_rpc_call *call, const struct dtr_rpc_events *events, void *context);
-void *dtr_rpc_call_context(const struct dtr_rpc_call *call);
 const struct dtr_rpc_method *dtr_rpc_call_method(const struct dtr_rpc_call *call);
 
 /* Queues a message. DTR_ELIMIT: more than limits.send_queue bytes wait already, nothing was queued.
@@ -241,7 +240,6 @@ int dtr_rpc_channel_new(struct dtr_loop *loop, const struct dtr_addr *addr,
  * events. NULL is fine. */
 void dtr_rpc_channel_close(struct dtr_rpc_channel *channel);
 enum dtr_rpc_state dtr_rpc_channel_state(const struct dtr_rpc_channel *channel);
-const struct dtr_addr *dtr_rpc_channel_addr(const struct dtr_rpc_channel *channel);
 /* Calls that have not ended. */
 size_t dtr_rpc_channel_calls(const struct dtr_rpc_channel *channel);
 

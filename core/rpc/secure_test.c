@@ -1,7 +1,7 @@
 /* gRPC over TLS: calls of several kinds, and what callers and operators hear when it does not come about. */
 #include "core/rpc/echo.h"
 
-#include "core/loop/loop.h"
+#include "core/loop/turn_until.h"
 #include "core/net/tls.h"
 #include "core/net/tls_rig.h"
 #include "core/obs/log.h"
@@ -16,7 +16,6 @@ static struct tls_rig rig;
 
 struct meeting {
     struct dtr_loop *loop;
-    struct dtr_timer *late;
     struct dtr_rpc_table *table;
     struct dtr_rpc_server *server;
     struct dtr_rpc_channel *channel;
@@ -28,20 +27,7 @@ struct meeting {
     char log[40];
 };
 
-static void on_late(void *context)
-{
-    (void)context;
-    fprintf(stderr, "the awaited event did not come within 20 s\n");
-    abort();
-}
-
-#define RUN_UNTIL(m, condition)                                                                              \
-    do {                                                                                                     \
-        dtr_timer_set((m)->late, 20000);                                                                     \
-        while (!(condition))                                                                                 \
-            dtr_loop_turn((m)->loop, true);                                                                  \
-        dtr_timer_set((m)->late, DTR_TIMER_OFF);                                                             \
-    } while (0)
+#define RUN_UNTIL(m, condition) TURN_UNTIL((m)->loop, condition)
 
 static struct dtr_tls *tls_of(enum dtr_tls_side side, const char *name)
 {
@@ -70,7 +56,6 @@ static void begin(struct meeting *m, bool secure)
     assert_int_equal(close(mkstemp(m->log)), 0);
     assert_int_equal(dtr_log_start(&settings, NULL), DTR_OK);
     assert_int_equal(dtr_loop_new("test", &m->loop, NULL), DTR_OK);
-    assert_int_equal(dtr_timer_open(m->loop, on_late, NULL, &m->late, NULL), DTR_OK);
     assert_int_equal(dtr_rpc_table_new(&m->table, NULL), DTR_OK);
     assert_int_equal(dtr_rpc_table_add(m->table, echo_handlers, 4, &m->echo, NULL), DTR_OK);
     assert_int_equal(dtr_addr_ip("127.0.0.1", 0, &m->addr, NULL), DTR_OK);
@@ -102,7 +87,6 @@ static void finish(struct meeting *m)
     RUN_UNTIL(m, m->stopped);
     dtr_tls_drop(m->server_tls);
     dtr_tls_drop(m->client_tls);
-    dtr_timer_close(m->late);
     dtr_loop_free(m->loop);
     dtr_rpc_table_free(m->table);
     dtr_log_stop();

@@ -153,6 +153,7 @@ static const struct conformance_case cases[] = {
     {"bad statements and values are refused", case_refusals, false},
     {"errors tell no values", case_error_texts, false},
     {"a sink stops", case_sink_stops, false},
+    {"the same statements again", case_again, false},
     {"list of tables", case_tables, false},
     {"transactions", case_transactions, false},
     {"transactions do not see each other", case_isolation, false},

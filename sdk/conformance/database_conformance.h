@@ -79,6 +79,7 @@ void case_exists(struct bench *bench);
 void case_refusals(struct bench *bench);
 void case_error_texts(struct bench *bench);
 void case_sink_stops(struct bench *bench);
+void case_again(struct bench *bench);
 void case_tables(struct bench *bench);
 /* database_transactions.c */
 void case_transactions(struct bench *bench);

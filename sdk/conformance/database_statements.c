@@ -257,6 +257,41 @@ static int find_names(void *context, const struct dtr_value *columns, size_t cou
     return DTR_OK;
 }
 
+/* Statements come again and again, with other values and after other statements, errors, and new tables. */
+void case_again(struct bench *bench)
+{
+    struct dtr_db *db = NULL;
+    struct dtr_error err;
+    int rc;
+    OPEN(&db);
+    for (int i = 0; i < 100; i++) {
+        char sql[64];
+        (void)snprintf(sql, sizeof(sql), "SELECT %d + 0", i % 50);
+        GIVES(i % 50, sql);
+    }
+    for (int64_t round = 1; round <= 3; round++) {
+        CHECK_OK(
+            bench,
+            make_table(bench, db, "conf_again",
+                       round == 2 ? "b {number}, a {number} NOT NULL" : "a {number} NOT NULL, b {number}",
+                       &err),
+            err);
+        for (int64_t i = 1; i <= 3; i++)
+            RUN("INSERT INTO conf_again (a, b) VALUES (?, ?)", NUMBER(i * round), NUMBER(7));
+        REFUSED(DTR_EINVALID, "INSERT INTO conf_again (a, b) VALUES (?, ?)", NUMBER(1));
+        struct stopper stopper = {.most = 1};
+        const struct dtr_row_sink sink = {stop_after, &stopper};
+        rc = bench->database->run(db, "SELECT a FROM conf_again", NULL, 0, &sink, NULL, &err);
+        CHECK(bench, rc == DTR_ENO_SPACE, "%s (%s)", dtr_code_text(rc), err.text);
+        GIVES(round, "SELECT MIN(a) FROM conf_again WHERE b = ?", NUMBER(7));
+        GIVES(3, "SELECT COUNT(*) FROM conf_again WHERE b = ?", NUMBER(7));
+        GIVES(0, "SELECT COUNT(*) FROM conf_again WHERE b = ?", NUMBER(8));
+        RUN("DROP TABLE conf_again");
+        REFUSED(DTR_EINVALID, "SELECT COUNT(*) FROM conf_again WHERE b = ?", NUMBER(7));
+    }
+    bench->database->close(db);
+}
+
 void case_tables(struct bench *bench)
 {
     int found = 0;

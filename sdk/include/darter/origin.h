@@ -50,7 +50,7 @@ struct dtr_origin_request {
     uint64_t offset;      /* read(): first byte wanted */
     uint64_t length;      /* read(): bytes wanted, DTR_LENGTH_UNKNOWN for the rest */
     const char *if_range; /* read(): entity tag or date of the version that began, or NULL */
-    const char *ca_file;  /* more trusted roots (PEM), or NULL */
+    const char *ca_file;  /* more trusted roots: a PEM file; or NULL */
     bool insecure;        /* do not verify TLS: a named key of this origin said so */
     uint64_t connect_ms;  /* limit for connecting */
     uint64_t stall_ms;    /* fail with DTR_ETIMEOUT when nothing arrives for this long */
@@ -62,6 +62,7 @@ struct dtr_origin_request {
     /* read(): so long may later requests for this URL go straight to where a temporary redirect (307) leads,
      * when they have the same credentials; 0: never. Since ABI 1.1. */
     uint64_t redirect_ttl_ms;
+    const char *roots; /* more trusted roots still: PEM text; or NULL. Since ABI 1.2 */
 };
 
 struct dtr_origin_head {
