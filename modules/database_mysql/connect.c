@@ -170,7 +170,8 @@ void my_close(struct dtr_db *db)
     if (!db)
         return;
     if (db->handle)
-        mysql_close(db->handle);
+        mysql_close(db->handle); /* the server forgets what was prepared */
+    my_prepared_drop(db);
     if (db->socket >= 0)
         (void)close(db->socket);
     (void)pthread_mutex_destroy(&db->mutex);

@@ -33,9 +33,18 @@ struct my_server {
     struct my_tls tls;
 };
 
+struct my_prepared {
+    MYSQL_STMT *statement;
+    char *sql;
+};
+
+enum { MYSQL_KEPT_MOST = 32 };
+
 struct dtr_db {
     const struct my_server *server;
     MYSQL *handle;
+    struct my_prepared kept[MYSQL_KEPT_MOST]; /* not in use, the one that was used last behind */
+    size_t kept_count;
     unsigned long thread_id; /* on the server */
     uint64_t packet_most;    /* bytes that the server takes at once */
     bool begun;              /* a transaction was */
@@ -76,6 +85,14 @@ int my_begin(struct dtr_db *db, struct dtr_error *err);
 int my_commit(struct dtr_db *db, struct dtr_error *err);
 int my_rollback(struct dtr_db *db, struct dtr_error *err);
 void my_interrupt(struct dtr_db *db);
+
+/* statements.c: one that is ready to be executed, of those that are kept, or prepared now. */
+int my_prepared_take(struct dtr_db *db, const char *sql, struct my_prepared *ret_prepared,
+                     struct dtr_error *err);
+/* Takes it back when all of its rows were read; else, not `good`, it is closed. */
+void my_prepared_give(struct dtr_db *db, struct my_prepared *prepared, bool good);
+/* All that are kept. */
+void my_prepared_drop(struct dtr_db *db);
 
 /* rows.c: gives the rows of an executed statement to `sink`, which may be NULL. */
 int my_rows(const struct my_server *server, MYSQL_STMT *statement, const struct dtr_row_sink *sink,

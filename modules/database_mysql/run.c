@@ -72,11 +72,8 @@ static int check_values(const struct dtr_db *db, const char *sql, const struct d
     return DTR_OK;
 }
 
-static int prepare(const struct dtr_db *db, MYSQL_STMT *statement, const char *sql, size_t count,
-                   struct dtr_error *err)
+static int check_count(const struct dtr_db *db, MYSQL_STMT *statement, size_t count, struct dtr_error *err)
 {
-    if (mysql_stmt_prepare(statement, sql, (unsigned long)strlen(sql)) != 0)
-        return my_statement_failed(db->server, statement, err);
     unsigned long wanted = mysql_stmt_param_count(statement);
     if (wanted != count)
         return my_refuse(db->server, err, DTR_EINVALID, DTR_RETRY_NEVER,
@@ -116,10 +113,12 @@ static int execute(const struct dtr_db *db, MYSQL_STMT *statement, const struct 
 int my_statement(struct dtr_db *db, const char *sql, const struct dtr_value *values, size_t count,
                  const struct dtr_row_sink *sink, struct dtr_ran *ret_ran, struct dtr_error *err)
 {
-    MYSQL_STMT *statement = mysql_stmt_init(db->handle);
-    if (!statement)
-        return my_refuse(db->server, err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for a statement");
-    int rc = prepare(db, statement, sql, count, err);
+    struct my_prepared prepared;
+    int rc = my_prepared_take(db, sql, &prepared, err);
+    if (rc != DTR_OK)
+        return rc;
+    MYSQL_STMT *statement = prepared.statement;
+    rc = check_count(db, statement, count, err);
     if (rc == DTR_OK)
         rc = execute(db, statement, values, count, err);
     bool gives_rows = rc == DTR_OK && mysql_stmt_field_count(statement) > 0;
@@ -128,7 +127,7 @@ int my_statement(struct dtr_db *db, const char *sql, const struct dtr_value *val
     if (rc == DTR_OK && ret_ran)
         *ret_ran = (struct dtr_ran){.changed = gives_rows ? 0 : mysql_stmt_affected_rows(statement),
                                     .id = gives_rows ? 0 : (int64_t)mysql_stmt_insert_id(statement)};
-    (void)mysql_stmt_close(statement); /* reads what is left of the rows */
+    my_prepared_give(db, &prepared, rc == DTR_OK);
     return rc;
 }
 

@@ -111,6 +111,7 @@ void sqlite_close(struct dtr_db *db)
 {
     if (!db)
         return;
+    sqlite_statements_drop(db);
     (void)sqlite3_close(db->handle); /* rolls back */
     if (db->lock_fd >= 0)
         (void)close(db->lock_fd);

@@ -5,18 +5,6 @@
 
 /* --- one statement ------------------------------------------------------------------------------------ */
 
-static int prepare(struct dtr_db *db, const char *sql, sqlite3_stmt **ret_statement, struct dtr_error *err)
-{
-    const char *rest = NULL;
-    int result = sqlite3_prepare_v2(db->handle, sql, -1, ret_statement, &rest);
-    if (result != SQLITE_OK)
-        return sqlite_failed(db, result, err);
-    if (!*ret_statement || rest[strspn(rest, " \t\r\n")] != 0)
-        return dtr_error_set(err, DTR_EINVALID, DTR_RETRY_NEVER, "%.100s: not exactly one statement",
-                             db->options->path);
-    return DTR_OK;
-}
-
 static int bind_one(sqlite3_stmt *statement, int at, const struct dtr_value *value)
 {
     switch (value->type) {
@@ -130,12 +118,12 @@ int sqlite_run(struct dtr_db *db, const char *sql, const struct dtr_value *value
     sqlite_enter(db);
     sqlite3_set_last_insert_rowid(db->handle, 0);
     sqlite3_int64 before = sqlite3_total_changes64(db->handle);
-    int rc = prepare(db, sql, &statement, err);
+    int rc = sqlite_statement_take(db, sql, &statement, err);
     if (rc == DTR_OK)
         rc = bind(db, statement, values, count, err);
     if (rc == DTR_OK)
         rc = step_all(db, statement, sink, err);
-    (void)sqlite3_finalize(statement);
+    sqlite_statement_give(db, statement);
     sqlite_leave(db);
     if (rc != DTR_OK)
         settle(db, rc);

@@ -15,8 +15,12 @@ struct sqlite_options {
     uint64_t busy_timeout_ms;
 };
 
+enum { SQLITE_KEPT_MOST = 32 };
+
 struct dtr_db {
     sqlite3 *handle;
+    sqlite3_stmt *kept[SQLITE_KEPT_MOST]; /* prepared and not in use, the one that was used last behind */
+    size_t kept_count;
     const struct sqlite_options *options;
     bool begun; /* a transaction was */
     bool lost;  /* it was rolled back since; nothing else may run before its user knows */
@@ -46,6 +50,14 @@ uint64_t sqlite_delay_ms(int count);
 void sqlite_watch(struct dtr_db *db);
 int sqlite_lock(struct dtr_db *db, const char *name, uint64_t wait_ms, struct dtr_error *err);
 void sqlite_unlock(struct dtr_db *db, const char *name);
+
+/* statements.c: one that is ready to be bound, of those that are kept, or prepared now; give it back when it
+ * has run or failed. */
+int sqlite_statement_take(struct dtr_db *db, const char *sql, sqlite3_stmt **ret_statement,
+                          struct dtr_error *err);
+/* NULL is fine. */
+void sqlite_statement_give(struct dtr_db *db, sqlite3_stmt *statement);
+void sqlite_statements_drop(struct dtr_db *db);
 
 /* errors.c: the engine's last error, for a result that is not SQLITE_OK. */
 int sqlite_failed(const struct dtr_db *db, int result, struct dtr_error *err);

@@ -81,10 +81,16 @@ char *redirects_find(struct redirects *redirects, const char *asked, uint64_t no
 void redirects_note(struct redirects *redirects, const char *asked, const char *led_to, uint64_t until_ms);
 void redirects_forget(struct redirects *redirects, const char *asked);
 
-/* call.c */
+/* start.c */
 int http_call_start(struct http *http, struct dtr_loop *loop, const struct dtr_origin_request *request,
                     bool is_read, const struct dtr_origin_sink *sink, void *context,
                     struct dtr_origin_call **ret_call, struct dtr_error *err);
+
+/* call.c: one that libcurl knows the callbacks of, and nothing more yet. */
+int http_call_new(struct http *http, struct dtr_loop *loop, const struct dtr_origin_sink *sink, void *context,
+                  struct dtr_origin_call **ret_call, struct dtr_error *err);
+void http_call_free(struct dtr_origin_call *call);
+uint64_t http_call_now_ms(const struct dtr_origin_call *call);
 /* libcurl is done with it: tells the sink and frees. */
 void http_call_done(struct dtr_origin_call *call, CURLcode code);
 void http_call_resume(struct dtr_origin_call *call);

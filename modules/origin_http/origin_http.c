@@ -1,5 +1,5 @@
 /* Origins by http and https, through libcurl: the descriptor. engine.c runs libcurl on the host's loops,
- * call.c is one request, head.c reads response heads. */
+ * start.c and call.c are one request, head.c reads response heads. */
 #include "http.h"
 
 #include <stddef.h>

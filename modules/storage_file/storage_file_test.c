@@ -15,8 +15,10 @@
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/vfs.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -71,10 +73,15 @@ static int set_up(void **state)
     return set_up_in(state, "/tmp");
 }
 
-/* For very many files: a disk that others use too would be measured instead. */
+/* For very many files: a disk that others use too would be waited for. Containers often have 64 MiB here. */
 static int set_up_in_memory(void **state)
 {
-    return set_up_in(state, access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
+    const uint64_t needed = (uint64_t)256 << 20;
+    const fsfilcnt_t files = 50000;
+    struct statvfs fs;
+    bool fits = access("/dev/shm", W_OK) == 0 && statvfs("/dev/shm", &fs) == 0 &&
+                (uint64_t)fs.f_bavail * fs.f_frsize >= needed && (fs.f_files == 0 || fs.f_favail >= files);
+    return set_up_in(state, fits ? "/dev/shm" : "/tmp");
 }
 
 static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
@@ -382,23 +389,31 @@ static void fill_and_die(struct fixture *f, unsigned count)
     start_with(f, "keep=true");
 }
 
+/* Of this process: what others do on the machine at the same time does not count. */
+static uint64_t cpu_ns(void)
+{
+    struct timespec used;
+    assert_int_equal(clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used), 0);
+    return (uint64_t)used.tv_sec * 1000000000 + (uint64_t)used.tv_nsec;
+}
+
 static void test_scan_after_a_kill_is_fast_and_complete(void **state)
 {
     struct fixture *f = *state;
-    uint64_t start_ns, limit_ns = 1000000000;
+    uint64_t used_ns, limit_ns = 1000000000;
     struct seen seen;
 #ifdef DTR_SANITIZED
     limit_ns *= 5;
 #endif
     fill_and_die(f, 10000);
-    start_ns = dtr_testhost()->now_ns();
+    used_ns = cpu_ns();
     seen = scan(f);
-    start_ns = dtr_testhost()->now_ns() - start_ns;
+    used_ns = cpu_ns() - used_ns;
     assert_int_equal(seen.tasks, 10001);
     assert_int_equal(seen.pieces, 30001);
     assert_true(seen.checked);
-    print_message("10,000 tasks in %llu ms\n", (unsigned long long)(start_ns / 1000000));
-    assert_true(start_ns < limit_ns);
+    print_message("10,000 tasks in %llu ms of processor time\n", (unsigned long long)(used_ns / 1000000));
+    assert_true(used_ns < limit_ns);
 }
 
 int main(void)
