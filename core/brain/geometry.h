@@ -10,6 +10,9 @@
 #define DTR_PIECE_LENGTH_MAX   ((uint64_t)64 << 20) /* bytes; also the most that a user may ask for */
 #define DTR_PIECE_COUNT_WANTED 500                  /* the length grows so that there are about this many */
 
+/* Of an object: 2^24 of 64 MiB are 1 PiB, beyond it a length is nonsense. */
+#define DTR_PIECES_MAX ((uint32_t)1 << 24)
+
 /* Bytes of each piece but the last, when nobody asked for a piece length: the next power of two from
  * content_length / 500, between the two limits. Not for objects of unknown length. */
 uint64_t dtr_piece_length(uint64_t content_length);

@@ -1,8 +1,8 @@
-/* The fetch planner's life, its events and the queue of actions. What follows from an event is decided in
- * planner_plan.c. */
-#include "core/brain/geometry.h"
+/* The fetch planner's life, the queue of its actions, and what its readers want. What the world tells it is
+ * in planner_events.c; what follows from that is decided in planner_plan.c. */
 #include "core/brain/planner_internal.h"
 
+#include "core/base/draw.h"
 #include <stdlib.h>
 
 void dtr_plan_config_default(struct dtr_plan_config *config)
@@ -57,22 +57,14 @@ void dtr_plan_push(struct dtr_planner *p, const struct dtr_plan_action *action)
     p->queue[p->queue_count++] = *action;
 }
 
-/* The finishing step of splitmix64 (Steele, Lea and Flood, 2014). */
-static uint64_t mix(uint64_t z)
-{
-    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ z >> 27) * 0x94d049bb133111ebu;
-    return z ^ z >> 31;
-}
-
 uint64_t dtr_plan_random(struct dtr_planner *p, uint64_t below)
 {
-    return mix(p->random += 0x9e3779b97f4a7c15u) % below;
+    return dtr_draw(&p->random) % below;
 }
 
-static uint64_t range_end(uint64_t offset, uint64_t length)
+uint64_t dtr_plan_sum(uint64_t a, uint64_t b)
 {
-    return length > UINT64_MAX - offset ? UINT64_MAX : offset + length;
+    return b > UINT64_MAX - a ? UINT64_MAX : a + b;
 }
 
 static bool set_reader(struct dtr_planner *p, uint32_t name, uint64_t offset, uint64_t length)
@@ -84,7 +76,7 @@ static bool set_reader(struct dtr_planner *p, uint32_t name, uint64_t offset, ui
     if (!dtr_plan_room(&readers, &p->reader_capacity, i, sizeof(*p->readers)))
         return false;
     p->readers = readers;
-    p->readers[i] = (struct plan_reader){name, offset, offset, range_end(offset, length)};
+    p->readers[i] = (struct plan_reader){name, offset, offset, dtr_plan_sum(offset, length)};
     if (i == p->reader_count)
         p->reader_count++;
     dtr_plan_rewant(p);
@@ -101,12 +93,10 @@ static void restore(struct dtr_planner *p, const struct dtr_plan_start *start)
             p->pieces[n] = (struct plan_piece){.done = true, .stored = true, .reported = true};
 }
 
-int dtr_planner_new(const struct dtr_plan_config *config, const struct dtr_plan_start *start, uint64_t now_ms,
-                    struct dtr_planner **ret_planner, struct dtr_error *err)
+/* What was asked for, without what contradicts itself or cannot be used in this pull. */
+static void take_config(struct dtr_planner *p, const struct dtr_plan_config *config,
+                        const struct dtr_plan_start *start)
 {
-    struct dtr_planner *p = calloc(1, sizeof(*p));
-    if (!p)
-        return dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "no memory for a fetch planner");
     p->config = *config;
     if (!p->config.concurrent_pieces)
         p->config.concurrent_pieces = 1;
@@ -115,16 +105,24 @@ int dtr_planner_new(const struct dtr_plan_config *config, const struct dtr_plan_
     if (!p->config.ask_length || !p->config.have_scheduler || p->config.disable_back_to_source ||
         start->offset > 0 || start->length <= config->expected)
         p->config.expected = 0;
+}
+
+int dtr_planner_new(const struct dtr_plan_config *config, const struct dtr_plan_start *start, uint64_t now_ms,
+                    struct dtr_planner **ret_planner, struct dtr_error *err)
+{
+    struct dtr_planner *p = calloc(1, sizeof(*p));
+    if (!p)
+        return dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "no memory for a fetch planner");
+    take_config(p, config, start);
     p->random = config->seed;
     p->now_ms = p->quiet_since = now_ms;
-    p->schedule_until =
-        UINT64_MAX - now_ms < config->schedule_timeout_ms ? UINT64_MAX : now_ms + config->schedule_timeout_ms;
+    p->schedule_until = dtr_plan_sum(now_ms, config->schedule_timeout_ms);
     p->content_length = DTR_LENGTH_UNKNOWN;
     p->wake = DTR_PLAN_NEVER;
     dtr_list_init(&p->transfers);
     dtr_plan_streams_begin(p);
     if (p->config.detached || p->config.need_back_to_source)
-        p->base = (struct dtr_range){start->offset, range_end(start->offset, start->length)};
+        p->base = (struct dtr_range){start->offset, dtr_plan_sum(start->offset, start->length)};
     if (start->whole)
         p->base = (struct dtr_range){0, UINT64_MAX};
     dtr_plan_rewant(p);
@@ -191,6 +189,11 @@ bool dtr_planner_checking(const struct dtr_planner *p)
     return p->checking && !p->over;
 }
 
+const char *dtr_planner_source_why(const struct dtr_planner *p)
+{
+    return p->source_why;
+}
+
 uint32_t dtr_planner_piece_count(const struct dtr_planner *p)
 {
     return p->piece_count;
@@ -201,181 +204,7 @@ bool dtr_planner_interested(const struct dtr_planner *p, uint32_t number)
     return number < p->piece_count && dtr_plan_missing(p, number);
 }
 
-void dtr_planner_tick(struct dtr_planner *p, uint64_t now_ms)
-{
-    p->now_ms = now_ms;
-    dtr_plan_run(p);
-}
-
-void dtr_planner_stat(struct dtr_planner *p, uint64_t now_ms, const struct dtr_plan_stat *stat)
-{
-    p->now_ms = now_ms;
-    if (p->over || !p->stat_until)
-        return;
-    p->stat_until = 0;
-    bool use = stat->known && stat->available && stat->content_length != DTR_LENGTH_UNKNOWN &&
-               stat->content_length > p->config.p2p_threshold;
-    if (!use)
-        dtr_plan_probe(p);
-    else if (dtr_plan_set_length(p, stat->content_length))
-        dtr_plan_decide(p);
-    dtr_plan_run(p);
-}
-
-const char *dtr_planner_source_why(const struct dtr_planner *p)
-{
-    return p->source_why;
-}
-
-void dtr_planner_answer(struct dtr_planner *p, uint64_t now_ms, const struct dtr_plan_answer *answer)
-{
-    p->now_ms = now_ms;
-    if (p->talk == TALK_ASKED)
-        dtr_plan_answered(p, answer);
-    else if (p->talk == TALK_PARENTS && !p->metadata_only)
-        dtr_plan_more(p, answer);
-    dtr_plan_run(p);
-}
-
-void dtr_planner_scheduler_lost(struct dtr_planner *p, uint64_t now_ms, const struct dtr_error *err,
-                                bool soon)
-{
-    p->now_ms = now_ms;
-    p->config.have_scheduler = soon;
-    if (p->stat_until) {
-        p->stat_until = 0;
-        dtr_plan_probe(p);
-    }
-    if (p->talk != TALK_QUIET && p->talk != TALK_CLOSED) {
-        p->talk = TALK_CLOSED;
-        if (err && !p->over)
-            p->why = *err;
-    }
-    dtr_plan_run(p);
-}
-
-void dtr_planner_scheduler_back(struct dtr_planner *p, uint64_t now_ms)
-{
-    p->now_ms = now_ms;
-    p->config.have_scheduler = true;
-    /* What was left to the origin for want of a scheduler may be had from peers; a seed has to be known. */
-    if (!p->over && !p->checking && p->source == SOURCE_OPEN && !p->source_small && !p->source_dead &&
-        dtr_plan_can_register(p) && dtr_plan_bytes_left(p) > p->config.p2p_threshold)
-        dtr_plan_decide(p);
-    dtr_plan_run(p);
-}
-
-void dtr_planner_origin_head(struct dtr_planner *p, uint64_t now_ms, uint32_t id,
-                             const struct dtr_plan_head *head)
-{
-    struct plan_transfer *t = dtr_plan_transfer(p, id);
-    p->now_ms = now_ms;
-    if (!t || t->parent || t->cancelled || t->headed)
-        return;
-    dtr_plan_origin_headed(p, t, head);
-    dtr_plan_run(p);
-}
-
-void dtr_planner_progress(struct dtr_planner *p, uint64_t now_ms, uint32_t id, uint64_t offset,
-                          uint64_t length)
-{
-    struct plan_transfer *t = dtr_plan_transfer(p, id);
-    uint64_t end = range_end(offset, length);
-    p->now_ms = now_ms;
-    if (!t || end <= t->at)
-        return;
-    t->moved_at = now_ms;
-    if (t->parent) {
-        uint64_t to = end < t->end ? end : t->end;
-        if (!t->cancelled) /* then these came before, and its parent has nothing to do with it any more */
-            dtr_plan_parent_moved(p, t->parent, to - t->at);
-        t->at = to;
-    } else if (!t->probe) {
-        dtr_plan_origin_moved(p, t, offset, end);
-    }
-    dtr_plan_run(p);
-}
-
-void dtr_planner_transfer_waits(struct dtr_planner *p, uint64_t now_ms, uint32_t id)
-{
-    struct plan_transfer *t = dtr_plan_transfer(p, id);
-    p->now_ms = now_ms;
-    if (t)
-        t->moved_at = p->quiet_since = now_ms;
-    dtr_plan_run(p);
-}
-
-/* The other transfers of a piece that is there now are not needed. */
-static void cancel_twins(struct dtr_planner *p, const struct plan_transfer *t, uint32_t number)
-{
-    dtr_list_each_safe (node, &p->transfers) {
-        struct plan_transfer *other = dtr_container(node, struct plan_transfer, link);
-        if (other != t && other->parent && other->piece == number && !other->cancelled)
-            dtr_plan_cancel(p, other);
-    }
-}
-
-void dtr_planner_piece_done(struct dtr_planner *p, uint64_t now_ms, uint32_t id,
-                            const struct dtr_piece *piece)
-{
-    struct plan_transfer *t = dtr_plan_transfer(p, id);
-    p->now_ms = now_ms;
-    if (!t || p->over || (t->parent && piece->number != t->piece))
-        return;
-    if (p->content_length != DTR_LENGTH_UNKNOWN && piece->number >= p->piece_count)
-        return;
-    if (!dtr_plan_pieces_room(p, (uint64_t)piece->number + 1) || p->pieces[piece->number].done)
-        return;
-    struct plan_piece *state = &p->pieces[piece->number];
-    state->done = true;
-    state->from = t->parent ? t->parent->index + 1 : 0;
-    state->crc32 = piece->crc32;
-    state->has_crc32 = piece->has_crc32;
-    state->cost_ns = piece->cost_ns;
-    p->quiet_since = p->dry_since = now_ms;
-    p->anew_at = 0;
-    p->unreported++;
-    if (t->parent)
-        t->parent->strikes = 0;
-    cancel_twins(p, t, piece->number);
-    dtr_plan_run(p);
-}
-
-void dtr_planner_transfer_done(struct dtr_planner *p, uint64_t now_ms, uint32_t id,
-                               const struct dtr_error *err)
-{
-    static const struct dtr_error well;
-    struct plan_transfer *t = dtr_plan_transfer(p, id);
-    p->now_ms = now_ms;
-    if (!t)
-        return;
-    bool cancelled = t->cancelled;
-    dtr_list_remove(&t->link);
-    dtr_plan_uncount(p, t);
-    p->quiet_since = now_ms;
-    if (p->over)
-        ;
-    else if (cancelled)
-        (void)(t->parent || dtr_plan_unverify(p, t->start, t->at));
-    else if (t->parent)
-        dtr_plan_fetch_ended(p, t, err ? err : &well);
-    else
-        dtr_plan_origin_ended(p, t, err ? err : &well);
-    free(t);
-    dtr_plan_run(p);
-}
-
-void dtr_planner_checked(struct dtr_planner *p, uint64_t now_ms, const struct dtr_error *err)
-{
-    p->now_ms = now_ms;
-    if (p->over || p->checked)
-        return;
-    p->checking = false;
-    p->checked = true;
-    if (err && err->code)
-        dtr_plan_fail(p, err);
-    dtr_plan_run(p);
-}
+/* --- what readers want ------------------------------------------------------------------------------- */
 
 /* More than `left` bytes may be wanted now. */
 static void want_more(struct dtr_planner *p, uint64_t left)

@@ -175,6 +175,7 @@ struct dtr_plan_stat {
     bool known;
     bool available;          /* a peer has pieces of it */
     uint64_t content_length; /* DTR_LENGTH_UNKNOWN */
+    bool missed;             /* not known for want of an answer: it is worth asking again */
 };
 void dtr_planner_stat(struct dtr_planner *planner, uint64_t now_ms, const struct dtr_plan_stat *stat);
 

@@ -289,7 +289,7 @@ void scene_pass(struct scene *s, uint64_t ms)
 
 void scene_stat(struct scene *s, bool available, uint64_t content_length)
 {
-    struct dtr_plan_stat stat = {content_length != DTR_LENGTH_UNKNOWN, available, content_length};
+    struct dtr_plan_stat stat = {content_length != DTR_LENGTH_UNKNOWN, available, content_length, false};
     dtr_planner_stat(s->planner, s->now, &stat);
 }
 

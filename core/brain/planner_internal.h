@@ -1,6 +1,7 @@
 /* What the files of the fetch planner share. Nobody else includes it.
  *
- * planner.c         life, events, the action queue
+ * planner.c         life, the action queue, readers
+ * planner_events.c  what the scheduler, transfers and the check report
  * planner_plan.c    what to do next: the steps after every event, deadlines, the end
  * planner_talk.c    the conversation with the scheduler
  * planner_parents.c who the parents are, how fast, and when one is given up
@@ -150,6 +151,7 @@ struct dtr_planner {
     uint32_t answers;
     uint64_t schedule_until; /* the scheduler is not asked after it */
     uint64_t stat_until;     /* 0: no STAT_TASK under way */
+    bool stat_missed;        /* the last one was not answered */
     uint64_t quiet_since;    /* bytes, an answer, the end of a transfer: something happened last */
     uint64_t dry_since;      /* a piece was verified last */
     uint64_t anew_at;        /* planned anew for a dry spell; 0: not in this one */
@@ -168,6 +170,8 @@ struct dtr_planner {
 /* planner.c */
 void dtr_plan_push(struct dtr_planner *p, const struct dtr_plan_action *action);
 uint64_t dtr_plan_random(struct dtr_planner *p, uint64_t below);
+/* The sum, at most UINT64_MAX: what has no known end has no end with an offset either. */
+uint64_t dtr_plan_sum(uint64_t a, uint64_t b);
 /* Makes room for one more item of `size` bytes in a growing array. */
 bool dtr_plan_room(void **array, uint32_t *capacity, uint32_t count, size_t size);
 
@@ -181,9 +185,10 @@ void dtr_plan_probe(struct dtr_planner *p);
 /* When what was expected to be all did not come from the origin: true, and it is as if nothing had been
  * expected. */
 bool dtr_plan_expected_in_vain(struct dtr_planner *p, const struct plan_transfer *t);
+/* When the origin did not answer the first question: asks the scheduler again, if it missed its own. */
+void dtr_plan_stat_again(struct dtr_planner *p);
 /* From now on what is missing comes from the origin; fails the task when that is not allowed. */
 void dtr_plan_open_source(struct dtr_planner *p, const char *reason);
-void dtr_plan_finish(struct dtr_planner *p);
 void dtr_plan_fail(struct dtr_planner *p, const struct dtr_error *err);
 struct plan_transfer *dtr_plan_transfer_new(struct dtr_planner *p, struct plan_parent *parent, uint64_t start,
                                             uint64_t end);

@@ -214,6 +214,8 @@ static void failed(struct dtr_planner *p, const struct plan_transfer *t, const s
     p->source_dead = ++p->tries >= tries[err->retry];
     bool at_once = t->fresh >= PROGRESS || err->code == DTR_ETIMEOUT;
     p->retry_at = p->now_ms + (at_once ? 0 : (uint64_t)BACKOFF_MS << (p->tries - 1));
+    if (!t->headed)
+        dtr_plan_stat_again(p);
 }
 
 static void unusable(struct dtr_planner *p, struct plan_transfer *t, const char *why)

@@ -8,9 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* 2^24 pieces of 64 MiB are 1 PiB: beyond it a length is nonsense. */
-#define PIECES_MAX ((uint64_t)1 << 24)
-
 uint64_t dtr_plan_piece_start(const struct dtr_planner *p, uint32_t n)
 {
     return n * p->piece_length;
@@ -32,7 +29,7 @@ bool dtr_plan_pieces_room(struct dtr_planner *p, uint64_t count)
 {
     if (count <= p->piece_capacity)
         return true;
-    if (count > PIECES_MAX)
+    if (count > DTR_PIECES_MAX)
         return false;
     struct plan_piece *pieces = realloc(p->pieces, count * sizeof(*pieces));
     if (!pieces) {
@@ -59,7 +56,7 @@ bool dtr_plan_set_length(struct dtr_planner *p, uint64_t length)
     if (!p->piece_length)
         p->piece_length = p->config.piece_length ? p->config.piece_length : dtr_piece_length(length);
     uint64_t count = dtr_piece_count(length, p->piece_length);
-    if (count > PIECES_MAX)
+    if (count > DTR_PIECES_MAX)
         return refuse(p, DTR_EINVALID, 0, "the object is too large: more than 2^24 pieces");
     if (!dtr_plan_pieces_room(p, count))
         return false;

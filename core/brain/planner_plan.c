@@ -103,7 +103,7 @@ static void end(struct dtr_planner *p, const struct dtr_error *err)
         p->linger_until = p->now_ms + LINGER_MS;
 }
 
-void dtr_plan_finish(struct dtr_planner *p)
+static void finish(struct dtr_planner *p)
 {
     end(p, NULL);
 }
@@ -188,6 +188,19 @@ bool dtr_plan_expected_in_vain(struct dtr_planner *p, const struct plan_transfer
     return true;
 }
 
+/* Without a length nobody can register, so the pull would end with the origin's tries, whoever has the
+ * object. They bound this too. */
+void dtr_plan_stat_again(struct dtr_planner *p)
+{
+    if (!p->stat_missed || p->source != SOURCE_PROBE || p->content_length != DTR_LENGTH_UNKNOWN ||
+        !p->config.have_scheduler)
+        return;
+    p->stat_missed = false;
+    p->source = SOURCE_CLOSED;
+    p->source_why = NULL;
+    ask_scheduler(p);
+}
+
 void dtr_plan_begin(struct dtr_planner *p)
 {
     bool large = dtr_plan_bytes_left(p) > p->config.p2p_threshold || p->config.disable_back_to_source;
@@ -263,7 +276,7 @@ static bool seek_more(struct dtr_planner *p)
 static void complete(struct dtr_planner *p)
 {
     if (!p->config.check || p->checked || !dtr_plan_whole(p)) {
-        dtr_plan_finish(p);
+        finish(p);
         return;
     }
     p->checking = true;
@@ -290,6 +303,7 @@ static bool step(struct dtr_planner *p)
         if (p->now_ms < p->stat_until)
             return false;
         p->stat_until = 0;
+        p->stat_missed = true;
         dtr_plan_probe(p);
     }
     dtr_plan_parents_stalled(p);

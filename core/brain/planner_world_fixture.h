@@ -5,6 +5,7 @@
 #ifndef DTR_BRAIN_PLANNER_WORLD_FIXTURE_H
 #define DTR_BRAIN_PLANNER_WORLD_FIXTURE_H
 
+#include "core/base/draw.h"
 #include "core/base/ranges.h"
 #include "core/brain/planner_fixture.h"
 
@@ -78,10 +79,7 @@ struct world {
 
 static uint64_t world_draw(struct world *w, uint64_t below)
 {
-    uint64_t z = w->random += 0x9e3779b97f4a7c15u;
-    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ z >> 27) * 0x94d049bb133111ebu;
-    return (z ^ z >> 31) % below;
+    return dtr_draw(&w->random) % below;
 }
 
 static bool world_chance(struct world *w, uint32_t percent)
@@ -291,7 +289,8 @@ static void scheduler_answers(struct world *w)
 static void act_scheduler(struct world *w)
 {
     if (w->stat_at && w->now >= w->stat_at) {
-        struct dtr_plan_stat stat = {world_chance(w, 50), world_chance(w, 50), w->length};
+        bool known = world_chance(w, 50), missed = !known && world_chance(w, 50);
+        struct dtr_plan_stat stat = {known, world_chance(w, 50), w->length, missed};
         w->stat_at = 0;
         dtr_planner_stat(w->planner, w->now, &stat);
     } else if (w->owed_at && w->now >= w->owed_at) {

@@ -115,6 +115,14 @@ struct dtr_scope_cluster {
     bool is_default;
 };
 
+/* How well one cluster suits a peer, by each term of the formula: what a policy gets as columns. */
+struct dtr_scope_terms {
+    double cidr, hostname, idc, location, is_default; /* 0 to 1 */
+};
+/* `report` may be zeroed. Any thread. */
+void dtr_scope_terms(const struct dtr_scope_cluster *cluster, const struct dtr_scope_peer *peer,
+                     const struct dtr_scope_report *report, struct dtr_scope_terms *ret_terms);
+
 /* Zeroed: the C default, and nobody hears. */
 struct dtr_scope_ranker {
     dtr_scope_fn rank; /* NULL: the C default */

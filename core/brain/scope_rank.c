@@ -64,6 +64,17 @@ static bool name_found(const struct dtr_scope_cluster *cluster, const char *name
     return false;
 }
 
+void dtr_scope_terms(const struct dtr_scope_cluster *cluster, const struct dtr_scope_peer *peer,
+                     const struct dtr_scope_report *report, struct dtr_scope_terms *ret_terms)
+{
+    const struct dtr_scope *scope = cluster->scope;
+    *ret_terms = (struct dtr_scope_terms){.cidr = in_networks(scope, peer->ip),
+                                          .hostname = name_found(cluster, peer->hostname, report),
+                                          .idc = dtr_idc_listed(peer->idc, scope->idc),
+                                          .location = dtr_location_match(peer->location, scope->location),
+                                          .is_default = cluster->is_default};
+}
+
 /* --- all of them --------------------------------------------------------------------------------------- */
 
 /* What a struct dtr_scope_input points to. */
@@ -102,11 +113,13 @@ static void fill(const struct columns *to, uint32_t i, const struct dtr_scope_cl
                  const struct dtr_scope_peer *peer, const struct dtr_scope_report *report)
 {
     const struct dtr_scope *scope = cluster->scope;
-    to->cidr[i] = in_networks(scope, peer->ip);
-    to->hostname[i] = name_found(cluster, peer->hostname, report);
-    to->idc_match[i] = dtr_idc_listed(peer->idc, scope->idc);
-    to->location_match[i] = dtr_location_match(peer->location, scope->location);
-    to->is_default[i] = cluster->is_default;
+    struct dtr_scope_terms terms;
+    dtr_scope_terms(cluster, peer, report, &terms);
+    to->cidr[i] = terms.cidr;
+    to->hostname[i] = terms.hostname;
+    to->idc_match[i] = terms.idc;
+    to->location_match[i] = terms.location;
+    to->is_default[i] = terms.is_default;
     to->id[i] = (double)cluster->id;
     to->name[i] = cluster->name;
     to->idc[i] = scope->idc;

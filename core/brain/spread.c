@@ -221,11 +221,6 @@ void dtr_spread_leave(struct dtr_spread *spread, uint64_t now_ms, struct dtr_spr
     use_room(spread);
 }
 
-size_t dtr_spread_children(const struct dtr_spread *spread)
-{
-    return spread->child_count;
-}
-
 size_t dtr_spread_missing(const struct dtr_spread_child *child)
 {
     return child->missing;

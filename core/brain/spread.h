@@ -43,8 +43,6 @@ struct dtr_spread_child *dtr_spread_join(struct dtr_spread *spread, uint64_t now
                                          const uint32_t *wanted, size_t count);
 /* Frees it; it is told nothing more. */
 void dtr_spread_leave(struct dtr_spread *spread, uint64_t now_ms, struct dtr_spread_child *child);
-/* How many children there are. */
-size_t dtr_spread_children(const struct dtr_spread *spread);
 /* Pieces that it wants and was not told of, whether they are here or not. */
 size_t dtr_spread_missing(const struct dtr_spread_child *child);
 /* Those of them that are here. */

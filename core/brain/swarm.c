@@ -3,6 +3,7 @@
 #include "core/brain/swarm_state.h"
 
 #include "core/base/buf.h"
+#include "core/base/draw.h"
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,13 +38,9 @@ const char *dtr_task_state_text(enum dtr_task_state state)
     return texts[state];
 }
 
-/* splitmix64 (Steele, Lea and Flood, 2014). */
 uint64_t dtr_swarm_random(struct dtr_swarm *swarm)
 {
-    uint64_t x = swarm->random += 0x9e3779b97f4a7c15u;
-    x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9u;
-    x = (x ^ x >> 27) * 0x94d049bb133111ebu;
-    return x ^ x >> 31;
+    return dtr_draw(&swarm->random);
 }
 
 uint64_t dtr_swarm_hash(const uint8_t key[16], const char *id)

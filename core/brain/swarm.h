@@ -278,6 +278,8 @@ const struct dtr_swarm_peer *dtr_swarm_find_peer(const struct dtr_swarm *swarm, 
 /* All hosts in order of first announcement: starts and ends with NULL. */
 const struct dtr_swarm_host *dtr_swarm_next_host(const struct dtr_swarm *swarm,
                                                  const struct dtr_swarm_host *previous);
+/* The seed that is asked first for a task with this id, known or not; NULL: no seed serves. */
+const struct dtr_swarm_host *dtr_swarm_find_seed(const struct dtr_swarm *swarm, const char *task_id);
 /* The parents of a peer, starting and ending with NULL. */
 const struct dtr_swarm_peer *dtr_swarm_next_parent(const struct dtr_swarm_peer *peer,
                                                    const struct dtr_swarm_peer *previous);

@@ -72,7 +72,7 @@ static struct swarm_host *seed_for(struct dtr_swarm *swarm, const struct swarm_p
         return NULL; /* somebody has it, and this peer does not want them: no seed would help */
     if (task->seed_failed && swarm->now_ms - task->seed_failed_ms < DTR_SWARM_SEED_RETRY_MS)
         return NULL;
-    return dtr_swarm_choose_seed(swarm, task);
+    return dtr_swarm_choose_seed(swarm, task->hash);
 }
 
 static struct dtr_swarm_action trigger(struct dtr_swarm *swarm, struct swarm_peer *peer,

@@ -277,13 +277,13 @@ void dtr_swarm_probe_due(struct dtr_swarm *swarm)
     }
 }
 
-struct swarm_host *dtr_swarm_choose_seed(struct dtr_swarm *swarm, const struct swarm_task *task)
+struct swarm_host *dtr_swarm_choose_seed(const struct dtr_swarm *swarm, uint64_t task_hash)
 {
     struct swarm_host *best = NULL;
     uint64_t best_weight = 0;
     dtr_list_each (node, &swarm->seeds) {
         struct swarm_host *host = dtr_container(node, struct swarm_host, seed_link);
-        const uint64_t pair[2] = {task->hash, host->hash};
+        const uint64_t pair[2] = {task_hash, host->hash};
         uint64_t weight = dtr_siphash(common_key, pair, sizeof(pair));
         if (host->facts.seed_usable && (!best || weight > best_weight)) {
             best = host;
@@ -291,4 +291,10 @@ struct swarm_host *dtr_swarm_choose_seed(struct dtr_swarm *swarm, const struct s
         }
     }
     return best;
+}
+
+const struct dtr_swarm_host *dtr_swarm_find_seed(const struct dtr_swarm *swarm, const char *task_id)
+{
+    const struct swarm_host *seed = dtr_swarm_choose_seed(swarm, dtr_swarm_hash(common_key, task_id));
+    return seed ? &seed->facts : NULL;
 }

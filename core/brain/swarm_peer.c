@@ -120,6 +120,7 @@ static void forget_pieces(struct swarm_peer *peer)
 void dtr_swarm_peer_become(struct dtr_swarm *swarm, struct swarm_peer *peer, enum dtr_peer_state state)
 {
     const struct dtr_swarm_task *task = peer->facts.task;
+    bool slow = dtr_swarm_peer_slow(peer);
     peer->facts.state = state;
     switch (state) {
     case DTR_PEER_BACK_TO_SOURCE:
@@ -137,6 +138,8 @@ void dtr_swarm_peer_become(struct dtr_swarm *swarm, struct swarm_peer *peer, enu
         if (!peer->facts.has_range && task->piece_count)
             peer->facts.pieces_had = task->piece_count;
         peer->facts.depth = 0;
+        if (slow)
+            dtr_swarm_stir(swarm, task_of(peer)); /* it is slow no more */
         break;
     case DTR_PEER_FAILED:
     case DTR_PEER_LEAVE:

@@ -32,7 +32,7 @@ enum dtr_swarm_reason dtr_swarm_suits(const struct dtr_swarm *swarm, const struc
         return DTR_SWARM_BLOCKED;
     if (swarm->config.policy.acyclic && descends(swarm, child, parent))
         return DTR_SWARM_CYCLE;
-    return dtr_swarm_costs_slow(&parent->costs) ? DTR_SWARM_SLOW : DTR_SWARM_SUITS;
+    return dtr_swarm_peer_slow(parent) ? DTR_SWARM_SLOW : DTR_SWARM_SUITS;
 }
 
 static void draw(struct dtr_swarm *swarm, const struct swarm_peer *child, struct sample *sample)

@@ -134,6 +134,29 @@ static void rule_6_slow_peers_are_waited_for(void **state)
     close_world(w);
 }
 
+/* The last piece took long, and there will be none after it. */
+static void rule_6_does_not_hold_for_who_has_it_all(void **state)
+{
+    (void)state;
+    struct world *w = open_holders(0);
+    add_host(w, "h1");
+    say(w, "h1.a", DTR_SWARM_REGISTER);
+    say(w, "h1.a", DTR_SWARM_SOURCE_STARTED);
+    for (uint32_t i = 0; i < 9; i++)
+        piece(w, "h1.a", i, NULL, 10);
+    piece(w, "h1.a", 9, NULL, 500);
+    say(w, "child.a", DTR_SWARM_REGISTER);
+    expect_nothing(w);
+    say(w, "h1.a", DTR_SWARM_SOURCE_FINISHED); /* who waits for it hears of it at once */
+    expect_parents(w, "child.a", 1);
+    say(w, "child.b", DTR_SWARM_REGISTER);
+    expect_parents(w, "child.b", 1);
+    piece(w, "h1.a", 9, NULL, 50000); /* a report that comes after the end */
+    say(w, "child.c", DTR_SWARM_REGISTER);
+    expect_parents(w, "child.c", 1);
+    close_world(w);
+}
+
 /* h1.a (source) <- h2.a <- h3.a; then h2.a looks for others. */
 static struct world *open_chain(bool acyclic)
 {
@@ -358,6 +381,7 @@ int main(void)
         cmocka_unit_test(rule_5_does_not_hold_for_seeds),
         cmocka_unit_test(rule_6_failed_peers),
         cmocka_unit_test(rule_6_slow_peers_are_waited_for),
+        cmocka_unit_test(rule_6_does_not_hold_for_who_has_it_all),
         cmocka_unit_test(rule_7_no_descendant),
         cmocka_unit_test(cycles_need_another_way_to_the_source),
         cmocka_unit_test(the_policy_ranks_what_the_filter_left),

@@ -40,6 +40,12 @@ bool dtr_swarm_costs_slow(const struct swarm_costs *costs)
     return costs->last > costs->mean + SLOW_SIGMAS * sqrt(costs->squares / costs->earlier);
 }
 
+/* The costs say how it got its pieces: of one that has them all no other comes. */
+bool dtr_swarm_peer_slow(const struct swarm_peer *peer)
+{
+    return peer->facts.state != DTR_PEER_SUCCEEDED && dtr_swarm_costs_slow(&peer->costs);
+}
+
 double dtr_swarm_costs_mean(const struct swarm_costs *costs)
 {
     if (!costs->any)
@@ -109,9 +115,9 @@ void dtr_swarm_piece_finished(struct dtr_swarm *swarm, struct swarm_peer *peer,
         return;
     if (peer->facts.state != DTR_PEER_SUCCEEDED)
         have(peer, message->piece.number);
-    bool slow = dtr_swarm_costs_slow(&peer->costs);
+    bool slow = dtr_swarm_peer_slow(peer);
     dtr_swarm_costs_add(&peer->costs, message->piece.cost_ms);
-    if (slow && !dtr_swarm_costs_slow(&peer->costs))
+    if (slow && !dtr_swarm_peer_slow(peer))
         dtr_swarm_stir(swarm, task_of(peer)); /* it may be a parent again */
     if (message->kind == DTR_SWARM_PIECE_FINISHED)
         credit_parent(swarm, peer->facts.task, message);

@@ -169,8 +169,8 @@ void dtr_swarm_host_remove(struct dtr_swarm *swarm, struct swarm_host *host);
 void dtr_swarm_host_expire(struct dtr_swarm *swarm, struct swarm_host *host);
 /* Frees a host that was removed. NULL is fine. */
 void dtr_swarm_host_free(struct swarm_host *host);
-/* The healthy seed that the task's id points to (rendezvous hashing), or NULL. */
-struct swarm_host *dtr_swarm_choose_seed(struct dtr_swarm *swarm, const struct swarm_task *task);
+/* The healthy seed that the hash of the task's id points to (rendezvous hashing), or NULL. */
+struct swarm_host *dtr_swarm_choose_seed(const struct dtr_swarm *swarm, uint64_t task_hash);
 /* Asks for the probes that are due. */
 void dtr_swarm_probe_due(struct dtr_swarm *swarm);
 
@@ -209,9 +209,10 @@ void dtr_swarm_piece_finished(struct dtr_swarm *swarm, struct swarm_peer *peer,
                               const struct dtr_swarm_message *message);
 void dtr_swarm_piece_failed(struct dtr_swarm *swarm, struct swarm_peer *peer,
                             const struct dtr_swarm_message *message);
-/* The slow test of the features page 2.4. */
+/* The slow test of the features page 2.4; of a peer, as long as it takes pieces. */
 void dtr_swarm_costs_add(struct swarm_costs *costs, double cost_ms);
 bool dtr_swarm_costs_slow(const struct swarm_costs *costs);
+bool dtr_swarm_peer_slow(const struct swarm_peer *peer);
 /* Over all costs; NAN while there are none. */
 double dtr_swarm_costs_mean(const struct swarm_costs *costs);
 double dtr_swarm_costs_deviation(const struct swarm_costs *costs);

@@ -1,6 +1,7 @@
 /* A simulation's life: configuration, events, the run, results. */
 #include "core/sim/sim_internal.h"
 
+#include "core/base/draw.h"
 #include "core/brain/geometry.h"
 #include <math.h>
 
@@ -28,13 +29,9 @@ void dtr_sim_config_default(struct dtr_sim_config *config)
     config->plan.ask_length = true;
 }
 
-/* splitmix64 (Steele, Lea and Flood, 2014). */
 uint64_t sim_draw(struct dtr_sim *sim, uint64_t below)
 {
-    uint64_t z = sim->random += 0x9e3779b97f4a7c15u;
-    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ z >> 27) * 0x94d049bb133111ebu;
-    return (z ^ z >> 31) % below;
+    return dtr_draw(&sim->random) % below;
 }
 
 uint64_t sim_piece_length(const struct dtr_sim *sim, uint32_t number)

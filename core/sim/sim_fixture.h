@@ -4,6 +4,7 @@
 #ifndef DTR_SIM_FIXTURE_H
 #define DTR_SIM_FIXTURE_H
 
+#include "core/base/draw.h"
 #include "core/sim/sim.h"
 
 #include <setjmp.h>
@@ -130,10 +131,7 @@ static inline void all_right(const struct dtr_sim *sim, const struct dtr_sim_con
 /* A number from 0 to below - 1, from the seed number and `n`. */
 static inline uint64_t pick(uint64_t seed, uint64_t n, uint64_t below)
 {
-    uint64_t z = seed * 0x9e3779b97f4a7c15u + n * 0xd1342543de82ef95u;
-    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ z >> 27) * 0x94d049bb133111ebu;
-    return (z ^ z >> 31) % below;
+    return dtr_mix(seed * 0x9e3779b97f4a7c15u + n * 0xd1342543de82ef95u) % below;
 }
 
 #endif

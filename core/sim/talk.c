@@ -290,7 +290,7 @@ static void on_stat(struct sim_end *end, void *body)
 
 static void on_stat_closed(struct sim_end *end, const struct dtr_error *err)
 {
-    struct dtr_plan_stat stat = {.content_length = DTR_LENGTH_UNKNOWN};
+    struct dtr_plan_stat stat = {.content_length = DTR_LENGTH_UNKNOWN, .missed = true};
     if (err->code)
         on_stat(end, &stat);
 }
@@ -300,7 +300,7 @@ void talk_stat(struct sim_copy *copy)
     struct sim_daemon *daemon = copy->daemon;
     struct sim_request *request;
     if (!daemon->ready) {
-        struct dtr_plan_stat stat = {.content_length = DTR_LENGTH_UNKNOWN};
+        struct dtr_plan_stat stat = {.content_length = DTR_LENGTH_UNKNOWN, .missed = true};
         dtr_planner_stat(copy->planner, sim_now_ms(daemon->host.sim), &stat);
         return; /* from inside pull_act(), which goes on */
     }
