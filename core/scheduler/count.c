@@ -19,7 +19,7 @@ static const char *traffic_name(enum dtr_traffic traffic)
 
 enum { PRIORITIES = PRIORITY_MOST + 1, HOST_TYPES = 4, TRAFFICS = 3 };
 
-static const char *host_type(uint32_t type)
+const char *host_type_text(uint32_t type)
 {
     static const char *const names[HOST_TYPES] = {"normal", "super", "strong", "weak"};
     return names[type < HOST_TYPES ? type : 1];
@@ -44,7 +44,7 @@ static void count_peer(const struct announce *announce, enum dtr_metric_id id)
     if (!*series) {
         char level[16];
         (void)snprintf(level, sizeof(level), "LEVEL%u", priority);
-        *series = dtr_metric_series(id, DTR_LABELS(level, task_type, host_type(type)));
+        *series = dtr_metric_series(id, DTR_LABELS(level, task_type, host_type_text(type)));
     }
     dtr_series_add(*series, 1);
 }
@@ -56,7 +56,7 @@ static void count_piece(const struct announce *announce, enum dtr_metric_id id, 
     unsigned type = announce->counts.host_type;
     struct dtr_series **series = &known[id][(unsigned)traffic < TRAFFICS ? traffic : 0][type];
     if (!*series)
-        *series = dtr_metric_series(id, DTR_LABELS(traffic_name(traffic), task_type, host_type(type)));
+        *series = dtr_metric_series(id, DTR_LABELS(traffic_name(traffic), task_type, host_type_text(type)));
     dtr_series_add(*series, amount);
 }
 
@@ -70,7 +70,8 @@ static void count_traffic(const struct announce *announce, const struct dtr_swar
     if (announce->scheduler->count_hosts)
         dtr_metric_add(DTR_SCHEDULER_HOST_TRAFFIC,
                        DTR_LABELS(traffic_name(event->piece.traffic), task_type,
-                                  host_type(announce->counts.host_type), host->id, host->ip, host->hostname),
+                                  host_type_text(announce->counts.host_type), host->id, host->ip,
+                                  host->hostname),
                        length);
 }
 

@@ -267,7 +267,7 @@ static void update(struct registration *registration)
 {
     Manager__V2__UpdateSchedulerRequest request = MANAGER__V2__UPDATE_SCHEDULER_REQUEST__INIT;
     const struct dtr_scheduler_config *config = registration->options.config;
-    char *features[] = {text("schedule")};
+    char *features[] = {text("schedule"), text("preheat")};
     char json[80];
     request.hostname = registration->hostname;
     request.scheduler_cluster_id = cluster_id(registration);
@@ -283,7 +283,7 @@ static void update(struct registration *registration)
     request.port = config->server.advertise_port > 0 ? (int32_t)config->server.advertise_port
                                                      : registration->options.port;
     request.features = features;
-    request.n_features = 1;
+    request.n_features = registration->options.preheats ? 2 : 1;
     (void)snprintf(json, sizeof(json), "{\"manager_keep_alive_interval\":%llu}",
                    (unsigned long long)config->manager.keepalive_interval_ms * 1000000);
     request.config.data = (uint8_t *)json;

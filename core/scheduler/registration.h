@@ -17,6 +17,7 @@ struct registration_options {
     struct dtr_loop *loop;
     const struct dtr_scheduler_config *config; /* names a manager; outlives it */
     uint16_t port;                             /* it listens there */
+    bool preheats;                             /* the feature "preheat" is announced too */
     /* Limits that count where the cluster sets none. */
     int64_t candidate_parent_limit, filter_parent_limit;
     /* What the manager says, or said before a restart, whether anything changed or not; gone afterwards. From

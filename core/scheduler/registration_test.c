@@ -86,17 +86,23 @@ static void on_taken(void *context, const struct dtr_dynconfig *dynconfig)
     taken.priority = taken.applications ? (int)dynconfig->applications.items[0].priority : 0;
 }
 
-static void start(void)
+static void start_with(bool preheats)
 {
     const struct registration_options options = {.loop = loop,
                                                  .config = dtr_conf_scheduler(conf),
                                                  .port = 8002,
+                                                 .preheats = preheats,
                                                  .candidate_parent_limit = 4,
                                                  .filter_parent_limit = 40,
                                                  .taken = on_taken};
     struct dtr_error err;
     if (registration_open(&options, &registration, &err) != DTR_OK)
         fail_msg("%s", err.text);
+}
+
+static void start(void)
+{
+    start_with(false);
 }
 
 static void set_flag(void *context)
@@ -152,6 +158,15 @@ static void the_manager_hears_who_it_is_and_that_it_lives(void **state)
     assert_int_equal(manager.streams, 1);
     stop();
     UNTIL(!manager.stream); /* and that it goes */
+}
+
+static void preheats_are_announced_where_they_are_possible(void **state)
+{
+    (void)state;
+    start_with(true);
+    UNTIL(manager.updated == 1);
+    assert_non_null(strstr(manager.request, " schedule/2 "));
+    stop();
 }
 
 static void another_port_may_be_told(void **state)
@@ -308,6 +323,7 @@ int main(void)
 #define TEST(test) cmocka_unit_test_setup_teardown(test, begin, end)
     const struct CMUnitTest tests[] = {
         TEST(the_manager_hears_who_it_is_and_that_it_lives),
+        TEST(preheats_are_announced_where_they_are_possible),
         TEST(another_port_may_be_told),
         TEST(limits_and_applications_are_taken_over),
         TEST(a_stream_that_ends_is_begun_anew),

@@ -1,27 +1,14 @@
 /* See rig.h. */
 #include "core/scheduler/rig.h"
 
+#include "core/loop/turn_until.h"
 #include "core/rpc/field.h"
 
 #define MIB (1024ull * 1024)
 
-enum { DEADLINE_MS = 10000 };
-
-static void on_deadline(void *context)
-{
-    *(bool *)context = true;
-}
-
 void rig_until(struct rig *rig, bool (*is_so)(void *context), void *context)
 {
-    struct dtr_timer *timer = NULL;
-    bool late = false;
-    assert_int_equal(dtr_timer_open(rig->loop, on_deadline, &late, &timer, NULL), DTR_OK);
-    dtr_timer_set(timer, DEADLINE_MS);
-    while (!is_so(context) && !late)
-        dtr_loop_turn(rig->loop, true);
-    dtr_timer_close(timer);
-    assert_false(late);
+    TURN_UNTIL(rig->loop, is_so(context));
 }
 
 bool rig_is_set(void *flag)
@@ -75,7 +62,14 @@ static void on_done(void *context, const struct dtr_rpc_message *response,
 struct rig_answer rig_ask(struct rig *rig, const struct dtr_rpc_method *method,
                           const ProtobufCMessage *request)
 {
-    const struct dtr_rpc_call_options options = {.timeout_ms = DEADLINE_MS, .wait_for_ready = true};
+    return rig_ask_with(rig, method, request, NULL);
+}
+
+struct rig_answer rig_ask_with(struct rig *rig, const struct dtr_rpc_method *method,
+                               const ProtobufCMessage *request, const struct dtr_rpc_pair *pair)
+{
+    const struct dtr_rpc_call_options options = {
+        .timeout_ms = TURN_MOST_MS, .wait_for_ready = true, .metadata = pair, .metadata_count = pair ? 1 : 0};
     struct rig_answer answer = {0};
     assert_int_equal(dtr_rpc_unary(rig->channel, method, request, &options, on_done, &answer, NULL, NULL),
                      DTR_OK);
@@ -89,6 +83,21 @@ enum dtr_rpc_code rig_code(struct rig *rig, const struct dtr_rpc_method *method,
     struct rig_answer answer = rig_ask(rig, method, request);
     dtr_str_free(&answer.bytes);
     return answer.code;
+}
+
+Darter__V1__StatPreheatResponse *rig_progress(struct rig *rig, const char *id)
+{
+    Darter__V1__StatPreheatRequest request = DARTER__V1__STAT_PREHEAT_REQUEST__INIT;
+    request.id = (char *)(uintptr_t)id;
+    struct rig_answer answer = rig_ask(rig, &dtr_rpc_scheduling_stat_preheat, &request.base);
+    Darter__V1__StatPreheatResponse *response =
+        answer.code != DTR_RPC_OK
+            ? NULL
+            : darter__v1__stat_preheat_response__unpack(NULL, answer.bytes.length,
+                                                        (const uint8_t *)dtr_str_text(&answer.bytes));
+    assert_true(response || answer.code == DTR_RPC_NOT_FOUND);
+    dtr_str_free(&answer.bytes);
+    return response;
 }
 
 enum dtr_rpc_code rig_announce(struct rig *rig, const char *id, uint32_t type, uint16_t port)

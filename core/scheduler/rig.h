@@ -6,6 +6,7 @@
 #include "core/base/str.h"
 #include "core/rpc/methods.h"
 #include "core/scheduler/role.h"
+#include "proto/darter.pb-c.h"
 
 #include <setjmp.h>
 #include <stdlib.h>
@@ -49,7 +50,7 @@ struct rig_answer {
 /* For callbacks: sets a bool; whether it is set. */
 void rig_set(void *flag);
 bool rig_is_set(void *flag);
-/* Steps the loop until `is_so(context)`; fails after 10 s. */
+/* Steps the loop until `is_so(context)`; fails when that takes too long. */
 void rig_until(struct rig *rig, bool (*is_so)(void *context), void *context);
 
 /* `options` NULL: the defaults. */
@@ -59,8 +60,13 @@ void rig_close(struct rig *rig);
 /* A unary call to its end; free what it returns. */
 struct rig_answer rig_ask(struct rig *rig, const struct dtr_rpc_method *method,
                           const ProtobufCMessage *request);
+/* The same with a piece of metadata. */
+struct rig_answer rig_ask_with(struct rig *rig, const struct dtr_rpc_method *method,
+                               const ProtobufCMessage *request, const struct dtr_rpc_pair *pair);
 enum dtr_rpc_code rig_code(struct rig *rig, const struct dtr_rpc_method *method,
                            const ProtobufCMessage *request);
+/* StatPreheat; NULL: the scheduler knows of none. Free it. */
+Darter__V1__StatPreheatResponse *rig_progress(struct rig *rig, const char *id);
 /* AnnounceHost of "<id>" at 127.0.0.1. */
 enum dtr_rpc_code rig_announce(struct rig *rig, const char *id, uint32_t type, uint16_t port);
 

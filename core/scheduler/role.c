@@ -99,9 +99,16 @@ int dtr_scheduler_new(struct dtr_loop *loop, const struct dtr_scheduler_options 
                                         .seed_timeout_ms = options->seed_timeout_ms,
                                         .count_hosts = options->count_hosts,
                                         .timer_ms = UINT64_MAX,
-                                        .seeds_tls = options->seeds_tls};
+                                        .seeds_tls = options->seeds_tls,
+                                        .peers_tls = options->peers_tls,
+                                        .jobs = options->jobs};
+    (void)dtr_copy_text(scheduler->ip, sizeof(scheduler->ip), options->ip ? options->ip : "");
+    scheduler->settled_ms = role_now_ms(scheduler) + options->jobs.settle_ms;
     scheduler->wall_offset_ms = dtr_wall_ns() / 1000000 - (int64_t)dtr_now_ms();
     dtr_list_init(&scheduler->seed_calls);
+    dtr_list_init(&scheduler->works);
+    dtr_list_init(&scheduler->images);
+    preheats_init(&scheduler->preheats);
     int rc = dtr_timer_open(loop, on_timer, scheduler, &scheduler->timer, err);
     if (rc == DTR_OK)
         rc = policy_start(scheduler, options, err);
@@ -133,7 +140,14 @@ int dtr_scheduler_serve(struct dtr_scheduler *scheduler, struct dtr_rpc_table *t
         {.method = &dtr_rpc_scheduler_delete_task, .request = tasks_delete},
         {.method = &dtr_rpc_scheduler_stat_peer, .request = peers_stat},
         {.method = &dtr_rpc_scheduler_delete_peer, .request = peers_delete},
+        {.method = &dtr_rpc_scheduler_preheat_image, .request = preheat_image},
+        {.method = &dtr_rpc_scheduler_stat_image, .request = stat_image},
+        {.method = &dtr_rpc_scheduler_preheat_file, .request = preheat_file},
+        {.method = &dtr_rpc_scheduler_stat_file, .request = stat_file},
         {.method = &dtr_rpc_scheduling_explain, .request = explain_ask},
+        {.method = &dtr_rpc_scheduling_stat_preheat, .request = preheat_stat},
+        {.method = &dtr_rpc_scheduling_find_task, .request = task_find},
+        {.method = &dtr_rpc_scheduling_drop_task, .request = task_drop},
     };
     return dtr_rpc_table_add(table, handlers, sizeof(handlers) / sizeof(handlers[0]), scheduler, err);
 }
@@ -177,6 +191,7 @@ static void on_gone(struct dtr_msg *msg)
     policy_free(&scheduler->policy);
     priorities_free(scheduler->priorities);
     explain_free(scheduler->explain);
+    preheats_free(&scheduler->preheats);
     free(scheduler);
     if (closed)
         closed(context);
@@ -184,8 +199,12 @@ static void on_gone(struct dtr_msg *msg)
 
 void role_let_go(struct dtr_scheduler *scheduler)
 {
-    if (scheduler->closing && dtr_list_empty(&scheduler->seed_calls) && !scheduler->policy.load)
-        dtr_loop_post(scheduler->loop, &scheduler->msg);
+    if (!scheduler->closing || scheduler->gone || scheduler->policy.load ||
+        !dtr_list_empty(&scheduler->seed_calls) || !dtr_list_empty(&scheduler->works) ||
+        !dtr_list_empty(&scheduler->images))
+        return;
+    scheduler->gone = true;
+    dtr_loop_post(scheduler->loop, &scheduler->msg);
 }
 
 void dtr_scheduler_close(struct dtr_scheduler *scheduler, void (*closed)(void *context), void *context)
@@ -196,8 +215,8 @@ void dtr_scheduler_close(struct dtr_scheduler *scheduler, void (*closed)(void *c
     scheduler->msg.run = on_gone;
     dtr_timer_set(scheduler->timer, DTR_TIMER_OFF); /* no seed is probed or told to fetch any more */
     policy_stop(&scheduler->policy);
-    if (dtr_list_empty(&scheduler->seed_calls))
-        role_let_go(scheduler);
-    else
-        seeds_cancel_all(scheduler);
+    seeds_cancel_all(scheduler);
+    works_cancel_all(scheduler);
+    images_cancel_all(scheduler);
+    role_let_go(scheduler);
 }

@@ -3,8 +3,10 @@
 #define DTR_SCHEDULER_ROLE_H
 
 #include "core/base/list.h"
+#include "core/base/str.h"
 #include "core/loop/loop.h"
 #include "core/policy/policy.h"
+#include "core/scheduler/jobs/preheats.h"
 #include "core/scheduler/priority.h"
 #include "core/scheduler/scheduler.h"
 #include "proto/scheduler.pb-c.h"
@@ -29,13 +31,21 @@ struct dtr_scheduler {
     uint64_t timer_ms;             /* when it fires; UINT64_MAX: it is off */
     struct dtr_series *waiting, *schedule_ms;
     uint64_t seed_timeout_ms;
-    struct dtr_tls *seeds_tls; /* NULL: plain */
-    char seed_said[512];       /* the last line about a seed that does not serve */
-    int64_t wall_offset_ms;    /* wall clock minus the swarm's clock */
+    struct dtr_tls *seeds_tls, *peers_tls; /* NULL: plain */
+    char seed_said[512];                   /* the last line about a seed that does not serve */
+    int64_t wall_offset_ms;                /* wall clock minus the swarm's clock */
     bool draining, count_hosts;
     struct dtr_list seed_calls; /* struct seed_call */
-    bool closing;
-    struct dtr_msg msg; /* the end of one without calls to seeds */
+    struct dtr_list works;      /* struct work */
+    struct dtr_map lines;       /* struct line: connections of works */
+    struct dtr_list images;     /* struct image: manifests that are asked for */
+    struct preheats preheats;
+    uint32_t asks; /* calls that ask all hosts what they hold, or to delete it */
+    struct dtr_scheduler_jobs jobs;
+    uint64_t settled_ms;    /* when jobs.settle_ms are over */
+    char ip[DTR_ADDR_TEXT]; /* by which daemons are told who asks; "": not known */
+    bool closing, gone;
+    struct dtr_msg msg; /* the end, once nothing runs */
     void (*closed)(void *context);
     void *closed_context;
 };
@@ -81,7 +91,9 @@ int answer_hosts(const struct dtr_scheduler *scheduler, struct dtr_rpc_call *cal
 void answer_task(const struct dtr_scheduler *scheduler, struct dtr_rpc_call *call,
                  const struct dtr_swarm_task *task);
 
-/* count.c: the metrics. A message before the swarm hears of it, then that it did; an action before it is
+/* count.c: what Dragonfly calls a type of host; a seed of an unknown type is "super". */
+const char *host_type_text(uint32_t type);
+/* The metrics. A message before the swarm hears of it, then that it did; an action before it is
  * done. */
 void count_message(struct announce *announce, const struct dtr_swarm_message *event);
 void count_taken(struct announce *announce);
@@ -124,6 +136,41 @@ struct dtr_swarm_config policy_config(struct dtr_scheduler *scheduler);
 void policy_stop(struct policy *policy);
 void policy_free(struct policy *policy);
 
+/* dial.c */
+struct dial {
+    const char *ip; /* as the host announced it, */
+    uint16_t port;
+    bool proven; /* from there, */
+    bool seed;   /* as a seed */
+};
+/* A channel to it, once the guard lets the address pass. */
+int dial_host(const struct dtr_scheduler *scheduler, const struct dial *to,
+              struct dtr_rpc_channel **ret_channel, struct dtr_error *err);
+
+/* lines.c: one connection to each daemon for all jobs together, however many run. */
+struct line;
+/* Opens it where there is none. It stays until line_give_back(), and may stay for others after it. */
+int line_take(struct dtr_scheduler *scheduler, const struct dial *to, struct line **ret_line,
+              struct dtr_error *err);
+struct dtr_rpc_channel *line_channel(const struct line *line);
+void line_give_back(struct dtr_scheduler *scheduler, struct line *line);
+/* Closes what nobody uses. */
+void lines_close_idle(struct dtr_scheduler *scheduler);
+
+/* The calls of jobs. preheat.c: */
+void preheat_image(void *service, struct dtr_rpc_call *call, const struct dtr_rpc_message *request);
+void preheat_file(void *service, struct dtr_rpc_call *call, const struct dtr_rpc_message *request);
+void preheat_stat(void *service, struct dtr_rpc_call *call, const struct dtr_rpc_message *request);
+/* stat.c: */
+void stat_image(void *service, struct dtr_rpc_call *call, const struct dtr_rpc_message *request);
+void stat_file(void *service, struct dtr_rpc_call *call, const struct dtr_rpc_message *request);
+/* find.c: */
+void task_find(void *service, struct dtr_rpc_call *call, const struct dtr_rpc_message *request);
+void task_drop(void *service, struct dtr_rpc_call *call, const struct dtr_rpc_message *request);
+/* work.c, image.c: each ends with its callback, later. */
+void works_cancel_all(struct dtr_scheduler *scheduler);
+void images_cancel_all(struct dtr_scheduler *scheduler);
+
 /* seeds.c */
 void seeds_probe(struct dtr_scheduler *scheduler, const struct dtr_swarm_host *host);
 void seeds_trigger(struct dtr_scheduler *scheduler, const struct dtr_swarm_host *host,
@@ -137,5 +184,12 @@ bool wire_find(const uint8_t *message, size_t length, uint32_t number, const uin
 /* A DownloadTaskRequest for a seed: this common.v2.Download with need_back_to_source set and without
  * output_path. NULL: malformed or out of memory. */
 struct dtr_buf *wire_seed_request(const uint8_t *download, size_t length);
+/* Add a field to a message that is written by hand; proto3 leaves out 0 and "". */
+void wire_put_number(struct dtr_str *out, uint32_t number, uint64_t value);
+void wire_put_text(struct dtr_str *out, uint32_t number, const char *text);
+/* A message in it, an empty one too. */
+void wire_put_bytes(struct dtr_str *out, uint32_t number, const char *bytes, size_t length);
+/* Adds a packed message. */
+void wire_put_message(struct dtr_str *out, const ProtobufCMessage *message);
 
 #endif

@@ -9,10 +9,25 @@
 #include "core/brain/swarm.h"
 #include "core/conf/dynconfig.h"
 #include "core/rpc/rpc.h"
+#include <darter/origin.h>
 
 struct dtr_scheduler;
 /* The script that a scheduler.algorithm names, read and tested. */
 struct dtr_scheduler_policy;
+
+/* What preheats need, and who asks. */
+struct dtr_scheduler_jobs {
+    bool enable; /* job.enable */
+    /* So long after its begin a preheat for all seeds or peers, or one that finds nobody, is answered
+     * UNAVAILABLE: those that knew an earlier process of the scheduler are still coming back (each tries
+     * again every second). 0: never. */
+#define DTR_SCHEDULER_JOBS_SETTLE_MS 5000
+    uint64_t settle_ms;
+    /* Whom registries are asked with; NULL: no module could be had, for the reason `no_origin`. */
+    const struct dtr_origin_ops *origin;
+    void *origin_instance;
+    char no_origin[256];
+};
 
 struct dtr_scheduler_options {
     struct dtr_swarm_config swarm;
@@ -23,8 +38,11 @@ struct dtr_scheduler_options {
      * or an absolute path; copied. It is looked at while the scheduler runs: a changed one takes over, a bad
      * one leaves the old in charge, and both are logged. NULL: swarm.policy decides. */
     const char *algorithm;
-    struct dtr_tls *seeds_tls; /* what seeds are shown and asked for; NULL: plain; outlives the scheduler */
-    uint64_t policy_look_ms;   /* between two looks; 0: a second */
+    /* What seeds, and other peers, are shown and asked for; NULL: plain; they outlive the scheduler. */
+    struct dtr_tls *seeds_tls, *peers_tls;
+    struct dtr_scheduler_jobs jobs;
+    const char *ip; /* server.advertiseIP, or what stands for it, told to daemons; copied; NULL: nothing */
+    uint64_t policy_look_ms; /* between two looks; 0: a second */
 };
 
 /* Whether dtr_scheduler_new() would start with this scheduler.algorithm: the script is found, read, compiled

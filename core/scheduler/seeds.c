@@ -1,7 +1,6 @@
 /* Calls to seed peers: probes of their health, and downloads that they are told to begin. */
 #include "core/base/buf.h"
 #include "core/base/str.h"
-#include "core/net/guard.h"
 #include "core/obs/log.h"
 #include "core/rpc/methods.h"
 #include "core/scheduler/role.h"
@@ -37,28 +36,21 @@ static void seed_call_free(struct seed_call *seed)
 static struct seed_call *seed_call_new(struct dtr_scheduler *scheduler, const struct dtr_swarm_host *host,
                                        const char *host_id, const char *task_id, struct dtr_error *err)
 {
-    const struct dtr_rpc_channel_options options = {.tls = scheduler->seeds_tls};
     struct seed_call *seed = calloc(1, sizeof(*seed));
-    struct dtr_addr addr;
-    int rc = seed ? dtr_addr_ip(host->facts.ip, (uint16_t)host->facts.port, &addr, err) : DTR_ENOMEM;
     if (!seed) {
         (void)dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for a call to a seed");
         return NULL;
     }
+    const struct dtr_swarm_announce *facts = &host->facts;
+    const struct dial to = {
+        .ip = facts->ip, .port = (uint16_t)facts->port, .proven = facts->proven, .seed = true};
+    int rc = dial_host(scheduler, &to, &seed->channel, err);
     seed->scheduler = scheduler;
     dtr_list_add_tail(&scheduler->seed_calls, &seed->link);
-    if (rc == DTR_OK && !dtr_guard_allows(&addr.any, host->facts.proven))
-        rc = dtr_error_set(
-            err, DTR_EDENIED, DTR_RETRY_NEVER,
-            "%s is loopback, link-local or this machine, and the announcement did not come from "
-            "there; list it in security.outbound.allow if it is right",
-            host->facts.ip);
     seed->host_id = host_id ? strdup(host_id) : NULL;
     seed->task_id = task_id ? strdup(task_id) : NULL;
     if (rc == DTR_OK && !(host_id ? seed->host_id : seed->task_id))
         rc = dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for a call to a seed");
-    if (rc == DTR_OK)
-        rc = dtr_rpc_channel_new(scheduler->loop, &addr, &options, &seed->channel, err);
     if (rc != DTR_OK) {
         seed_call_free(seed);
         return NULL;

@@ -95,8 +95,8 @@ static bool is_over(void *context)
     return ((struct seed *)context)->over;
 }
 
-/* A peer of a host h1 registers, and the seed is told. */
-static struct rig_stream *tell_seed(struct seed *seed)
+/* A peer of a host h1 registers, and a seed that serves is called. */
+static struct rig_stream *call_seed(struct seed *seed)
 {
     Common__V2__Download download = rig_download();
     assert_int_equal(rig_announce(&seed->rig, "s1", 1, dtr_addr_port(&seed->addr)), DTR_RPC_OK);
@@ -104,25 +104,41 @@ static struct rig_stream *tell_seed(struct seed *seed)
     rig_until(&seed->rig, is_usable, seed);
     struct rig_stream *stream = rig_stream_open(&seed->rig, "h1", "h1-peer");
     rig_stream_register(stream, &download);
-    rig_until(&seed->rig, is_over, seed);
-    assert_int_equal(seed->told, 1);
-    assert_string_equal(seed->url, download.url);
     return stream;
 }
 
-/* A seed that goes on and on is stopped all the same, and its task goes on without it. */
-static void a_trigger_ends_after_its_time(void **state)
+static void expect_told(struct seed *seed, enum dtr_rpc_code code)
 {
-    (void)state;
+    rig_until(&seed->rig, is_over, seed);
+    assert_int_equal(seed->told, 1);
+    assert_string_equal(seed->url, rig_download().url);
+    assert_int_equal(seed->code, code);
+}
+
+/* Whether the seed was told before the time was over. */
+static bool ends_after(uint64_t timeout_ms)
+{
     struct seed *seed = calloc(1, sizeof(*seed));
     assert_non_null(seed);
-    open_seed(seed, 10 * PIECE_EVERY_MS, UINT32_MAX);
-    struct rig_stream *stream = tell_seed(seed);
-    assert_int_equal(seed->code, DTR_RPC_CANCELLED);
+    open_seed(seed, timeout_ms, UINT32_MAX);
+    struct rig_stream *stream = call_seed(seed);
     rig_stream_wait_answers(stream, 1);
     assert_int_equal(stream->answer,
                      SCHEDULER__V2__ANNOUNCE_PEER_RESPONSE__RESPONSE_NEED_BACK_TO_SOURCE_RESPONSE);
+    const bool told = seed->told > 0;
+    if (told)
+        expect_told(seed, DTR_RPC_CANCELLED);
     close_seed(seed);
+    return told;
+}
+
+/* A seed that goes on and on is stopped all the same, and its task goes on without it. Where a busy machine
+ * needs longer to call it, it is given longer. */
+static void a_trigger_ends_after_its_time(void **state)
+{
+    (void)state;
+    for (uint64_t ms = 10 * PIECE_EVERY_MS; !ends_after(ms); ms *= 2)
+        assert_true(ms < 5000);
 }
 
 static void a_trigger_may_take_its_time(void **state)
@@ -131,8 +147,8 @@ static void a_trigger_may_take_its_time(void **state)
     struct seed *seed = calloc(1, sizeof(*seed));
     assert_non_null(seed);
     open_seed(seed, 60000, 10);
-    (void)tell_seed(seed);
-    assert_int_equal(seed->code, DTR_RPC_OK);
+    (void)call_seed(seed);
+    expect_told(seed, DTR_RPC_OK);
     close_seed(seed);
 }
 

@@ -4,6 +4,7 @@
 #include "core/base/str.h"
 #include "core/rpc/field.h"
 #include "core/scheduler/role.h"
+#include <stdlib.h>
 
 enum { VARINT = 0, FIXED64 = 1, BYTES = 2, FIXED32 = 5 };
 enum { OUTPUT_PATH = 11, NEED_BACK_TO_SOURCE = 14 }; /* of common.v2.Download */
@@ -100,4 +101,37 @@ struct dtr_buf *wire_seed_request(const uint8_t *download, size_t length)
     dtr_str_free(&inner);
     dtr_str_free(&outer);
     return request;
+}
+
+void wire_put_number(struct dtr_str *out, uint32_t number, uint64_t value)
+{
+    if (value == 0)
+        return;
+    add_varint(out, (uint64_t)number << 3 | VARINT);
+    add_varint(out, value);
+}
+
+void wire_put_text(struct dtr_str *out, uint32_t number, const char *text)
+{
+    size_t length = strlen(text);
+    if (length > 0)
+        wire_put_bytes(out, number, text, length);
+}
+
+void wire_put_bytes(struct dtr_str *out, uint32_t number, const char *bytes, size_t length)
+{
+    add_varint(out, (uint64_t)number << 3 | BYTES);
+    add_varint(out, length);
+    dtr_str_add(out, bytes, length);
+}
+
+void wire_put_message(struct dtr_str *out, const ProtobufCMessage *message)
+{
+    size_t length = protobuf_c_message_get_packed_size(message);
+    uint8_t *bytes = malloc(length + 1);
+    if (bytes)
+        dtr_str_add(out, bytes, protobuf_c_message_pack(message, bytes));
+    else
+        out->failed = true;
+    free(bytes);
 }
