@@ -130,6 +130,7 @@ static int ask(struct bypass *bypass, struct dtr_daemon *daemon, struct dtr_loop
                                              .length = length,
                                              .if_range = bypass->version,
                                              .ca_file = settings->origin_ca_file,
+                                             .roots = request->roots,
                                              .connect_ms = CONNECT_MS,
                                              .stall_ms = STALL_MS};
     origin_asked(&bypass->count, request->url, "GET");

@@ -14,6 +14,7 @@ void bypass_log(const char *url, const struct dtr_error *why);
 struct bypass_request {
     const char *url;
     const char *headers; /* for the origin, "Name: value\n" lines */
+    const char *roots;   /* more trusted roots for it: PEM text; NULL: none */
     const char *version; /* what the receiver has bytes of: entity tag or date; NULL or "": any will do */
     bool trusted;
     bool named;           /* the configuration names the host: it gets backend.requestHeader */

@@ -1,4 +1,11 @@
-/* One request that names a task, for proxy_task.c, which says who may touch what. */
+/* One request that names a task: a reader on the control thread, and its bytes to the client on the data
+ * thread.
+ *
+ * A struct reading lives on both threads. They talk through one mailbox under a lock, and one message in
+ * each direction that is posted when it is not on its way. Control answers the data thread's `over` by
+ * `gone` as its last deed; then the data thread frees. Readings of a part may turn out to need another
+ * part once the head is there (the last n bytes, If-Range, a length nobody knows): then the reader is
+ * opened anew, and `number` tells which reader the mail is about. */
 #ifndef DTR_DAEMON_PROXY_READING_H
 #define DTR_DAEMON_PROXY_READING_H
 
@@ -71,8 +78,10 @@ struct reading {
     struct dtr_str headers, filter;
 };
 
-/* proxy_task.c: tells control that there is mail, after the lock was taken; lets go of the lock. */
+/* proxy_reader.c. Tells control that there is mail, after the lock was taken; lets go of the lock. */
 void reading_unlock_and_tell_control(struct reading *reading);
+/* On the control thread, the handler of `to_control`: looks at the mail, and tells the data thread. */
+void reading_on_control(struct dtr_msg *msg);
 
 /* What the plan says of the task, copied. Without an exchange yet; the messages have no `run`. */
 int reading_new(struct proxy_site *site, const struct dtr_mirror_plan *plan, struct reading **ret_reading,

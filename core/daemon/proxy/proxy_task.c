@@ -1,10 +1,5 @@
-/* Requests that name a task: a reader on the control thread, and its bytes to the client on the data thread.
- *
- * A struct reading lives on both threads. They talk through one mailbox under a lock, and one message in
- * each direction that is posted when it is not on its way. Control answers the data thread's `over` by
- * `gone` as its last deed; then the data thread frees. Readings of a part may turn out to need another
- * part once the head is there (the last n bytes, If-Range, a length nobody knows): then the reader is
- * opened anew, and `number` tells which reader the mail is about.
+/* Requests that name a task: the data thread's side, which answers the client from the task's bytes. The
+ * reader on the control thread is in proxy_reader.c; proxy_reading.h says how the two talk.
  *
  * Not for: what is fetched from where (task.h), pass-through (proxy_pass.c), the rest of an answer that the
  * store cannot hold (proxy_rescue.c). */
@@ -12,7 +7,6 @@
 
 #include "core/base/digest.h"
 #include "core/base/list.h"
-#include "core/daemon/blocklist.h"
 #include "core/daemon/header_lines.h"
 #include "core/daemon/tasks/counts.h"
 #include "core/obs/log.h"
@@ -26,122 +20,7 @@ enum {
     EXTRA_HEADERS = 5, /* ours */
 };
 
-static void on_control(struct dtr_msg *msg);
-static void on_data(struct dtr_msg *msg);
-
-/* Ends what a change of the mailbox began. */
-void reading_unlock_and_tell_control(struct reading *reading)
-{
-    bool post = !reading->mail.to_control;
-    reading->mail.to_control = true;
-    (void)pthread_mutex_unlock(&reading->lock);
-    if (post)
-        dtr_loop_post(reading->site->proxy->daemon->parts.control, &reading->to_control);
-}
-
-/* After it, when control says `gone`, the reading belongs to the data thread alone. */
-static void unlock_and_tell_data(struct reading *reading)
-{
-    bool post = !reading->mail.to_data;
-    struct dtr_loop *loop = reading->site->loop;
-    reading->mail.to_data = true;
-    (void)pthread_mutex_unlock(&reading->lock);
-    if (post)
-        dtr_loop_post(loop, &reading->to_data);
-}
-
-/* --- control thread ----------------------------------------------------------------------------------- */
-
-/* The message goes by way of control: bytes that are there already then come in the same mail. */
-static void on_head(void *context, uint64_t content_length, const char *headers)
-{
-    struct reading *reading = context;
-    char *copied = strdup(headers ? headers : "");
-    (void)pthread_mutex_lock(&reading->lock);
-    free(reading->mail.headers);
-    reading->mail.headers = copied;
-    reading->mail.content_length = content_length;
-    reading->mail.copy = dtr_reader_copy(reading->reader);
-    reading->mail.head = true;
-    reading_unlock_and_tell_control(reading);
-}
-
-static void on_readable(void *context, uint64_t until)
-{
-    struct reading *reading = context;
-    (void)pthread_mutex_lock(&reading->lock);
-    reading->mail.until = until;
-    reading_unlock_and_tell_control(reading);
-}
-
-static void on_ended(void *context, const struct dtr_error *err)
-{
-    struct reading *reading = context;
-    (void)pthread_mutex_lock(&reading->lock);
-    reading->mail.ended = true;
-    reading->mail.err = *err;
-    reading_unlock_and_tell_control(reading);
-}
-
-static const struct dtr_reader_events reader_events = {
-    .head = on_head, .readable = on_readable, .ended = on_ended};
-
-/* The new reader is opened before the old one is closed, so that its pull goes on. */
-static void open_reader(struct reading *reading, const struct mail *mail)
-{
-    struct dtr_reader *old = reading->reader;
-    struct dtr_error err = {0};
-    reading->reader = NULL;
-    reading->opened = mail->wanted;
-    reading->at = mail->at;
-    reading->request.offset = mail->offset;
-    reading->request.length = mail->length;
-    struct dtr_daemon *daemon = reading->site->proxy->daemon;
-    int rc = blocklist_check(daemon->blocklist, &reading->request, &err);
-    if (rc == DTR_OK)
-        rc =
-            dtr_tasks_read(daemon->tasks, &reading->request, &reader_events, reading, &reading->reader, &err);
-    if (old)
-        dtr_reader_close(old);
-    (void)pthread_mutex_lock(&reading->lock);
-    reading->mail.number = reading->opened;
-    reading->mail.head = false;
-    reading->mail.copy = NULL;
-    reading->mail.until = mail->offset;
-    reading->mail.here = rc == DTR_OK ? dtr_reader_here(reading->reader) : 0;
-    reading->mail.ended = rc != DTR_OK;
-    reading->mail.err = err;
-    (void)pthread_mutex_unlock(&reading->lock);
-}
-
-static void on_control(struct dtr_msg *msg)
-{
-    struct reading *reading = dtr_container(msg, struct reading, to_control);
-    (void)pthread_mutex_lock(&reading->lock);
-    reading->mail.to_control = false;
-    struct mail mail = reading->mail;
-    (void)pthread_mutex_unlock(&reading->lock);
-    if (output_advance(reading, &mail))
-        return;
-    if (mail.over) {
-        if (reading->reader)
-            dtr_reader_close(reading->reader);
-        reading->reader = NULL;
-    } else if (mail.saved) {
-        /* whatever became of the file, nothing more is to be read */
-    } else if (mail.wanted != reading->opened) {
-        open_reader(reading, &mail);
-    } else if (reading->reader && mail.at > reading->at && !mail.ended) {
-        reading->at = mail.at;
-        dtr_reader_at(reading->reader, mail.at);
-    }
-    (void)pthread_mutex_lock(&reading->lock);
-    if (mail.over)
-        reading->mail.gone = true;
-    unlock_and_tell_data(reading);
-}
-
-/* --- data thread: the answer -------------------------------------------------------------------------- */
+/* --- the answer -------------------------------------------------------------------------------------- */
 
 /* The exchange has been ended; the rest is control's. */
 static void over(struct reading *reading)
@@ -264,6 +143,13 @@ static void keep_version(struct reading *reading, const struct dtr_header *heade
     reading->version = version && !dtr_expected_known(reading->digest) ? strdup(version) : NULL;
 }
 
+/* All of the answer was there before it was asked for, and is still: nothing is fetched for it. */
+static bool from_the_store(const struct reading *reading)
+{
+    return reading->end != DTR_LENGTH_UNKNOWN && reading->here >= reading->end &&
+           reading->until >= reading->end;
+}
+
 /* Decides which part is the answer and sends the head. The reader is opened anew when its part does not
  * hold that. */
 static void answer(struct reading *reading, uint64_t total, char *lines)
@@ -296,7 +182,7 @@ static void answer(struct reading *reading, uint64_t total, char *lines)
     headers[count++] = (struct dtr_header){.name = DTR_H_TASK_ID, .value = reading->task_id};
     headers[count++] =
         (struct dtr_header){.name = DTR_H_SERVER_IP, .value = reading->site->proxy->daemon->ip};
-    if (fits && reading->end != DTR_LENGTH_UNKNOWN && reading->until >= reading->end)
+    if (fits && from_the_store(reading))
         headers[count++] = (struct dtr_header){.name = DTR_H_FINISHED, .value = "true"};
     reading->responded = true;
     dtr_http_respond(reading->exchange, status, headers, count, length);
@@ -304,7 +190,7 @@ static void answer(struct reading *reading, uint64_t total, char *lines)
         ask_control(reading, offset, length);
 }
 
-/* --- data thread: the body ---------------------------------------------------------------------------- */
+/* --- the body ---------------------------------------------------------------------------------------- */
 
 static void report(struct reading *reading)
 {
@@ -395,7 +281,7 @@ static void pump(struct reading *reading)
     }
 }
 
-/* --- data thread: events ------------------------------------------------------------------------------ */
+/* --- events ------------------------------------------------------------------------------------------ */
 
 static void take_saved(struct reading *reading, const struct dtr_error *err)
 {
@@ -463,7 +349,7 @@ static void on_aborted(void *context, const struct dtr_error *err)
 
 static const struct dtr_http_events http_events = {.drained = on_drained, .aborted = on_aborted};
 
-/* --- data thread: the beginning ----------------------------------------------------------------------- */
+/* --- the beginning ----------------------------------------------------------------------------------- */
 
 /* What to read first, before the length is known: the last n bytes may be anywhere. */
 static void first_part(const struct dtr_http_range *range, uint64_t *ret_offset, uint64_t *ret_length)
@@ -493,7 +379,7 @@ void proxy_task(struct proxy_site *site, struct dtr_http_exchange *exchange,
     reading->exchange = exchange;
     dtr_addr_ip_text(dtr_http_client(exchange), reading->client_ip);
     reading->asked = request;
-    reading->to_control.run = on_control;
+    reading->to_control.run = reading_on_control;
     reading->to_data.run = on_data;
     dtr_http_attach(exchange, &http_events, reading);
     first_part(&plan->range, &offset, &length);

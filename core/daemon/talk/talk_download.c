@@ -13,6 +13,7 @@ void talk_download_free(struct talk_download *download)
 {
     free(download->header_lines);
     free(download->filter_lines);
+    dtr_certificates_free(&download->roots);
 }
 
 static void fill_headers(struct talk_download *download, const char *lines)
@@ -118,4 +119,9 @@ void talk_download_fill(struct talk_download *download, const struct dtr_daemon 
         COMMON__V2__DOWNLOAD__HAS_CONCURRENT_PIECE_COUNT_CONCURRENT_PIECE_COUNT;
     message->concurrent_piece_count = (uint32_t)daemon->config->download.concurrent_piece_count;
     fill_headers(download, dtr_task_request_headers(task));
+    /* A seed that is told to fetch it does not trust its origin otherwise. */
+    struct dtr_error err;
+    (void)dtr_certificates_read(dtr_task_request_roots(task), &download->roots, &err);
+    message->certificate_chain = download->roots.list;
+    message->n_certificate_chain = download->roots.count;
 }

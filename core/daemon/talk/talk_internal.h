@@ -6,6 +6,7 @@
 #include "core/brain/ring.h"
 #include "core/daemon/header_lines.h"
 #include "core/daemon/talk/talk.h"
+#include "core/rpc/certificates.h"
 #include "core/rpc/methods.h"
 
 struct scheduler {
@@ -80,6 +81,7 @@ struct talk_download {
     Common__V2__Download__RequestHeaderEntry *headers[HEADER_LINES];
     char *filter[TALK_FILTER];
     char *header_lines, *filter_lines; /* cut up */
+    struct dtr_certificates roots;
 };
 void talk_download_fill(struct talk_download *download, const struct dtr_daemon *daemon,
                         const struct dtr_task *task, const struct dtr_plan_action *action);

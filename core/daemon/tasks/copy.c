@@ -3,19 +3,21 @@
 
 #include "core/base/digest.h"
 #include "core/base/str.h"
+#include "core/brain/geometry.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { READ_BACK = 128 << 10, SCAN_BLOCK = 256 << 10, PIECES_MAX = 1 << 24 };
+enum { READ_BACK = 128 << 10, SCAN_BLOCK = 256 << 10 };
 
-int dtr_copy_reserve(struct dtr_copy *copy, uint32_t number, struct dtr_error *err)
+/* Room for piece `number`. */
+static int reserve(struct dtr_copy *copy, uint32_t number, struct dtr_error *err)
 {
     if (number < copy->piece_room)
         return DTR_OK;
-    if (number >= PIECES_MAX)
-        return dtr_error_set(err, DTR_ELIMIT, DTR_RETRY_NEVER, "task %.8s has more than %d pieces",
-                             copy->facts.task_id, PIECES_MAX);
+    if (number >= DTR_PIECES_MAX)
+        return dtr_error_set(err, DTR_ELIMIT, DTR_RETRY_NEVER, "task %.8s has more than %u pieces",
+                             copy->facts.task_id, DTR_PIECES_MAX);
     uint32_t room = copy->piece_room ? copy->piece_room : 16;
     while (room <= number)
         room *= 2;
@@ -37,7 +39,7 @@ uint64_t dtr_copy_piece_end(const struct dtr_copy *copy, uint32_t number)
 /* Takes a piece into the map; the store has it. */
 static int enter(struct dtr_copy *copy, const struct dtr_piece *piece, struct dtr_error *err)
 {
-    int rc = dtr_copy_reserve(copy, piece->number, err);
+    int rc = reserve(copy, piece->number, err);
     if (rc != DTR_OK)
         return rc;
     if (!dtr_ranges_add(&copy->readable, piece->offset, piece->offset + piece->length))
@@ -51,7 +53,7 @@ static int enter(struct dtr_copy *copy, const struct dtr_piece *piece, struct dt
 
 int dtr_copy_mark(struct dtr_copy *copy, const struct dtr_piece *piece, struct dtr_error *err)
 {
-    int rc = dtr_copy_reserve(copy, piece->number, err);
+    int rc = reserve(copy, piece->number, err);
     if (rc == DTR_OK)
         rc = copy->ops->mark(copy->stored, piece, err);
     if (rc == DTR_OK)

@@ -34,8 +34,6 @@ struct dtr_writer {
     uint64_t since_ns;      /* the piece began to arrive */
 };
 
-/* Room for piece `number`. */
-int dtr_copy_reserve(struct dtr_copy *copy, uint32_t number, struct dtr_error *err);
 /* The bytes of piece `number`: all of the object's known length, or what `end` allows. */
 uint64_t dtr_copy_piece_end(const struct dtr_copy *copy, uint32_t number);
 /* CRC-32 of bytes in the store. */

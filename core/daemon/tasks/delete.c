@@ -28,6 +28,7 @@ void task_undelete(struct dtr_task *task, int code, const char *why)
 static void forget_bytes(struct dtr_task *task)
 {
     dtr_ranges_free(&task->readable);
+    readers_lose(task);
     if (task->pieces)
         memset(task->pieces, 0, task->piece_room * sizeof(*task->pieces));
     task->piece_count_had = 0;

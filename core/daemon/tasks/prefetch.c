@@ -36,7 +36,7 @@ void prefetch_want(struct dtr_task *task)
 {
     struct dtr_tasks *tasks = task->tasks;
     bool failed = task->prefetch_failed_ms && dtr_now_ms() < task->prefetch_failed_ms + AGAIN_MS;
-    if (task->prefetch != PREFETCH_NONE || tasks->closing || failed || task_is_whole(task))
+    if (task->prefetch != PREFETCH_NONE || tasks->closing || failed || dtr_task_is_whole(task))
         return;
     if (tasks->prefetch_running < RUNNING) {
         begin(task);
@@ -68,14 +68,14 @@ static void begin_next(struct dtr_tasks *tasks)
            !dtr_list_empty(&tasks->prefetch_waiting)) {
         struct dtr_task *next = dtr_container(tasks->prefetch_waiting.next, struct dtr_task, prefetch_link);
         prefetch_unwait(next);
-        if (!task_is_whole(next))
+        if (!dtr_task_is_whole(next))
             begin(next);
     }
 }
 
 void prefetch_over(struct dtr_task *task, const struct dtr_error *err)
 {
-    if (task->prefetch != PREFETCH_RUNS || (err->code == DTR_OK && !task_is_whole(task)))
+    if (task->prefetch != PREFETCH_RUNS || (err->code == DTR_OK && !dtr_task_is_whole(task)))
         return;
     task->prefetch = PREFETCH_NONE;
     task->tasks->prefetch_running--;
@@ -88,7 +88,7 @@ void prefetch_over(struct dtr_task *task, const struct dtr_error *err)
 
 bool prefetch_lacks(const struct dtr_task *task)
 {
-    return task->prefetch == PREFETCH_RUNS && !task_is_whole(task);
+    return task->prefetch == PREFETCH_RUNS && !dtr_task_is_whole(task);
 }
 
 bool prefetch_is_ahead(const struct running *running)

@@ -160,6 +160,7 @@ static void take_bad(struct dtr_task *task, const struct dtr_piece *piece, const
     uint64_t end = piece->offset + piece->length;
     bool done = dtr_ranges_remove(&task->readable, piece->offset, end) &&
                 dtr_ranges_remove(&task->owed, piece->offset, end) && tell_data(task, piece, false);
+    readers_lose(task);
     task->pieces[piece->number] = (struct dtr_piece){0};
     task->piece_count_had--;
     check_end(task);

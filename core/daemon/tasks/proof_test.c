@@ -185,6 +185,7 @@ static void a_damaged_piece_comes_anew_and_alone(void **state)
     TURN_UNTIL(control, seen.ended);
     assert_int_equal(seen.result.code, DTR_OK);
     assert_int_equal(seen.until, RIG_SIZE);
+    assert_int_equal(dtr_reader_here(seen.reader), RIG_PIECE);
     assert_int_equal(withdrawn, 1);
     assert_int_equal(rig_origin_requests, 1);
     assert_string_equal(rig_origin_url, "http://o/x");
@@ -205,6 +206,7 @@ static void without_a_version_all_of_it_comes_anew(void **state)
     read_it(&first, 0, false);
     TURN_UNTIL(control, first.ended);
     assert_int_equal(first.result.code, DTR_ECORRUPT);
+    assert_int_equal(dtr_reader_here(first.reader), 0);
     dtr_reader_close(first.reader);
     read_it(&second, 0, false);
     TURN_UNTIL(control, second.ended);

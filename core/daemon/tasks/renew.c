@@ -17,7 +17,7 @@ struct renewal {
     struct dtr_msg msg, stop;
     struct dtr_task *task;
     struct dtr_origin_call *call;
-    char *url, *headers, *ca_file; /* ca_file NULL: none */
+    char *url, *headers, *ca_file, *roots; /* of the last two NULL: none */
     uint64_t stall_ms;
     bool trusted, stopped, over;
     int status; /* 0: it did not answer */
@@ -30,6 +30,7 @@ static void free_renewal(struct renewal *renewal)
     free(renewal->url);
     free(renewal->headers);
     free(renewal->ca_file);
+    free(renewal->roots);
     free(renewal);
 }
 
@@ -130,6 +131,7 @@ static void ask(struct dtr_msg *msg)
         .trusted = renewal->trusted,
         .length = DTR_LENGTH_UNKNOWN,
         .ca_file = renewal->ca_file,
+        .roots = renewal->roots,
         .connect_ms = renewal->stall_ms,
         .stall_ms = renewal->stall_ms,
     };
@@ -161,6 +163,13 @@ static bool is_tag(const char *version)
     return version[0] == '"';
 }
 
+/* Copies a text; NULL and "" are none. False: out of memory. */
+static bool keep(const char *text, char **ret_copy)
+{
+    *ret_copy = text && text[0] ? strdup(text) : NULL;
+    return *ret_copy || !text || !text[0];
+}
+
 void renew_look(struct dtr_task *task)
 {
     const struct dtr_tasks_options *options = &task->tasks->options;
@@ -183,8 +192,9 @@ void renew_look(struct dtr_task *task)
                                 .stall_ms = options->plan.stall_timeout_ms};
     renewal->headers = dtr_str_take(&lines);
     renewal->url = strdup(dtr_task_url(task));
-    renewal->ca_file = options->origin_ca_file ? strdup(options->origin_ca_file) : NULL;
-    if (!renewal->headers || !renewal->url || (options->origin_ca_file && !renewal->ca_file)) {
+    bool ok = renewal->headers && renewal->url && keep(options->origin_ca_file, &renewal->ca_file) &&
+              keep(dtr_task_request_roots(task), &renewal->roots);
+    if (!ok) {
         free_renewal(renewal);
         return;
     }

@@ -9,7 +9,7 @@
 
 uint8_t rig_object[RIG_SIZE];
 _Atomic int rig_length_questions, rig_origin_requests, rig_cut_off;
-char rig_origin_url[100], rig_origin_headers[200], rig_origin_ca_file[64];
+char rig_origin_url[100], rig_origin_headers[200], rig_origin_ca_file[64], rig_origin_roots[2048];
 bool rig_origin_trusted;
 
 void rig_fill(void)
@@ -182,8 +182,10 @@ static bool is_renewed(const struct dtr_origin_call *call)
 
 static const uint8_t *bytes_at(const struct dtr_origin_call *call, uint8_t block[RIG_BLOCK], size_t length)
 {
+    if (!is_renewed(call))
+        return rig_object + call->at;
     for (size_t i = 0; i < length; i++)
-        block[i] = is_renewed(call) ? rig_renewed(call->at + i) : rig_object[call->at + i];
+        block[i] = rig_renewed(call->at + i);
     return block;
 }
 
@@ -228,6 +230,7 @@ static void remember(const struct dtr_origin_request *request)
                                    request->headers[i].name, request->headers[i].value);
     (void)snprintf(rig_origin_ca_file, sizeof(rig_origin_ca_file), "%s",
                    request->ca_file ? request->ca_file : "");
+    (void)snprintf(rig_origin_roots, sizeof(rig_origin_roots), "%s", request->roots ? request->roots : "");
 }
 
 static int origin_read(void *instance, struct dtr_loop *loop, const struct dtr_origin_request *request,

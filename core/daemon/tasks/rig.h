@@ -43,8 +43,9 @@ struct rig_script {
 /* The byte of that other object. */
 uint8_t rig_renewed(size_t at);
 extern const struct dtr_origin_ops rig_origin;
-/* What the last request was sent with: its URL, "Name: value\n" lines; its roots, "" when there are none. */
-extern char rig_origin_url[100], rig_origin_headers[200], rig_origin_ca_file[64];
+/* What the last request was sent with: its URL, "Name: value\n" lines; its roots' file and text, "" when
+ * there are none. */
+extern char rig_origin_url[100], rig_origin_headers[200], rig_origin_ca_file[64], rig_origin_roots[2048];
 extern bool rig_origin_trusted;
 /* Requests for one byte so far, and requests. */
 extern _Atomic int rig_length_questions, rig_origin_requests;

@@ -117,6 +117,7 @@ struct dtr_read_request {
     const char *task_id;
     const char *url, *digest, *tag, *application;
     const char *headers;     /* for the origin, "Name: value\n" lines */
+    const char *roots;       /* more trusted roots for it: PEM text; NULL or "": none */
     bool trusted;            /* the origin is an operator's choice */
     bool named;              /* so is its host: backend.requestHeader goes along */
     uint64_t offset, length; /* DTR_LENGTH_UNKNOWN: the rest */
@@ -148,7 +149,8 @@ int dtr_tasks_read(struct dtr_tasks *tasks, const struct dtr_read_request *reque
                    struct dtr_error *err);
 /* The next byte that the reader needs: what is fetched follows it. */
 void dtr_reader_at(struct dtr_reader *reader, uint64_t offset);
-/* Bytes from the reader's offset up to this one were in the store when it began to read. */
+/* Bytes from the reader's offset up to this one were in the store when it began to read, and have not been
+ * taken away since. */
 uint64_t dtr_reader_here(const struct dtr_reader *reader);
 /* The copy to lease from, on any data thread, between `head` and dtr_reader_close(). */
 const struct dtr_copy *dtr_reader_copy(const struct dtr_reader *reader);
@@ -164,6 +166,8 @@ const struct dtr_task_facts *dtr_task_facts(const struct dtr_task *task);
  * newest reader. */
 const char *dtr_task_url(const struct dtr_task *task);
 const char *dtr_task_request_headers(const struct dtr_task *task);
+/* More trusted roots for its origin: PEM text, "" for none. */
+const char *dtr_task_request_roots(const struct dtr_task *task);
 /* Which version of its origin's object it is: a strong entity tag or a date; "" when there is none. */
 const char *dtr_task_version(const struct dtr_task *task);
 /* What the newest reader asked for: piece_length, content ("" for none), filter, remote_ip ("" for

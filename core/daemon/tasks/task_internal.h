@@ -1,4 +1,4 @@
-/* What task.c, pull.c and reader.c share. */
+/* What the files of a task share: its state, and what each file does for the others. */
 #ifndef DTR_DAEMON_TASK_INTERNAL_H
 #define DTR_DAEMON_TASK_INTERNAL_H
 
@@ -62,7 +62,7 @@ struct dtr_task {
     struct dtr_tasks *tasks;
     struct dtr_loop *data; /* pinned */
     struct dtr_task_facts facts;
-    char *strings[11];        /* of facts, then those below */
+    char *strings[12];        /* of facts, then those below */
     bool trusted;             /* ORIGIN_URL is an operator's choice */
     bool named;               /* so is its host */
     struct dtr_piece *pieces; /* by number, length 0: not there */
@@ -148,8 +148,8 @@ struct running {
     char from[DTR_ADDR_TEXT];   /* a peer's address, for counting */
 };
 
-/* In dtr_task.strings. The request's headers are for ORIGIN_URL, which may be another than facts.url: a blob
- * lies in several places, and a URL's signature gets old. */
+/* In dtr_task.strings. The request's headers and roots are for ORIGIN_URL, which may be another than
+ * facts.url: a blob lies in several places, and a URL's signature gets old. */
 enum {
     DIGEST = 2,
     RESPONSE_HEADERS = 3,
@@ -157,32 +157,43 @@ enum {
     CONTENT = 7,
     FILTER = 8,
     ORIGIN_URL = 9,
-    REMOTE_IP = 10
+    REMOTE_IP = 10,
+    REQUEST_ROOTS = 11
 };
 
+/* table.c */
+/* A new task, in the table; *ret_task is NULL when there is no memory for it. */
+int tasks_add(struct dtr_tasks *tasks, const struct dtr_task_facts *facts, struct dtr_task **ret_task,
+              struct dtr_error *err);
+/* The task leaves the table, and its memory goes; a closing table goes with its last task. */
+void task_forget(struct dtr_task *task);
+/* The memory of a closing table goes, unless something is still on its way. */
+void tasks_end(struct dtr_tasks *tasks);
+
 /* task.c */
-int task_reserve_piece(struct dtr_task *task, uint32_t number, struct dtr_error *err);
+/* For the table only: a task that is in none yet, and the end of one that is in none any more. */
+int task_new(struct dtr_tasks *tasks, const struct dtr_task_facts *facts, struct dtr_task **ret_task,
+             struct dtr_error *err);
+void task_free(struct dtr_task *task);
 /* Keeps a copy in task->strings[index]; false: out of memory, nothing changed. */
 bool task_keep(struct dtr_task *task, size_t index, const char *text);
-/* A closing table goes with its last task. */
-void task_forget(struct dtr_task *task);
-/* Opens the copy when it is needed, closes it when nobody uses it any more. */
-void task_settle(struct dtr_task *task);
-
+/* The piece's bytes are readable from now on. */
+int task_add_piece(struct dtr_task *task, const struct dtr_piece *piece, struct dtr_error *err);
+/* Which version of the object an earlier process had begun, by the head that was kept with it. */
+void task_restore_version(struct dtr_task *task);
 /* Of what is there in part only: forgets what is said of the whole. What is missing was held against no
  * digest when it comes; false: nor can one tell whether it is of the same version, so the part is of no use.
  */
-/* Every byte of it is here. */
-bool task_is_whole(const struct dtr_task *task);
-/* Which version is stored, by the head that was kept with it. */
-void task_restore_version(struct dtr_task *task);
 bool task_restore_part(struct dtr_task *task);
+
+/* settle.c */
+/* Opens the copy when it is needed, closes it when nobody uses it any more; begins a pull for readers that
+ * lack bytes. May free the task. */
+void task_settle(struct dtr_task *task);
 /* A pull waits until all that is owed was read. */
 bool task_waits_for_proof(const struct dtr_task *task);
 /* Nobody reads, pulls, hashes or sends it, and it is not about to go. */
 bool task_idle(const struct dtr_task *task);
-/* The memory of a closing table goes, unless something is still on its way. */
-void tasks_end(struct dtr_tasks *tasks);
 
 /* clean.c */
 /* There is no room for a task's bytes. True: some is being made, and its readers wait; false: it was tried.
@@ -234,6 +245,8 @@ void prefetch_look_again(struct dtr_task *task);
 /* The end of what a reader wants; DTR_LENGTH_UNKNOWN while the object's length is not known. */
 uint64_t reader_end(const struct dtr_reader *reader);
 void readers_wake(struct dtr_task *task);
+/* Bytes were taken away: what comes in their place was not here when a reader began. */
+void readers_lose(struct dtr_task *task);
 /* Of a spoilt task only those that have been told of its bytes: the others wait for better ones, unless the
  * daemon stops. */
 void readers_fail(struct dtr_task *task, const struct dtr_error *err);

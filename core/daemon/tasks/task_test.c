@@ -2,6 +2,7 @@
 #include "core/daemon/tasks/task_fixture.h"
 
 #include "core/base/clock.h"
+#include "core/brain/geometry.h"
 #include <stdlib.h>
 
 static void a_pull_without_scheduler_comes_from_the_origin(void **state)
@@ -150,6 +151,41 @@ static void credentials_go_where_their_reader_meant(void **state)
     assert_string_equal(rig_origin_headers, "Authorization: B\n");
     dtr_reader_close(first.reader);
     dtr_reader_close(second.reader);
+    finish();
+}
+
+/* Nor are its roots another's. */
+static void a_pull_keeps_the_roots_that_it_began_with(void **state)
+{
+    (void)state;
+    struct seen first, second, third;
+    struct dtr_read_request request = {.task_id = task_id,
+                                       .url = "https://a/x",
+                                       .headers = "Authorization: A\n",
+                                       .roots = "ROOTS",
+                                       .length = DTR_LENGTH_UNKNOWN};
+    begin(false);
+    script.silent_at = RIG_PIECE;
+    read_as(&first, &request);
+    TURN_UNTIL(control, first.head);
+    assert_string_equal(rig_origin_roots, "ROOTS");
+    read_from(&second, "https://a/x", "Authorization: B\n", false);
+    int asked = rig_origin_requests;
+    script.close_at = RIG_PIECE; /* it is asked for the rest */
+    TURN_UNTIL(control, rig_origin_requests > asked);
+    script.silent_at = script.close_at = DTR_LENGTH_UNKNOWN;
+    TURN_UNTIL(control, first.ended && second.ended);
+    assert_int_equal(second.result.code, DTR_OK);
+    assert_string_equal(rig_origin_headers, "Authorization: A\n");
+    assert_string_equal(rig_origin_roots, "ROOTS");
+    dtr_reader_close(first.reader);
+    dtr_reader_close(second.reader);
+    /* When it is over they are no other reader's. */
+    TURN_UNTIL(control, task_idle(dtr_tasks_find(tasks, task_id)));
+    read_from(&third, "https://a/x", "Authorization: C\n", false);
+    TURN_UNTIL(control, third.ended);
+    assert_string_equal(dtr_task_request_roots(dtr_tasks_find(tasks, task_id)), "");
+    dtr_reader_close(third.reader);
     finish();
 }
 
@@ -316,6 +352,23 @@ static void a_reader_that_leaves_ends_the_pull(void **state)
     assert_int_equal(rig_disk.marks, 0);
 }
 
+static void a_piece_that_no_object_has_is_not_taken_from_the_store(void **state)
+{
+    (void)state;
+    const uint32_t numbers[] = {DTR_PIECES_MAX, UINT32_MAX};
+    const struct dtr_task_facts facts = {
+        .task_id = task_id, .url = "http://o/x", .content_length = DTR_LENGTH_UNKNOWN, .headers = ""};
+    begin(false);
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+        const struct dtr_piece piece = {.number = numbers[i], .length = RIG_PIECE};
+        struct dtr_error err = {0};
+        assert_int_equal(dtr_tasks_known(tasks, &facts, &piece, 1, true, &err), DTR_ELIMIT);
+        assert_non_null(strstr(err.text, "16777216 pieces"));
+        assert_null(dtr_tasks_find(tasks, task_id));
+    }
+    finish();
+}
+
 static void what_the_store_held_is_served_after_a_restart(void **state)
 {
     (void)state;
@@ -403,6 +456,7 @@ int main(void)
         cmocka_unit_test(an_origins_refusal_reaches_the_reader),
         cmocka_unit_test(what_is_not_there_leaves_nothing_behind),
         cmocka_unit_test(credentials_go_where_their_reader_meant),
+        cmocka_unit_test(a_pull_keeps_the_roots_that_it_began_with),
         cmocka_unit_test(the_operators_headers_go_to_the_operators_hosts),
         cmocka_unit_test(told_to_go_to_the_source_it_reports_every_piece),
         cmocka_unit_test(a_scheduler_that_is_back_is_asked_by_pulls_that_go_on_without),
@@ -413,6 +467,7 @@ int main(void)
         cmocka_unit_test(what_cannot_be_opened_is_fetched_anew),
         cmocka_unit_test(a_reader_that_leaves_ends_the_pull),
         cmocka_unit_test(what_the_store_held_is_served_after_a_restart),
+        cmocka_unit_test(a_piece_that_no_object_has_is_not_taken_from_the_store),
         cmocka_unit_test(who_takes_what_is_here_never_begins_a_pull),
     };
     return cmocka_run_group_tests(tests, fixture_set_up, fixture_tear_down);

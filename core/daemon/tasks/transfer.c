@@ -124,6 +124,7 @@ static void free_transfer(struct dtr_transfer *transfer)
     free(transfer->default_text);
     free(transfer->version);
     free(transfer->ca_file);
+    free(transfer->roots);
     free(transfer);
 }
 
@@ -297,6 +298,7 @@ int dtr_transfer_start(const struct dtr_transfer_request *request,
         transfer->default_text = copy_text(request->default_headers, &ok);
         transfer->version = copy_text(request->version, &ok);
         transfer->ca_file = copy_text(request->ca_file, &ok);
+        transfer->roots = request->roots && request->roots[0] ? copy_text(request->roots, &ok) : NULL;
     }
     if (!ok) {
         if (transfer)

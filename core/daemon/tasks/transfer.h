@@ -73,6 +73,7 @@ struct dtr_transfer_request {
                                   * URL's host only; or NULL */
     const char *version;         /* of what the copy holds: any other is DTR_ECORRUPT; NULL: any will do */
     const char *ca_file;         /* or NULL */
+    const char *roots;           /* PEM text; NULL or "": none */
     bool trusted, insecure;
     bool rest_too;            /* when the answer is the whole object, all of it is wanted */
     bool further;             /* an answer that is not just the range is an error, and is not read */

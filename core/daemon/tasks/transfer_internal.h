@@ -13,7 +13,7 @@
 
 struct dtr_transfer {
     struct dtr_transfer_request request;
-    char *url, *header_text, *default_text, *version, *ca_file;
+    char *url, *header_text, *default_text, *version, *ca_file, *roots;
     void (*report)(void *context, const struct dtr_report *report);
     void *context;
     struct dtr_msg order; /* to the data thread */

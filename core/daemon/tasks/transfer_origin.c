@@ -262,6 +262,7 @@ int transfer_begin_origin(struct dtr_transfer *transfer, struct dtr_error *err)
         .length = request->length_only ? 1 : request->length,
         .if_range = request->offset > 0 || request->length != DTR_LENGTH_UNKNOWN ? transfer->version : NULL,
         .ca_file = transfer->ca_file,
+        .roots = transfer->roots,
         .insecure = request->insecure,
         .connect_ms = request->connect_ms,
         .stall_ms = request->stall_ms,

@@ -4,7 +4,7 @@
 
 #include "core/base/str.h"
 #include "core/daemon/tasks/rig.h"
-#include "core/loop/loop.h"
+#include "core/loop/turn_until.h"
 #include <setjmp.h>
 #include <stdlib.h>
 // clang-format off
@@ -64,22 +64,9 @@ static void on_report(void *context, const struct dtr_report *report)
     }
 }
 
-static void too_late(void *context)
-{
-    (void)context;
-    fprintf(stderr, "the transfer did not end within 20 s\n");
-    abort();
-}
-
 static void turn_until(bool (*until)(void))
 {
-    struct dtr_timer *late = NULL;
-    struct dtr_error err;
-    assert_int_equal(dtr_timer_open(control, too_late, NULL, &late, &err), DTR_OK);
-    dtr_timer_set(late, 20000);
-    while (!until())
-        dtr_loop_turn(control, true);
-    dtr_timer_close(late);
+    TURN_UNTIL(control, until());
 }
 
 static bool is_done(void)
@@ -119,7 +106,8 @@ static struct dtr_transfer *start_as(enum asks asks, struct dtr_copy *copy, cons
                                            .origin_instance = (void *)(uintptr_t)script,
                                            .headers = "Accept: */*\nX-Given: 1\n",
                                            .default_headers = "x-given: 2\nX-Site: a: b\n",
-                                           .ca_file = "/roots.pem"};
+                                           .ca_file = "/roots.pem",
+                                           .roots = "PEM"};
     struct dtr_transfer *transfer = NULL;
     struct dtr_error err;
     assert_int_equal(dtr_transfer_start(&request, on_report, NULL, &transfer, &err), DTR_OK);
@@ -152,6 +140,9 @@ static struct dtr_transfer *fetch(struct dtr_copy *copy, uint32_t number, const 
 
 static const struct rig_script good = {
     .status = 200, .close_at = DTR_LENGTH_UNKNOWN, .silent_at = DTR_LENGTH_UNKNOWN};
+/* For orders that must come before the end: it goes on when it is told to. */
+static const struct rig_script waits_after_a_block = {
+    .status = 200, .close_at = DTR_LENGTH_UNKNOWN, .silent_at = BLOCK};
 
 static void an_object_comes_whole(void **state)
 {
@@ -165,6 +156,7 @@ static void an_object_comes_whole(void **state)
     assert_string_equal(seen.headers, "Content-Type: text/plain\n"); /* no cookies for strangers */
     assert_string_equal(rig_origin_headers, "Accept: */*\nX-Given: 1\nX-Site: a: b\n");
     assert_string_equal(rig_origin_ca_file, "/roots.pem");
+    assert_string_equal(rig_origin_roots, "PEM");
     assert_true(dtr_copy_complete(copy));
     assert_memory_equal(rig_disk.bytes, rig_object, SIZE);
     dtr_copy_close(copy);
@@ -236,7 +228,9 @@ static void one_that_is_cut_short_ends_to_the_byte(void **state)
 {
     (void)state;
     struct dtr_copy *copy = new_copy(SIZE);
-    dtr_transfer_cut(start(copy, &good, 0, DTR_LENGTH_UNKNOWN), PIECE);
+    struct rig_script waits = waits_after_a_block;
+    dtr_transfer_cut(start(copy, &waits, 0, DTR_LENGTH_UNKNOWN), PIECE);
+    waits.silent_at = DTR_LENGTH_UNKNOWN;
     turn_until(is_done);
     assert_int_equal(seen.result.code, DTR_OK);
     assert_string_equal(dtr_str_text(&seen.words), " head progress piece0 done");
@@ -314,9 +308,11 @@ static void hold_stops_resume_goes_on(void **state)
 {
     (void)state;
     struct dtr_copy *copy = new_copy(DTR_LENGTH_UNKNOWN);
-    struct dtr_transfer *transfer = start(copy, &good, 0, DTR_LENGTH_UNKNOWN);
+    struct rig_script waits = waits_after_a_block;
+    struct dtr_transfer *transfer = start(copy, &waits, 0, DTR_LENGTH_UNKNOWN);
     dtr_transfer_hold(transfer, true);
     turn_until(has_head);
+    waits.silent_at = DTR_LENGTH_UNKNOWN;
     for (int i = 0; i < 50; i++)
         dtr_loop_turn(control, false);
     assert_false(seen.done);
@@ -330,10 +326,9 @@ static void hold_stops_resume_goes_on(void **state)
 static void a_cancel_ends_it_wherever_it_is(void **state)
 {
     (void)state;
-    const struct rig_script silent = {.status = 200, .close_at = DTR_LENGTH_UNKNOWN, .silent_at = BLOCK};
     for (int when = 0; when < 2; when++) {
         struct dtr_copy *copy = new_copy(DTR_LENGTH_UNKNOWN);
-        struct dtr_transfer *transfer = start(copy, &silent, 0, DTR_LENGTH_UNKNOWN);
+        struct dtr_transfer *transfer = start(copy, &waits_after_a_block, 0, DTR_LENGTH_UNKNOWN);
         if (when == 1)
             turn_until(has_progress);
         dtr_transfer_cancel(transfer);

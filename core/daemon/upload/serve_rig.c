@@ -31,13 +31,6 @@ int serve_tear_down(void **state)
     return 0;
 }
 
-void serve_rig_late(void *context)
-{
-    (void)context;
-    fprintf(stderr, "the awaited event did not come within 20 s\n");
-    abort();
-}
-
 static void set_flag(void *context)
 {
     *(bool *)context = true;

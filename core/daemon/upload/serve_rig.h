@@ -7,6 +7,7 @@
 #include "core/daemon/talk/talk.h"
 #include "core/daemon/tasks/rig.h"
 #include "core/daemon/upload/upload_internal.h"
+#include "core/loop/turn_until.h"
 #include "core/rpc/methods.h"
 #include "proto/dfdaemon.pb-c.h"
 
@@ -39,17 +40,8 @@ void serve_rig_begin(struct serve_rig *of);
 void serve_rig_stop(struct serve_rig *of);
 void serve_rig_free(struct serve_rig *of);
 
-/* Turns the control loop until the condition holds; aborts after 20 s. */
-void serve_rig_late(void *context);
-#define SERVE_UNTIL(rig, condition)                                                                          \
-    do {                                                                                                     \
-        struct dtr_timer *late_ = NULL;                                                                      \
-        assert_int_equal(dtr_timer_open((rig)->control, serve_rig_late, NULL, &late_, NULL), DTR_OK);        \
-        dtr_timer_set(late_, 20000);                                                                         \
-        while (!(condition))                                                                                 \
-            dtr_loop_turn((rig)->control, true);                                                             \
-        dtr_timer_close(late_);                                                                              \
-    } while (0)
+/* Turns the control loop until the condition holds; aborts when that takes too long. */
+#define SERVE_UNTIL(rig, condition) TURN_UNTIL((rig)->control, condition)
 
 /* Somebody else's server, played by the test: a scheduler or a parent. */
 struct played {

@@ -83,14 +83,14 @@ int upload_new(struct dtr_daemon *daemon, struct upload **ret_upload, struct dtr
     dtr_list_init(&upload->questions);
     dtr_list_init(&upload->spreads);
     dtr_list_init(&upload->host_syncs);
+    leaving_open(&upload->leaving);
     orders_init(upload);
     int rc = dtr_addr_ip(config->storage.server.ip ? config->storage.server.ip : any,
                          (uint16_t)config->storage.server.tcp_port, &addr, err);
     if (rc == DTR_OK)
         rc = dtr_listen(daemon->parts.control, &addr, on_accept, upload, &upload->listener, err);
     if (rc != DTR_OK) {
-        free(sites);
-        free(upload);
+        upload_free(upload);
         return rc;
     }
     dtr_listener_addr(upload->listener, &addr);
@@ -365,7 +365,9 @@ void upload_end(struct upload *upload, void (*ended)(void *context), void *conte
 
 void upload_free(struct upload *upload)
 {
-    if (upload)
-        free(upload->sites);
+    if (!upload)
+        return;
+    leaving_close(&upload->leaving);
+    free(upload->sites);
     free(upload);
 }

@@ -149,6 +149,7 @@ static void begin(struct order *order)
                                      .data = order->data,
                                      .from = {.url = read->url,
                                               .headers = read->headers ? read->headers : "",
+                                              .roots = read->roots && read->roots[0] ? read->roots : NULL,
                                               .trusted = read->trusted,
                                               .named = read->named,
                                               .end = 1},

@@ -5,8 +5,11 @@
 #include "core/base/list.h"
 #include "core/daemon/upload/upload.h"
 #include "core/daemon/upload/upload_budget.h"
+#include "core/daemon/upload/upload_leaving.h"
 #include "core/net/stream_group.h"
 #include <stdatomic.h>
+
+enum { UPLOAD_TELL_MS = 2000 }; /* a child hears at least so often that this host lives */
 
 struct dtr_service {
     struct dtr_daemon *daemon;
@@ -55,8 +58,7 @@ struct upload {
     void *ended_context;
 
     _Atomic uint64_t sent_bytes; /* to other peers; data threads add */
-    _Atomic uint32_t sending;    /* pieces on their way out */
-    _Atomic uint64_t piece_ms;   /* how long they take, a running mean */
+    struct leaving leaving;      /* pieces on their way out */
     _Atomic bool room_told;      /* `room` travels */
     struct dtr_msg room;         /* data to control: fewer pieces are on their way out than there might be */
     struct dtr_list host_syncs;  /* struct host_sync, SyncHost streams */

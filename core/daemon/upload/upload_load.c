@@ -6,7 +6,6 @@
 
 enum {
     SAMPLE_MS = 1000,
-    TELL_MS = 2000,       /* a child hears at least so often that this host lives */
     SAMPLE_OLD_MS = 5000, /* nobody has looked for so long: what was sent before says nothing of now */
     HOST_QUEUE_MOST =
         4 << 10, /* bytes; a child that does not read hears of the next change it has room for */
@@ -67,7 +66,7 @@ static void on_sample(void *context)
     sample(upload, limit);
     dtr_list_each (node, &upload->host_syncs) {
         struct host_sync *sync = dtr_container(node, struct host_sync, link);
-        bool due = sync->told != upload->tx || dtr_now_ms() - sync->told_ms >= TELL_MS;
+        bool due = sync->told != upload->tx || dtr_now_ms() - sync->told_ms >= UPLOAD_TELL_MS;
         if (due && dtr_rpc_call_queued(sync->call) < HOST_QUEUE_MOST)
             tell_host(sync, limit);
     }

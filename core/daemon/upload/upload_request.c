@@ -6,9 +6,10 @@
 #include "core/brain/url.h"
 #include "core/http/fields.h"
 #include "core/http/range.h"
+#include "core/rpc/certificates.h"
 #include <stdlib.h>
 
-enum { HEADER_BYTES = 64 << 10, FILTER_BYTES = 16 << 10 };
+enum { HEADER_BYTES = 64 << 10, FILTER_BYTES = 16 << 10, ROOTS_BYTES = 256 << 10 };
 
 static int refuse(struct dtr_error *err, const char *text)
 {
@@ -76,6 +77,22 @@ static int take_headers(struct download *download, const Common__V2__Download *m
     }
     download->read.headers = keep_built(download, &lines);
     return download->read.headers ? DTR_OK : no_memory(err);
+}
+
+/* Who else may vouch for the origin. */
+static int take_roots(struct download *download, const Common__V2__Download *message, struct dtr_error *err)
+{
+    struct dtr_str pem = {.limit = ROOTS_BYTES};
+    size_t length = 0;
+    for (size_t i = 0; i < message->n_certificate_chain; i++)
+        length += message->certificate_chain[i].len;
+    if (length > ROOTS_BYTES / 2)
+        return refuse(err, "certificate_chain: more than 128 KiB");
+    int rc = dtr_certificates_pem(message->certificate_chain, message->n_certificate_chain, &pem, err);
+    if (rc == DTR_OK && (download->read.roots = keep_built(download, &pem)) == NULL)
+        rc = no_memory(err);
+    dtr_str_free(&pem);
+    return rc;
 }
 
 /* As the field says, else as the caller's Range header does. */
@@ -265,8 +282,8 @@ static int take_limits(struct download *download, const Common__V2__Download *me
 int download_take(struct download *download, const Common__V2__Download *message, struct dtr_error *err)
 {
     static int (*const steps[])(struct download *, const Common__V2__Download *, struct dtr_error *) = {
-        take_limits,  take_url,   take_filter, take_name,     take_digest,
-        take_headers, take_range, take_output, take_remote_ip};
+        take_limits,  take_url,   take_filter, take_name,   take_digest,
+        take_headers, take_roots, take_range,  take_output, take_remote_ip};
     int rc = DTR_OK;
     *download = (struct download){0};
     if (!message)

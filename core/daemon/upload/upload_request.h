@@ -6,7 +6,7 @@
 #include "core/daemon/tasks/task.h"
 #include "proto/common.pb-c.h"
 
-enum { DOWNLOAD_TEXTS = 11 };
+enum { DOWNLOAD_TEXTS = 12 };
 
 struct download {
     char task_id[DTR_TASK_ID_SIZE];

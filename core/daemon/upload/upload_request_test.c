@@ -152,6 +152,19 @@ static void linked_part(void)
     range.length = 1;
 }
 
+static ProtobufCBinaryData no_certificate = {3, (uint8_t *)(uintptr_t) "PEM"};
+static void odd_certificate(void)
+{
+    message.certificate_chain = &no_certificate;
+    message.n_certificate_chain = 1;
+}
+static void many_certificates(void)
+{
+    static ProtobufCBinaryData large = {.len = (128 << 10) + 1};
+    message.certificate_chain = &large;
+    message.n_certificate_chain = 1;
+}
+
 static void what_is_wrong_is_named(void **state)
 {
     (void)state;
@@ -181,6 +194,8 @@ static void what_is_wrong_is_named(void **state)
         {link_only, DTR_EINVALID, "force_hard_link"},
         {relative, DTR_EINVALID, "output_path"},
         {linked_part, DTR_EINVALID, "force_hard_link"},
+        {odd_certificate, DTR_EINVALID, "certificate_chain: an entry is no X.509"},
+        {many_certificates, DTR_EINVALID, "certificate_chain: more than 128 KiB"},
     };
     struct download download;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {

@@ -98,9 +98,9 @@ static void drain(struct spread *spread)
 
 static void hear_sending(struct spread *spread)
 {
-    struct upload *upload = spread->upload;
-    dtr_spread_sending(spread->brain, dtr_now_ms(), atomic_load(&upload->sending),
-                       atomic_load(&upload->piece_ms));
+    uint64_t now_ms = dtr_now_ms(), piece_ms;
+    uint32_t moving = leaving_moving(&spread->upload->leaving, now_ms, &piece_ms);
+    dtr_spread_sending(spread->brain, now_ms, moving, piece_ms);
 }
 
 static void on_spreading(void *context)
@@ -126,14 +126,20 @@ static void on_room(struct dtr_msg *msg)
     }
 }
 
+struct sent {
+    struct upload *upload;
+    struct leaving_piece piece;
+};
+
 /* Any thread. */
 static void on_left(void *context, uint64_t ms)
 {
-    struct upload *upload = context;
-    uint64_t mean = atomic_load(&upload->piece_ms);
-    atomic_store(&upload->piece_ms, mean ? (mean * 7 + ms) / 8 : ms);
-    if (atomic_fetch_sub(&upload->sending, 1) <= DTR_SPREAD_BUSY &&
-        !atomic_exchange(&upload->room_told, true)) {
+    struct sent *sent = context;
+    struct upload *upload = sent->upload;
+    uint32_t moving = leaving_end(&upload->leaving, &sent->piece, dtr_now_ms());
+    (void)ms;
+    free(sent);
+    if (moving < DTR_SPREAD_BUSY && !atomic_exchange(&upload->room_told, true)) {
         upload->room.run = on_room;
         dtr_loop_post(upload->daemon->parts.control, &upload->room);
     }
@@ -141,8 +147,13 @@ static void on_left(void *context, uint64_t ms)
 
 void syncs_piece_leaves(struct upload *upload, struct dtr_extent *extent)
 {
-    if (upload_piece_leaves(extent, on_left, upload))
-        (void)atomic_fetch_add(&upload->sending, 1);
+    struct sent *sent = malloc(sizeof(*sent));
+    if (sent) {
+        sent->upload = upload;
+        leaving_begin(&upload->leaving, &sent->piece, dtr_now_ms());
+    }
+    if (!upload_piece_leaves(extent, sent ? on_left : NULL, sent) && sent)
+        on_left(sent, 0);
 }
 
 /* --- spreads ------------------------------------------------------------------------------------ */

@@ -86,32 +86,55 @@ static void a_host_tells_its_load_when_that_changed(void **state)
     assert_int_equal(one.tx, 0);
     assert_true(one.max_tx > 0);
     (void)atomic_fetch_add(&rig.daemon.upload->sent_bytes, 4 << 20);
-    SERVE_UNTIL(&rig, one.messages == 2 && other.messages == 2);
+    SERVE_UNTIL(&rig, one.tx > 0 && other.tx > 0);
     /* Half of what one look saw; the clock of the test is rough. */
     assert_in_range(one.tx, 1 << 20, (uint64_t)40 << 20);
     uint64_t before = one.tx;
     dtr_rpc_call_cancel(other.call);
-    SERVE_UNTIL(&rig, one.messages == 3 && other.closed);
-    assert_true(one.tx < before);
+    SERVE_UNTIL(&rig, one.tx < before && other.closed);
     serve_rig_stop(&rig);
     SERVE_UNTIL(&rig, one.closed);
     assert_int_equal(one.code, DTR_RPC_OK);
+}
+
+/* Opens a stream and waits for the first look at the load after it. True: that came before the host was to be
+ * told again, so that it said nothing; false: the test was too slow to say. */
+static bool look_without_a_change(struct heard *heard)
+{
+    struct upload *upload = rig.daemon.upload;
+    struct heard other;
+    ask_host(heard);
+    SERVE_UNTIL(&rig, !dtr_list_empty(&upload->host_syncs));
+    uint64_t told = upload->sampled_ms;
+    SERVE_UNTIL(&rig, upload->sampled_ms > told);
+    uint64_t looked = upload->sampled_ms;
+    ask_host(&other); /* what it hears first was sent after all that the other one was told */
+    SERVE_UNTIL(&rig, other.messages > 0);
+    bool sure = looked - told < UPLOAD_TELL_MS && upload->sampled_ms == looked;
+    if (sure)
+        assert_int_equal(heard->messages, 1);
+    dtr_rpc_call_cancel(other.call);
+    SERVE_UNTIL(&rig, other.closed);
+    return sure;
 }
 
 /* Without a change less often, but so that a child knows it to live. */
 static void an_idle_host_goes_on_saying_so(void **state)
 {
     (void)state;
+    enum { TRIES = 10 };
     struct heard heard;
+    bool seen = false;
     serve_rig_begin(&rig);
-    ask_host(&heard);
-    SERVE_UNTIL(&rig, heard.messages == 1);
-    uint64_t looked = rig.daemon.upload->sampled_ms;
-    SERVE_UNTIL(&rig, rig.daemon.upload->sampled_ms > looked); /* it looked again, and found no change */
-    for (int i = 0; i < 10; i++)
-        dtr_loop_turn(rig.control, false);
-    assert_int_equal(heard.messages, 1);
-    SERVE_UNTIL(&rig, heard.messages == 3);
+    for (int i = 0; i < TRIES && !seen; i++) {
+        seen = look_without_a_change(&heard);
+        if (seen)
+            break;
+        dtr_rpc_call_cancel(heard.call);
+        SERVE_UNTIL(&rig, heard.closed && dtr_list_empty(&rig.daemon.upload->host_syncs));
+    }
+    assert_true(seen);
+    SERVE_UNTIL(&rig, heard.messages >= 3);
     assert_int_equal(heard.tx, 0);
     serve_rig_stop(&rig);
     SERVE_UNTIL(&rig, heard.closed);

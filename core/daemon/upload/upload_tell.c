@@ -70,6 +70,13 @@ static void fill_outlines(const struct order *order, const struct dtr_task_facts
     started->pieces = outlines->pointers;
 }
 
+/* All of the object was there before it was asked for. */
+static bool all_was_here(const struct order *order, const struct dtr_task_facts *facts)
+{
+    return facts->finished_at != 0 && order->reader &&
+           dtr_reader_here(order->reader) >= facts->content_length;
+}
+
 void order_tell_start(struct order *order, const struct dtr_task_facts *facts)
 {
     Dfdaemon__V2__DownloadTaskResponse response;
@@ -81,7 +88,7 @@ void order_tell_start(struct order *order, const struct dtr_task_facts *facts)
     response.response_case = DFDAEMON__V2__DOWNLOAD_TASK_RESPONSE__RESPONSE_DOWNLOAD_TASK_STARTED_RESPONSE;
     response.download_task_started_response = &started;
     started.content_length = order->content_length;
-    started.is_finished = facts->finished_at != 0;
+    started.is_finished = all_was_here(order, facts);
     if (order->download.ranged) {
         range.start = order->offset;
         range.length = order->length;
