@@ -1,60 +1,47 @@
 /* The parts of the manager, and what it sees to by itself; see manager.h. */
 #include "core/manager/manager.h"
 
-#include "core/base/clock.h"
 #include "core/loop/pool.h"
-#include "core/manager/fleet/members.h"
+#include "core/manager/fleet/news.h"
 #include "core/manager/grpc/grpc.h"
+#include "core/manager/jobs/jobs.h"
 #include "core/manager/rest/rest.h"
+#include "core/manager/upkeep/upkeep.h"
 #include "core/obs/build.h"
 #include "core/obs/log.h"
 #include "core/obs/metric.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 enum {
-    WORKERS = 8,
-    WAITING_MOST = 4096, /* jobs */
-    UPKEEP_MS = 2000,    /* between two looks for members that have fallen silent, and for another policy */
-    SILENCE_MS = 20000,  /* so long must the database have been there for silence to be theirs */
+    WORKERS = 8, /* for schedulers and daemons, and as many for people: neither waits for the others */
+    WAITING_MOST = 4096, /* jobs, of each */
+    SYNC_TIMEOUT_MS = 600000,
+    SYNC_BATCH = 500,
 };
 
 struct dtr_manager {
     struct dtr_loop *control;
-    struct dtr_pool *pool;
+    struct dtr_pool *pool, *rest_pool;
     struct store *store;
+    struct share *share;
     struct fleet_view *view;
+    struct news *news; /* NULL: there are no others */
     struct ranker *ranker;
     struct grpc *grpc;
     struct rest *rest;
+    struct jobs *jobs;
+    struct upkeep *upkeep;
+    bool upkeep_over;
     bool first_rows; /* are to be made */
-    struct {
-        struct dtr_job job;
-        struct dtr_timer *timer;
-        bool busy, news;
-        bool complained;   /* of first rows that cannot be made */
-        uint64_t since_ms; /* the database is there since then; 0: it is not */
-        struct dtr_error err;
-    } upkeep;
-    bool closing;
+    bool complained; /* of first rows that cannot be made */
     void (*closed)(void *context);
     void *context;
 };
 
 /* --- upkeep ----------------------------------------------------------------------------------------------
  */
-
-static int expire(struct store_db *db, void *context, struct dtr_error *err)
-{
-    struct dtr_manager *manager = context;
-    return member_expire(db, &manager->upkeep.news, err);
-}
-
-static int look(struct store_db *db, void *context, struct dtr_error *err)
-{
-    (void)context;
-    return store_run(db, "SELECT 1", NULL, 0, NULL, err);
-}
 
 /* A database that is away at the start gets them when it comes. */
 static int make_first_rows(struct dtr_manager *manager, struct dtr_error *err)
@@ -64,47 +51,27 @@ static int make_first_rows(struct dtr_manager *manager, struct dtr_error *err)
     return rc;
 }
 
-static void upkeep_run(struct dtr_job *job)
+static void on_round(void *context)
 {
-    struct dtr_manager *manager = dtr_container(job, struct dtr_manager, upkeep.job);
+    struct dtr_manager *manager = context;
     struct dtr_error err;
     int rc = make_first_rows(manager, &err);
-    if (rc != DTR_OK && rc != DTR_EUNAVAILABLE && !manager->upkeep.complained)
+    bool bad = rc != DTR_OK && rc != DTR_EUNAVAILABLE;
+    if (bad && !manager->complained)
         dtr_log(DTR_LOG_ERROR, NULL, "the first rows of the database are not there yet: %s", err.text);
-    manager->upkeep.complained = rc != DTR_OK && rc != DTR_EUNAVAILABLE;
-    uint64_t since_ms = manager->upkeep.since_ms;
-    bool judges = since_ms > 0 && dtr_now_ms() - since_ms >= SILENCE_MS;
-    manager->upkeep.news = false;
-    manager->upkeep.err.code = judges ? store_do(manager->store, expire, manager, &manager->upkeep.err)
-                                      : store_read(manager->store, look, NULL, &manager->upkeep.err);
-    if (manager->upkeep.news)
-        fleet_changed(manager->view);
+    manager->complained = bad;
     ranker_look(manager->ranker);
 }
 
-static void end_if_done(struct dtr_manager *manager);
-
-static void upkeep_done(struct dtr_job *job)
+static int make_upkeep(struct dtr_manager *manager, struct dtr_error *err)
 {
-    struct dtr_manager *manager = dtr_container(job, struct dtr_manager, upkeep.job);
-    manager->upkeep.busy = false;
-    if (manager->upkeep.err.code != DTR_OK)
-        manager->upkeep.since_ms = 0;
-    else if (manager->upkeep.since_ms == 0)
-        manager->upkeep.since_ms = dtr_now_ms();
-    if (manager->closing)
-        end_if_done(manager);
-    else
-        dtr_timer_set(manager->upkeep.timer, UPKEEP_MS);
-}
-
-static void on_upkeep(void *context)
-{
-    struct dtr_manager *manager = context;
-    manager->upkeep.job = (struct dtr_job){.loop = manager->control, .run = upkeep_run, .done = upkeep_done};
-    manager->upkeep.busy = dtr_pool_submit(manager->pool, &manager->upkeep.job, NULL) == DTR_OK;
-    if (!manager->upkeep.busy)
-        dtr_timer_set(manager->upkeep.timer, UPKEEP_MS);
+    const struct upkeep_options options = {.loop = manager->control,
+                                           .pool = manager->pool,
+                                           .store = manager->store,
+                                           .view = manager->view,
+                                           .round = on_round,
+                                           .context = manager};
+    return upkeep_new(&options, &manager->upkeep, err);
 }
 
 /* --- life ------------------------------------------------------------------------------------------------
@@ -112,9 +79,12 @@ static void on_upkeep(void *context)
 
 static void free_manager(struct dtr_manager *manager)
 {
-    dtr_timer_close(manager->upkeep.timer);
     dtr_pool_free(manager->pool);
+    dtr_pool_free(manager->rest_pool);
+    jobs_free(manager->jobs);
+    upkeep_free(manager->upkeep);
     fleet_view_free(manager->view);
+    share_free(manager->share);
     ranker_free(manager->ranker);
     store_free(manager->store);
     free(manager);
@@ -123,16 +93,45 @@ static void free_manager(struct dtr_manager *manager)
 static void on_changed(void *context, const char *table)
 {
     struct dtr_manager *manager = context;
-    (void)table;
-    fleet_changed(manager->view);
+    if (strcmp(table, "jobs") == 0)
+        jobs_wake(manager->jobs);
+}
+
+/* --- jobs ------------------------------------------------------------------------------------------------
+ */
+
+static bool hears(void *context, const struct dtr_addr *addr)
+{
+    return grpc_hears(((struct dtr_manager *)context)->grpc, addr);
+}
+
+static int make_jobs(struct dtr_manager *manager, const struct dtr_manager_options *options,
+                     struct dtr_error *err)
+{
+    const struct jobs_options jobs = {
+        .loop = manager->control,
+        .pool = manager->pool,
+        .store = manager->store,
+        .tls = options->jobs.tls,
+        .trust = {options->jobs.chain, options->jobs.chain_count, options->jobs.insecure},
+        .hears = hears,
+        .context = manager,
+        .sync_every_ms = options->jobs.sync_every_ms,
+        .sync_timeout_ms = options->jobs.sync_timeout_ms ? options->jobs.sync_timeout_ms : SYNC_TIMEOUT_MS,
+        .sync_batch = options->jobs.sync_batch ? options->jobs.sync_batch : SYNC_BATCH};
+    return jobs_new(&jobs, &manager->jobs, err);
 }
 
 static int make_rest(struct dtr_manager *manager, const struct dtr_manager_options *options,
                      struct dtr_error *err)
 {
     const struct rest_options rest = {.loop = manager->control,
-                                      .pool = manager->pool,
+                                      .pool = manager->rest_pool,
                                       .store = manager->store,
+                                      .share = manager->share,
+                                      .view = manager->view,
+                                      .ranker = manager->ranker,
+                                      .jobs = manager->jobs,
                                       .jwt_realm = options->rest.jwt_realm,
                                       .jwt_key = options->rest.jwt_key,
                                       .jwt_timeout_s = options->rest.jwt_timeout_s,
@@ -156,6 +155,17 @@ static int check_database(struct dtr_manager *manager, struct dtr_error *err)
     return rc == DTR_EUNAVAILABLE ? DTR_OK : rc; /* which was logged */
 }
 
+static int make_news(struct dtr_manager *manager, const struct dtr_manager_options *options,
+                     struct dtr_error *err)
+{
+    const struct news_options news = {.loop = manager->control,
+                                      .pool = manager->pool,
+                                      .share = manager->share,
+                                      .view = manager->view,
+                                      .ttl_ms = options->cache.ttl_ms};
+    return options->cache.others ? news_new(&news, &manager->news, err) : DTR_OK;
+}
+
 static int make_parts(struct dtr_manager *manager, const struct dtr_manager_options *options,
                       struct dtr_error *err)
 {
@@ -165,13 +175,21 @@ static int make_parts(struct dtr_manager *manager, const struct dtr_manager_opti
     if (rc == DTR_OK)
         rc = check_database(manager, err);
     if (rc == DTR_OK)
+        rc = !options->cache.ops
+                 ? DTR_OK
+                 : share_new(options->cache.ops, options->cache.instance, &manager->share, err);
+    if (rc == DTR_OK)
         rc = fleet_view_new(manager->store, &manager->view, err);
     if (rc == DTR_OK)
         rc = ranker_new(options->algorithm, &manager->ranker, err);
     if (rc == DTR_OK)
-        rc = dtr_pool_new(WORKERS, WAITING_MOST, &manager->pool, err);
+        rc = dtr_pool_new(options->workers ? options->workers : WORKERS, WAITING_MOST, &manager->pool, err);
     if (rc == DTR_OK)
-        rc = dtr_timer_open(manager->control, on_upkeep, manager, &manager->upkeep.timer, err);
+        rc = dtr_pool_new(WORKERS, WAITING_MOST, &manager->rest_pool, err);
+    if (rc == DTR_OK)
+        rc = make_upkeep(manager, err);
+    if (rc == DTR_OK)
+        rc = make_jobs(manager, options, err);
     if (rc == DTR_OK)
         rc = make_rest(manager, options, err);
     const struct grpc_options grpc = {.control = manager->control,
@@ -179,7 +197,9 @@ static int make_parts(struct dtr_manager *manager, const struct dtr_manager_opti
                                       .store = manager->store,
                                       .view = manager->view,
                                       .ranker = manager->ranker};
-    return rc == DTR_OK ? grpc_new(&grpc, &manager->grpc, err) : rc;
+    if (rc == DTR_OK)
+        rc = grpc_new(&grpc, &manager->grpc, err);
+    return rc == DTR_OK ? make_news(manager, options, err) : rc;
 }
 
 static void say_version(void)
@@ -206,18 +226,48 @@ int dtr_manager_new(struct dtr_loop *control, const struct dtr_manager_options *
     }
     say_version();
     ranker_say(manager->ranker);
-    dtr_timer_set(manager->upkeep.timer, 0);
+    upkeep_begin(manager->upkeep);
     *ret_manager = manager;
     return DTR_OK;
 }
 
-int dtr_manager_check(const char *algorithm, struct dtr_error *err)
+/* --- another configuration -------------------------------------------------------------------------------
+ */
+
+/* What was prepared is a ranker of its own. */
+int dtr_manager_prepare(const char *algorithm, struct dtr_manager_policy **ret_policy, struct dtr_error *err)
 {
     struct ranker *ranker = NULL;
     int rc = ranker_new(algorithm, &ranker, err);
-    ranker_free(ranker);
+    *ret_policy = (struct dtr_manager_policy *)ranker;
     return rc;
 }
+
+void dtr_manager_forget(struct dtr_manager_policy *policy)
+{
+    ranker_free((struct ranker *)policy);
+}
+
+int dtr_manager_check(const char *algorithm, struct dtr_error *err)
+{
+    struct dtr_manager_policy *policy = NULL;
+    int rc = dtr_manager_prepare(algorithm, &policy, err);
+    dtr_manager_forget(policy);
+    return rc;
+}
+
+void dtr_manager_take(struct dtr_manager *manager, struct dtr_manager_policy *policy)
+{
+    ranker_take(manager->ranker, (struct ranker *)policy);
+}
+
+void dtr_manager_set_sessions(struct dtr_manager *manager, uint64_t timeout_s, uint64_t max_refresh_s)
+{
+    rest_set_sessions(manager->rest, timeout_s, max_refresh_s);
+}
+
+/* --- serving ---------------------------------------------------------------------------------------------
+ */
 
 int dtr_manager_serve(struct dtr_manager *manager, struct dtr_rpc_table *table, struct dtr_error *err)
 {
@@ -233,11 +283,12 @@ void dtr_manager_handle(void *manager, struct dtr_http_exchange *exchange,
 void dtr_manager_leave(struct dtr_manager *manager)
 {
     grpc_leave(manager->grpc);
+    jobs_leave(manager->jobs);
 }
 
 static void end_if_done(struct dtr_manager *manager)
 {
-    if (manager->grpc || manager->rest || manager->upkeep.busy)
+    if (manager->grpc || manager->rest || manager->jobs || manager->news || !manager->upkeep_over)
         return;
     void (*closed)(void *) = manager->closed;
     void *context = manager->context;
@@ -252,19 +303,43 @@ static void after_grpc(void *context)
     end_if_done(manager);
 }
 
+static void after_jobs(void *context)
+{
+    struct dtr_manager *manager = context;
+    manager->jobs = NULL;
+    if (manager->grpc)
+        grpc_close(manager->grpc, after_grpc, manager);
+    end_if_done(manager);
+}
+
+/* The API wakes it, and it asks the service who is alive: so one after the other. */
 static void after_rest(void *context)
 {
     struct dtr_manager *manager = context;
     manager->rest = NULL;
+    jobs_close(manager->jobs, after_jobs, manager);
+}
+
+static void after_news(void *context)
+{
+    struct dtr_manager *manager = context;
+    manager->news = NULL;
+    end_if_done(manager);
+}
+
+static void after_upkeep(void *context)
+{
+    struct dtr_manager *manager = context;
+    manager->upkeep_over = true;
     end_if_done(manager);
 }
 
 void dtr_manager_close(struct dtr_manager *manager, void (*closed)(void *context), void *context)
 {
-    manager->closing = true;
     manager->closed = closed;
     manager->context = context;
-    dtr_timer_set(manager->upkeep.timer, DTR_TIMER_OFF);
-    grpc_close(manager->grpc, after_grpc, manager);
+    if (manager->news)
+        news_close(manager->news, after_news, manager);
+    upkeep_close(manager->upkeep, after_upkeep, manager);
     rest_close(manager->rest, after_rest, manager);
 }

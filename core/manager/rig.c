@@ -16,6 +16,7 @@ static void set_flag(void *context)
 void rig_open(struct rig *rig)
 {
     struct dtr_error err = {0};
+    *rig = (struct rig){0};
     store_rig_open(&rig->database);
     assert_int_equal(dtr_loop_new("manager", &rig->loop, &err), DTR_OK);
     const struct store_options options = {rig->database.ops, rig->database.module.instance, true};
@@ -27,6 +28,18 @@ void rig_close(struct rig *rig)
     store_free(rig->store);
     dtr_loop_free(rig->loop);
     store_rig_close(&rig->database);
+}
+
+int rig_set_up(void **state)
+{
+    rig_open(*state);
+    return 0;
+}
+
+int rig_tear_down(void **state)
+{
+    rig_close(*state);
+    return 0;
 }
 
 static int run_sql(struct store_db *db, void *context, struct dtr_error *err)
@@ -88,7 +101,9 @@ void rig_cluster(struct rig *rig, int64_t id, const char *scopes, bool is_defaul
 void rig_start(struct rig *rig)
 {
     const struct dtr_manager_options options = {
-        .database = {.ops = rig->database.ops, .instance = rig->database.module.instance, .migrate = true}};
+        .database = {.ops = rig->database.ops, .instance = rig->database.module.instance, .migrate = true},
+        .rest = {.jwt_timeout_s = 3600, .jwt_max_refresh_s = 7200},
+        .jobs = {.sync_timeout_ms = 600000, .sync_batch = 500}};
     struct dtr_error err = {0};
     assert_int_equal(dtr_manager_new(rig->loop, &options, &rig->manager, &err), DTR_OK);
     assert_int_equal(dtr_rpc_table_new(&rig->table, &err), DTR_OK);

@@ -29,9 +29,13 @@ struct rig {
     struct dtr_rpc_channel *channel;
 };
 
-/* A database, a loop and a store; `rig` is zeroed before. */
+/* A database, a loop and a store. */
 void rig_open(struct rig *rig);
 void rig_close(struct rig *rig);
+/* A test with no more than that, in the list of a group. */
+#define RIG_TEST(test, rig) cmocka_unit_test_prestate_setup_teardown(test, rig_set_up, rig_tear_down, rig)
+int rig_set_up(void **state);
+int rig_tear_down(void **state);
 /* The manager on top of that, its server and a channel to it. */
 void rig_start(struct rig *rig);
 void rig_stop(struct rig *rig);

@@ -2,6 +2,7 @@
 #include "core/manager/fleet/fleet.h"
 
 #include "core/conf/arena.h"
+#include "core/manager/fleet/message.h"
 #include "core/obs/log.h"
 
 #include <jansson.h>
@@ -131,15 +132,23 @@ static int on_seed(void *context, const struct dtr_value *c, size_t count, struc
 }
 
 /* A cluster has one seed peer cluster; of several that were linked to it, the first. */
-static const char clusters_sql[] =
-    "SELECT s.id, s.name, s.bio, s.config_json, s.client_config_json, s.scopes_json, s.is_default,"
-    " p.id, p.name, p.bio, p.config_json FROM scheduler_clusters s"
-    " LEFT JOIN seed_peer_clusters p ON p.id = (SELECT MIN(l.seed_peer_cluster_id) FROM cluster_links l"
-    " WHERE l.scheduler_cluster_id = s.id) ORDER BY s.id";
-static const char schedulers_sql[] = "SELECT id, host_name, idc, location, ip, port, state, features_json, "
-                                     "scheduler_cluster_id FROM schedulers ORDER BY scheduler_cluster_id, id";
-static const char seeds_sql[] = "SELECT id, host_name, type, idc, location, ip, port, download_port, state,"
-                                " seed_peer_cluster_id FROM seed_peers ORDER BY seed_peer_cluster_id, id";
+#define ITS_SEEDS "(SELECT MIN(l.seed_peer_cluster_id) FROM cluster_links l WHERE l.scheduler_cluster_id = "
+
+static const struct query {
+    const char *select, *of_one, *order;
+    int (*row)(void *context, const struct dtr_value *columns, size_t count, struct dtr_error *err);
+} queries[] = {
+    {"SELECT s.id, s.name, s.bio, s.config_json, s.client_config_json, s.scopes_json, s.is_default,"
+     " p.id, p.name, p.bio, p.config_json FROM scheduler_clusters s"
+     " LEFT JOIN seed_peer_clusters p ON p.id = " ITS_SEEDS "s.id)",
+     " WHERE s.id = ?", " ORDER BY s.id", on_cluster},
+    {"SELECT id, host_name, idc, location, ip, port, state, features_json, scheduler_cluster_id FROM "
+     "schedulers",
+     " WHERE scheduler_cluster_id = ?", " ORDER BY scheduler_cluster_id, id", on_scheduler},
+    {"SELECT id, host_name, type, idc, location, ip, port, download_port, state, seed_peer_cluster_id"
+     " FROM seed_peers",
+     " WHERE seed_peer_cluster_id = " ITS_SEEDS "?)", " ORDER BY seed_peer_cluster_id, id", on_seed},
+};
 
 /* --- what follows from the rows --------------------------------------------------------------------------
  */
@@ -230,6 +239,8 @@ static int finish(struct picture *picture, struct dtr_error *err)
         rc = parse_scopes(cluster, err);
         if (rc == DTR_OK)
             rc = take_seed_config(picture, cluster, err);
+        if (rc == DTR_OK)
+            rc = message_offer(cluster, err);
     }
     picture->fleet = (struct fleet){picture->clusters, picture->cluster_count};
     return rc;
@@ -240,8 +251,10 @@ static int finish(struct picture *picture, struct dtr_error *err)
 
 static void free_picture(struct picture *picture)
 {
-    for (size_t i = 0; i < picture->cluster_count; i++)
+    for (size_t i = 0; i < picture->cluster_count; i++) {
         dtr_scope_free(picture->clusters[i].scope);
+        free(picture->clusters[i].offer);
+    }
     dtr_arena_free(&picture->arena);
     free(picture->clusters);
     free(picture->schedulers);
@@ -249,17 +262,24 @@ static void free_picture(struct picture *picture)
     free(picture);
 }
 
-int fleet_read(struct store_db *db, const struct fleet **ret_fleet, struct dtr_error *err)
+static int ask(struct store_db *db, const struct query *query, int64_t cluster_id, struct picture *picture,
+               struct dtr_error *err)
+{
+    const struct dtr_value id = STORE_NUMBER(cluster_id);
+    char sql[512];
+    (void)snprintf(sql, sizeof(sql), "%s%s%s", query->select, cluster_id ? query->of_one : "", query->order);
+    return store_each(db, sql, &id, cluster_id ? 1 : 0, query->row, picture, err);
+}
+
+int fleet_read(struct store_db *db, int64_t cluster_id, const struct fleet **ret_fleet, struct dtr_error *err)
 {
     struct picture *picture = calloc(1, sizeof(*picture));
+    int rc = DTR_OK;
     if (!picture)
         return dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for the clusters");
     atomic_init(&picture->references, 1);
-    int rc = store_each(db, clusters_sql, NULL, 0, on_cluster, picture, err);
-    if (rc == DTR_OK)
-        rc = store_each(db, schedulers_sql, NULL, 0, on_scheduler, picture, err);
-    if (rc == DTR_OK)
-        rc = store_each(db, seeds_sql, NULL, 0, on_seed, picture, err);
+    for (size_t i = 0; i < sizeof(queries) / sizeof(queries[0]) && rc == DTR_OK; i++)
+        rc = ask(db, &queries[i], cluster_id, picture, err);
     if (rc == DTR_OK)
         rc = finish(picture, err);
     if (rc == DTR_OK)
@@ -269,11 +289,30 @@ int fleet_read(struct store_db *db, const struct fleet **ret_fleet, struct dtr_e
     return rc;
 }
 
+bool fleet_shows(const char *table)
+{
+    static const char *const tables[] = {"scheduler_clusters", "seed_peer_clusters", "schedulers",
+                                         "seed_peers"};
+    for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
+        if (strcmp(tables[i], table) == 0)
+            return true;
+    }
+    return false;
+}
+
 void fleet_done(const struct fleet *fleet)
 {
     struct picture *picture = (struct picture *)(uintptr_t)fleet;
     if (picture && atomic_fetch_sub(&picture->references, 1) == 1)
         free_picture(picture);
+}
+
+size_t fleet_usable(const struct fleet_cluster *cluster)
+{
+    size_t usable = 0;
+    for (size_t i = 0; i < cluster->scheduler_count; i++)
+        usable += cluster->schedulers[i].usable;
+    return usable;
 }
 
 const struct fleet_cluster *fleet_find(const struct fleet *fleet, int64_t cluster_id)

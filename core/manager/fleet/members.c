@@ -2,13 +2,10 @@
 #include "core/manager/fleet/members.h"
 
 #include "core/manager/fleet/fleet.h"
-#include "core/obs/log.h"
 
-#include <jansson.h>
 #include <stdlib.h>
 
-enum { SILENT_INTERVALS = 3, SILENT_LEAST_MS = 15000, EXPIRE_MOST = 256 };
-#define NS_PER_MS 1000000
+enum { UNDISTURBED_LEAST = 3 }; /* signs of life in a row: whoever disturbed them is gone */
 
 static struct dtr_value text_or_null(const char *text)
 {
@@ -18,10 +15,13 @@ static struct dtr_value text_or_null(const char *text)
 /* --- registering -----------------------------------------------------------------------------------------
  */
 
-static int need_cluster(struct store_db *db, const char *sql, const char *what, int64_t id,
+/* It stays until the transaction ends: who is deleting it waits, and finds a member in it. */
+static int need_cluster(struct store_db *db, const char *table, const char *what, int64_t id,
                         struct dtr_error *err)
 {
+    char sql[128];
     int64_t found;
+    (void)snprintf(sql, sizeof(sql), "SELECT id FROM %s WHERE id = ? %s", table, db->dialect->for_update);
     int rc = store_number(db, sql, STORE_VALUES(STORE_NUMBER(id)), &found, err);
     if (rc == DTR_ENOT_FOUND)
         return dtr_error_set(err, DTR_ENOT_FOUND, DTR_RETRY_SAME,
@@ -34,8 +34,7 @@ int member_register_scheduler(struct store_db *db, const struct member *m, struc
 {
     const int64_t now = store_now_ms();
     struct dtr_ran ran;
-    int rc = need_cluster(db, "SELECT id FROM scheduler_clusters WHERE id = ?", "scheduler cluster",
-                          m->cluster_id, err);
+    int rc = need_cluster(db, "scheduler_clusters", "scheduler cluster", m->cluster_id, err);
     if (rc == DTR_OK)
         rc = store_run(
             db,
@@ -62,8 +61,7 @@ int member_register_seed(struct store_db *db, const struct member *m, struct dtr
 {
     const int64_t now = store_now_ms();
     struct dtr_ran ran;
-    int rc = need_cluster(db, "SELECT id FROM seed_peer_clusters WHERE id = ?", "seed peer cluster",
-                          m->cluster_id, err);
+    int rc = need_cluster(db, "seed_peer_clusters", "seed peer cluster", m->cluster_id, err);
     if (rc == DTR_OK)
         rc = store_run(db,
                        "UPDATE seed_peers SET type = ?, idc = ?, location = ?, port = ?, download_port = ?,"
@@ -91,38 +89,79 @@ int member_register_seed(struct store_db *db, const struct member *m, struct dtr
 
 /* What differs between the two tables. */
 struct table {
-    const char *alive, *gone, *other_state;
+    const char *alive, *gone, *before;
 };
 
 #define OF_NAME(cluster) " WHERE host_name = ? AND (ip = ? OR ? = '') AND " cluster " = ?"
 #define TABLE(name, cluster)                                                                                 \
     {                                                                                                        \
         "UPDATE " name " SET state = 'active', last_keep_alive_at = ?" OF_NAME(cluster),                     \
-            "UPDATE " name " SET state = 'inactive', updated_at = ?" OF_NAME(cluster),                       \
-            "SELECT COUNT(*) FROM " name OF_NAME(cluster) " AND state <> ?"                                  \
+            "UPDATE " name " SET state = 'inactive', updated_at = ?" OF_NAME(                                \
+                cluster) " AND state = 'active' AND last_keep_alive_at = ?",                                 \
+            "SELECT COUNT(CASE WHEN state <> 'active' THEN 1 END), MAX(last_keep_alive_at) FROM " name       \
+            OF_NAME(cluster)                                                                                 \
     }
 
 static const struct table schedulers = TABLE("schedulers", "scheduler_cluster_id");
 static const struct table seeds = TABLE("seed_peers", "seed_peer_cluster_id");
 
-int member_alive(struct store_db *db, bool seed, const struct member_name *name, bool alive, bool *ret_news,
-                 struct dtr_error *err)
+struct before {
+    int64_t not_active, stamp;
+};
+
+static int on_before(void *context, const struct dtr_value *columns, size_t count, struct dtr_error *err)
+{
+    struct before *before = context;
+    (void)count;
+    (void)err;
+    before->not_active = columns[0].number;
+    before->stamp = columns[1].type == DTR_VALUE_NUMBER ? columns[1].number : 0;
+    return DTR_OK;
+}
+
+static void feel(struct member_pulse *pulse, int64_t found, int64_t written)
+{
+    bool other = pulse->stamp != 0 && found != pulse->stamp;
+    pulse->disturbed |= other;
+    pulse->undisturbed = other ? 0 : pulse->undisturbed + 1;
+    pulse->stamp = written;
+}
+
+int member_alive(struct store_db *db, bool seed, const struct member_name *name, struct member_pulse *pulse,
+                 bool *ret_news, struct dtr_error *err)
 {
     const struct table *table = seed ? &seeds : &schedulers;
     const struct dtr_value host = store_text(name->hostname), ip = store_text(name->ip),
                            cluster = STORE_NUMBER(name->cluster_id);
+    const int64_t now = store_now_ms();
+    struct before before = {0};
     struct dtr_ran ran;
-    int64_t others = 0;
-    int rc = store_number(
-        db, table->other_state,
-        STORE_VALUES(host, ip, ip, cluster, store_text(alive ? FLEET_ACTIVE : FLEET_INACTIVE)), &others, err);
+    int rc = store_each(db, table->before, STORE_VALUES(host, ip, ip, cluster), on_before, &before, err);
     if (rc == DTR_OK)
-        rc = store_run(db, alive ? table->alive : table->gone,
-                       STORE_VALUES(STORE_NUMBER(store_now_ms()), host, ip, ip, cluster), &ran, err);
+        rc = store_run(db, table->alive, STORE_VALUES(STORE_NUMBER(now), host, ip, ip, cluster), &ran, err);
     if (rc == DTR_OK && ran.changed == 0)
         return dtr_error_set(err, DTR_ENOT_FOUND, DTR_RETRY_SAME, "%.100s is not registered in cluster %lld",
                              name->hostname, (long long)name->cluster_id);
-    *ret_news = rc == DTR_OK && others > 0;
+    if (rc == DTR_OK)
+        feel(pulse, before.stamp, now);
+    *ret_news = rc == DTR_OK && before.not_active > 0;
+    return rc;
+}
+
+/* A manager that has hung reads at once what was sent to it meanwhile, and then that the stream is closed. */
+int member_gone(struct store_db *db, bool seed, const struct member_name *name,
+                const struct member_pulse *pulse, bool *ret_news, struct dtr_error *err)
+{
+    const struct dtr_value ip = store_text(name->ip);
+    struct dtr_ran ran = {0};
+    *ret_news = false;
+    if (pulse->disturbed && pulse->undisturbed < UNDISTURBED_LEAST)
+        return DTR_OK;
+    int rc = store_run(db, seed ? seeds.gone : schedulers.gone,
+                       STORE_VALUES(STORE_NUMBER(store_now_ms()), store_text(name->hostname), ip, ip,
+                                    STORE_NUMBER(name->cluster_id), STORE_NUMBER(pulse->stamp)),
+                       &ran, err);
+    *ret_news = rc == DTR_OK && ran.changed > 0;
     return rc;
 }
 
@@ -137,52 +176,5 @@ int member_delete_seed(struct store_db *db, const struct member_name *name, stru
         rc = dtr_error_set(err, DTR_ENOT_FOUND, DTR_RETRY_NEVER,
                            "there is no seed peer %.100s in seed peer cluster %lld", name->hostname,
                            (long long)name->cluster_id);
-    return rc;
-}
-
-/* --- silence ---------------------------------------------------------------------------------------------
- */
-
-struct silent {
-    int64_t now_ms, ids[EXPIRE_MOST];
-    size_t count;
-};
-
-static int on_active(void *context, const struct dtr_value *c, size_t count, struct dtr_error *err)
-{
-    struct silent *silent = context;
-    json_t *root = c[2].type == DTR_VALUE_TEXT ? json_loadb(c[2].text, c[2].length, 0, NULL) : NULL;
-    int64_t most_ms = json_integer_value(json_object_get(root, "manager_keep_alive_interval")) / NS_PER_MS *
-                      SILENT_INTERVALS;
-    (void)count;
-    (void)err;
-    json_decref(root);
-    if (most_ms < SILENT_LEAST_MS)
-        most_ms = SILENT_LEAST_MS;
-    if (silent->now_ms - c[1].number > most_ms && silent->count < EXPIRE_MOST)
-        silent->ids[silent->count++] = c[0].number;
-    return DTR_OK;
-}
-
-static int expire(struct store_db *db, const char *find, const char *change, bool *ret_news,
-                  struct dtr_error *err)
-{
-    struct silent silent = {.now_ms = store_now_ms()};
-    int rc = store_each(db, find, NULL, 0, on_active, &silent, err);
-    for (size_t i = 0; i < silent.count && rc == DTR_OK; i++)
-        rc = store_run(db, change, STORE_VALUES(STORE_NUMBER(silent.now_ms), STORE_NUMBER(silent.ids[i])),
-                       NULL, err);
-    *ret_news |= rc == DTR_OK && silent.count > 0;
-    return rc;
-}
-
-int member_expire(struct store_db *db, bool *ret_news, struct dtr_error *err)
-{
-    *ret_news = false;
-    int rc = expire(db, "SELECT id, last_keep_alive_at, config_json FROM schedulers WHERE state = 'active'",
-                    "UPDATE schedulers SET state = 'inactive', updated_at = ? WHERE id = ?", ret_news, err);
-    if (rc == DTR_OK)
-        rc = expire(db, "SELECT id, last_keep_alive_at, NULL FROM seed_peers WHERE state = 'active'",
-                    "UPDATE seed_peers SET state = 'inactive', updated_at = ? WHERE id = ?", ret_news, err);
     return rc;
 }

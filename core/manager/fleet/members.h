@@ -26,12 +26,21 @@ struct member_name {
  * cluster. In a transaction. */
 int member_register_scheduler(struct store_db *db, const struct member *member, struct dtr_error *err);
 int member_register_seed(struct store_db *db, const struct member *member, struct dtr_error *err);
-/* A sign of life, or (false) that there will be no more. *ret_news: its state was another. DTR_ENOT_FOUND: it
- * is not registered. */
-int member_alive(struct store_db *db, bool seed, const struct member_name *name, bool alive, bool *ret_news,
-                 struct dtr_error *err);
+/* What somebody who writes down signs of life keeps between them; zeroed at first. */
+struct member_pulse {
+    int64_t stamp;        /* of the last one */
+    unsigned undisturbed; /* that many since another's was found in its place */
+    bool disturbed;       /* one was found */
+};
+
+/* A sign of life. *ret_news: its state was another. DTR_ENOT_FOUND: it is not registered. */
+int member_alive(struct store_db *db, bool seed, const struct member_name *name, struct member_pulse *pulse,
+                 bool *ret_news, struct dtr_error *err);
+/* There will be no more by this way. Nothing happens when it has another one, to this manager or to one that
+ * shares the database: somebody else wrote a sign of life after the last one here, or did between the last
+ * few. */
+int member_gone(struct store_db *db, bool seed, const struct member_name *name,
+                const struct member_pulse *pulse, bool *ret_news, struct dtr_error *err);
 int member_delete_seed(struct store_db *db, const struct member_name *name, struct dtr_error *err);
-/* Those without a sign of life for three of their intervals, 15 s at least, are not there any more. */
-int member_expire(struct store_db *db, bool *ret_news, struct dtr_error *err);
 
 #endif

@@ -15,11 +15,20 @@ int ranker_new(const char *algorithm, struct ranker **ret_ranker, struct dtr_err
 void ranker_say(const struct ranker *ranker);
 /* NULL is fine. */
 void ranker_free(struct ranker *ranker);
+/* What ranks: a policy's name and its generation, or generation 0 and "" for the formula in the program. */
+struct ranker_charge {
+    char name[64];
+    uint64_t generation;
+};
+void ranker_charge(struct ranker *ranker, struct ranker_charge *ret_charge);
 /* dtr_scope_rank() by what is in charge. */
 int ranker_rank(struct ranker *ranker, const struct dtr_scope_cluster *clusters, uint32_t count,
                 const struct dtr_scope_peer *peer, uint32_t *ret_order, double *ret_scores,
                 struct dtr_error *err);
 /* Takes over a changed script; a bad one leaves the old in charge. Both are logged. One thread at a time. */
 void ranker_look(struct ranker *ranker);
+
+/* `fresh` takes its place, and is freed; when it is of the same algorithm nothing changes. Any thread. */
+void ranker_take(struct ranker *ranker, struct ranker *fresh);
 
 #endif

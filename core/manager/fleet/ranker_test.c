@@ -95,6 +95,32 @@ static void a_script_is_taken_swapped_and_left(void **state)
     ranker_free(ranker);
 }
 
+static void another_algorithm_takes_its_place(void **state)
+{
+    (void)state;
+    struct ranker *ranker, *fresh;
+    struct dtr_error err;
+    write_script("", "");
+    assert_int_equal(ranker_new(NULL, &ranker, &err), DTR_OK);
+    assert_int_equal(first(ranker, ""), 1);
+    assert_int_equal(ranker_new(path, &fresh, &err), DTR_OK);
+    ranker_take(ranker, fresh);
+    assert_int_equal(first(ranker, ""), 2);
+    /* It is followed as one of the start is; the same again is nothing new. */
+    write_script("-", "");
+    ranker_look(ranker);
+    assert_int_equal(first(ranker, "b"), 1);
+    assert_int_equal(ranker_new(path, &fresh, &err), DTR_OK);
+    ranker_take(ranker, fresh);
+    assert_int_equal(first(ranker, "b"), 1);
+    assert_int_equal(ranker_new(NULL, &fresh, &err), DTR_OK);
+    ranker_take(ranker, fresh);
+    assert_int_equal(first(ranker, "b"), 2);
+    ranker_look(ranker);
+    assert_int_equal(first(ranker, "b"), 2);
+    ranker_free(ranker);
+}
+
 static void a_bad_one_is_refused_at_the_start(void **state)
 {
     (void)state;
@@ -111,6 +137,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_formula_ranks_without_a_script),
         cmocka_unit_test(a_script_is_taken_swapped_and_left),
+        cmocka_unit_test(another_algorithm_takes_its_place),
         cmocka_unit_test(a_bad_one_is_refused_at_the_start),
     };
     return cmocka_run_group_tests(tests, begin, end);

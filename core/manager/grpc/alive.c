@@ -1,6 +1,6 @@
 /* KeepAlive: as long as its stream is open and says something, a scheduler (or seed peer) is there; when it
- * ends, it is not. Each message is a sign of life that a worker writes down, one at a time for each stream:
- * those that come meanwhile are one. */
+ * ends, it is not, unless it has another, here or at another manager. Each message is a sign of life that a
+ * worker writes down, one at a time for each stream: those that come meanwhile are one. */
 #include "core/manager/fleet/members.h"
 #include "core/manager/grpc/ask.h"
 
@@ -15,14 +15,16 @@ enum { HOSTNAME = 256, IP = 64 };
 struct alive {
     struct dtr_job job;
     struct grpc *grpc;
+    struct dtr_list link;
     struct dtr_rpc_call *call; /* NULL: it has ended */
     bool seed, named;
     char hostname[HOSTNAME], ip[IP];
     int64_t cluster_id;
-    bool busy; /* a worker has it */
-    bool due;  /* there is something to write down */
-    bool gone; /* that is what the worker writes down, or wrote down last */
-    bool news; /* what it wrote down was new */
+    bool busy;                       /* a worker has it */
+    bool due;                        /* there is something to write down */
+    bool gone;                       /* that is what the worker writes down, or wrote down last */
+    bool news;                       /* what it wrote down was new */
+    struct member_pulse pulse, felt; /* before what is written down, and with it */
     struct dtr_error err;
 };
 
@@ -33,16 +35,23 @@ static int write_down(struct store_db *db, void *context, struct dtr_error *err)
 {
     struct alive *alive = context;
     const struct member_name name = {alive->hostname, alive->ip, alive->cluster_id};
-    return member_alive(db, alive->seed, &name, !alive->gone, &alive->news, err);
+    alive->felt = alive->pulse; /* it may be tried again */
+    return alive->gone ? member_gone(db, alive->seed, &name, &alive->pulse, &alive->news, err)
+                       : member_alive(db, alive->seed, &name, &alive->felt, &alive->news, err);
+}
+
+static bool is_news(const void *context)
+{
+    return ((const struct alive *)context)->news;
 }
 
 static void run(struct dtr_job *job)
 {
     struct alive *alive = dtr_container(job, struct alive, job);
     alive->news = false;
-    alive->err.code = store_do(alive->grpc->options.store, write_down, alive, &alive->err);
-    if (alive->news)
-        fleet_changed(alive->grpc->options.view);
+    alive->err.code = fleet_do(alive->grpc->options.view, write_down, alive, is_news, &alive->err);
+    if (alive->err.code == DTR_OK)
+        alive->pulse = alive->felt;
 }
 
 /* --- on the loop -----------------------------------------------------------------------------------------
@@ -84,6 +93,7 @@ static void go_on(struct alive *alive)
     }
     if (alive->call || alive->busy)
         return; /* past the pool's limit the next message tries again */
+    dtr_list_remove(&alive->link);
     free(alive);
     grpc_ended(grpc);
 }
@@ -146,5 +156,22 @@ void alive_open(void *service, struct dtr_rpc_call *call)
     alive->grpc = grpc;
     alive->call = call;
     grpc->under_way++;
+    dtr_list_add_tail(&grpc->alive, &alive->link);
     dtr_rpc_call_adopt(call, &events, alive);
+}
+
+bool alive_from(const struct grpc *grpc, const struct dtr_addr *addr)
+{
+    char wanted[DTR_ADDR_TEXT], from[DTR_ADDR_TEXT];
+    dtr_addr_ip_text(addr, wanted);
+    dtr_list_each (node, &grpc->alive) {
+        const struct alive *alive = dtr_container(node, const struct alive, link);
+        const struct dtr_addr *peer = alive->call ? dtr_rpc_call_addr(alive->call) : NULL;
+        if (!peer || !alive->named || alive->seed)
+            continue;
+        dtr_addr_ip_text(peer, from);
+        if (strcmp(alive->ip, wanted) == 0 && (strcmp(from, wanted) == 0 || dtr_addr_is_loopback(&peer->any)))
+            return true;
+    }
+    return false;
 }

@@ -1,5 +1,6 @@
 /* What is answered to schedulers and daemons. Each function runs on a worker thread; see ask.h. */
 #include "core/manager/fleet/members.h"
+#include "core/manager/fleet/message.h"
 #include "core/manager/grpc/ask.h"
 #include "core/manager/grpc/place.h"
 #include "core/obs/metric.h"
@@ -17,7 +18,7 @@ static int check_peer(const Manager__V2__ListSchedulersRequest *request, struct 
 }
 
 static int find_place(struct ask *ask, const Manager__V2__ListSchedulersRequest *request,
-                      const struct fleet *fleet, struct message_list *ret_list, struct dtr_error *err)
+                      const struct fleet *fleet, struct place *ret_place, struct dtr_error *err)
 {
     const struct dtr_scope_peer peer = {
         .ip = request->ip,
@@ -28,30 +29,44 @@ static int find_place(struct ask *ask, const Manager__V2__ListSchedulersRequest 
     if (request->scheduler_cluster_id > INT64_MAX)
         return check_cluster("scheduler_cluster_id", request->scheduler_cluster_id, err);
     if (request->scheduler_cluster_id > 0)
-        return place_named(fleet, (int64_t)request->scheduler_cluster_id, ret_list, err);
-    return place_by_scopes(fleet, &peer, ask->grpc->options.ranker, ret_list, err);
+        return place_named(fleet, (int64_t)request->scheduler_cluster_id, ret_place, err);
+    return place_by_scopes(fleet, &peer, ask->grpc->options.ranker, ret_place, err);
+}
+
+/* What is packed once for each picture is only copied. */
+static int reply_place(struct ask *ask, const struct place *place, struct dtr_error *err)
+{
+    size_t size = 0;
+    for (size_t i = 0; i < place->count; i++)
+        size += place->clusters[i]->offer_size;
+    ask->out = dtr_rpc_out_new(size);
+    if (!ask->out)
+        return dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for an answer");
+    uint8_t *at = dtr_rpc_out_bytes(ask->out);
+    for (size_t i = 0; i < place->count; i++) {
+        memcpy(at, place->clusters[i]->offer, place->clusters[i]->offer_size);
+        at += place->clusters[i]->offer_size;
+    }
+    return DTR_OK;
 }
 
 int answer_list_schedulers(struct ask *ask, const ProtobufCMessage *message, struct dtr_error *err)
 {
     const Manager__V2__ListSchedulersRequest *request = (const void *)message;
-    Manager__V2__ListSchedulersResponse response = MANAGER__V2__LIST_SCHEDULERS_RESPONSE__INIT;
-    struct message_list list = {0};
+    struct place place = {0};
     const struct fleet *fleet = NULL;
     int rc = check_peer(request, err);
     if (rc == DTR_OK)
-        rc = fleet_get(ask->grpc->options.view, &fleet, err);
+        rc = fleet_get_recent(ask->grpc->options.view, &fleet, err);
     if (rc == DTR_OK)
-        rc = find_place(ask, request, fleet, &list, err);
+        rc = find_place(ask, request, fleet, &place, err);
     dtr_metric_add(DTR_MANAGER_SEARCH_SCHEDULER_CLUSTER, DTR_LABELS(request->version, request->commit), 1);
     if (rc != DTR_OK)
         dtr_metric_add(DTR_MANAGER_SEARCH_SCHEDULER_CLUSTER_FAILURE,
                        DTR_LABELS(request->version, request->commit), 1);
-    response.schedulers = list.schedulers;
-    response.n_schedulers = list.count;
     if (rc == DTR_OK)
-        rc = ask_reply(ask, &response.base, err);
-    message_free(&list);
+        rc = reply_place(ask, &place, err);
+    free(place.clusters);
     fleet_done(fleet);
     return rc;
 }
@@ -70,47 +85,58 @@ static const struct fleet_scheduler *find_scheduler(const struct fleet_cluster *
     return NULL;
 }
 
-static int reply_scheduler(struct ask *ask, const char *hostname, const char *ip, int64_t cluster_id,
+static int reply_scheduler(struct ask *ask, const struct fleet *fleet, const struct member_name *name,
                            struct dtr_error *err)
 {
     struct message_list list = {0};
-    const struct fleet *fleet = NULL;
-    int rc = fleet_get(ask->grpc->options.view, &fleet, err);
-    if (rc != DTR_OK)
-        return rc;
-    const struct fleet_cluster *cluster = fleet_find(fleet, cluster_id);
-    const struct fleet_scheduler *scheduler = find_scheduler(cluster, hostname, ip);
+    const struct fleet_cluster *cluster = fleet_find(fleet, name->cluster_id);
+    const struct fleet_scheduler *scheduler = find_scheduler(cluster, name->hostname, name->ip);
+    int rc = DTR_OK;
     if (scheduler)
         message_add(&list, cluster, scheduler, true);
     if (!scheduler)
         rc = dtr_error_set(err, DTR_ENOT_FOUND, DTR_RETRY_SAME,
-                           "scheduler %.100s is not registered in cluster %lld", hostname,
-                           (long long)cluster_id);
+                           "scheduler %.100s is not registered in cluster %lld", name->hostname,
+                           (long long)name->cluster_id);
     else if (list.failed)
         rc = dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for a scheduler");
     else
         rc = ask_reply(ask, &list.schedulers[0]->base, err);
     message_free(&list);
-    fleet_done(fleet);
     return rc;
 }
 
 int answer_get_scheduler(struct ask *ask, const ProtobufCMessage *message, struct dtr_error *err)
 {
     const Manager__V2__GetSchedulerRequest *request = (const void *)message;
+    const struct fleet *fleet = NULL;
     int rc = check_hostname(request->hostname, err);
     if (rc == DTR_OK)
         rc = check_ip(request->ip, true, err);
     if (rc == DTR_OK)
         rc = check_cluster("scheduler_cluster_id", request->scheduler_cluster_id, err);
-    return rc == DTR_OK ? reply_scheduler(ask, request->hostname, request->ip,
-                                          (int64_t)request->scheduler_cluster_id, err)
-                        : rc;
+    if (rc == DTR_OK)
+        rc = fleet_get(ask->grpc->options.view, &fleet, err);
+    const struct member_name name = {request->hostname, request->ip, (int64_t)request->scheduler_cluster_id};
+    if (rc == DTR_OK)
+        rc = reply_scheduler(ask, fleet, &name, err);
+    fleet_done(fleet);
+    return rc;
 }
 
+struct registration {
+    struct member member;
+    const struct fleet *its; /* its cluster, with it */
+};
+
+/* Reads what is answered at once: many schedulers may register while there are many clusters. */
 static int register_scheduler(struct store_db *db, void *context, struct dtr_error *err)
 {
-    return member_register_scheduler(db, context, err);
+    struct registration *registration = context;
+    fleet_done(registration->its);
+    registration->its = NULL;
+    int rc = member_register_scheduler(db, &registration->member, err);
+    return rc == DTR_OK ? fleet_read(db, registration->member.cluster_id, &registration->its, err) : rc;
 }
 
 /* A JSON array of what was said; "schedule" when nothing was. */
@@ -149,25 +175,27 @@ int answer_update_scheduler(struct ask *ask, const ProtobufCMessage *message, st
 {
     const Manager__V2__UpdateSchedulerRequest *request = (const void *)message;
     char *features = features_of(request), *config = config_of(&request->config);
-    struct member member = {.hostname = request->hostname,
-                            .ip = request->ip,
-                            .idc = request->has_idc_case ? request->idc : "",
-                            .location = request->has_location_case ? request->location : "",
-                            .port = request->port,
-                            .cluster_id = (int64_t)request->scheduler_cluster_id,
-                            .features = features,
-                            .config = config};
+    struct registration registration = {
+        .member = {.hostname = request->hostname,
+                   .ip = request->ip,
+                   .idc = request->has_idc_case ? request->idc : "",
+                   .location = request->has_location_case ? request->location : "",
+                   .port = request->port,
+                   .cluster_id = (int64_t)request->scheduler_cluster_id,
+                   .features = features,
+                   .config = config}};
     int rc = check_update(request, err);
     if (rc == DTR_OK && (!features || !config))
         rc = dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for a scheduler");
     if (rc == DTR_OK)
-        rc = store_do(ask->grpc->options.store, register_scheduler, &member, err);
+        rc = fleet_do(ask->grpc->options.view, register_scheduler, &registration, NULL, err);
     free(features);
     free(config);
-    if (rc != DTR_OK)
-        return rc;
-    fleet_changed(ask->grpc->options.view);
-    return reply_scheduler(ask, request->hostname, request->ip, (int64_t)request->scheduler_cluster_id, err);
+    const struct member_name name = {request->hostname, request->ip, registration.member.cluster_id};
+    if (rc == DTR_OK)
+        rc = reply_scheduler(ask, registration.its, &name, err);
+    fleet_done(registration.its);
+    return rc;
 }
 
 /* --- ListApplications ------------------------------------------------------------------------------------

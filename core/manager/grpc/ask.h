@@ -8,7 +8,8 @@
 
 struct grpc {
     struct grpc_options options;
-    size_t under_way; /* jobs and streams whose end is to come */
+    size_t under_way;      /* jobs and streams whose end is to come */
+    struct dtr_list alive; /* the streams of KeepAlive */
     bool leaving, closing;
     void (*closed)(void *context);
     void *closed_context;
@@ -39,8 +40,9 @@ int ask_reply(struct ask *ask, const ProtobufCMessage *response, struct dtr_erro
 /* Something that was counted in under_way has ended. On the loop. */
 void grpc_ended(struct grpc *grpc);
 
-/* alive.c: the `open` of KeepAlive. */
+/* alive.c: the `open` of KeepAlive; and whether a scheduler's stream comes from this address. */
 void alive_open(void *service, struct dtr_rpc_call *call);
+bool alive_from(const struct grpc *grpc, const struct dtr_addr *addr);
 
 /* answers.c, seeds.c */
 ask_answer answer_list_schedulers, answer_get_scheduler, answer_update_scheduler, answer_list_applications,

@@ -35,6 +35,7 @@ int grpc_new(const struct grpc_options *options, struct grpc **ret_grpc, struct 
     if (!grpc)
         return dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for the gRPC service");
     grpc->options = *options;
+    dtr_list_init(&grpc->alive);
     *ret_grpc = grpc;
     return DTR_OK;
 }
@@ -42,6 +43,11 @@ int grpc_new(const struct grpc_options *options, struct grpc **ret_grpc, struct 
 int grpc_serve(struct grpc *grpc, struct dtr_rpc_table *table, struct dtr_error *err)
 {
     return dtr_rpc_table_add(table, handlers, sizeof(handlers) / sizeof(handlers[0]), grpc, err);
+}
+
+bool grpc_hears(const struct grpc *grpc, const struct dtr_addr *addr)
+{
+    return alive_from(grpc, addr);
 }
 
 void grpc_leave(struct grpc *grpc)

@@ -21,6 +21,9 @@ struct grpc_options {
 int grpc_new(const struct grpc_options *options, struct grpc **ret_grpc, struct dtr_error *err);
 /* Adds the methods to a table; servers that use the table go before grpc_close(). */
 int grpc_serve(struct grpc *grpc, struct dtr_rpc_table *table, struct dtr_error *err);
+/* Whether a scheduler that says it is at this address keeps alive here from there, or from this machine. On
+ * the loop. */
+bool grpc_hears(const struct grpc *grpc, const struct dtr_addr *addr);
 /* The manager ends: streams that end from now on are not their schedulers' doing. Before the server is
  * stopped. */
 void grpc_leave(struct grpc *grpc);

@@ -95,6 +95,11 @@ static int64_t active(void)
 
 #define UNTIL_ACTIVE(count) TURN_UNTIL_BY(rig.loop, false, active() == (count))
 
+static const char *places(const char *hostname, const char *ip, const char *idc, const char *location,
+                          uint64_t named);
+/* What is answered follows what is in the database, a moment later. */
+#define UNTIL_PLACES(expected, ...) TURN_UNTIL_BY(rig.loop, false, strcmp(places(__VA_ARGS__), expected) == 0)
+
 static void register_all(struct beat beats[3])
 {
     static const char *const names[] = {"sa", "sb", "sc"};
@@ -107,6 +112,7 @@ static void register_all(struct beat beats[3])
         start_beat(&beats[i], names[i], ip, i + 1);
     }
     UNTIL_ACTIVE(3);
+    TURN_UNTIL_BY(rig.loop, false, strlen(places("node", "10.9.9.9", NULL, NULL, 0)) == strlen("1,2,3"));
 }
 
 static void cancel(struct beat *beat)
@@ -163,10 +169,10 @@ static void a_scheduler_is_there_while_its_stream_is_open(void **state)
     assert_string_equal(places("node", "10.9.9.9", NULL, NULL, 0), "");
     start_beat(&beat, "sa", "10.0.0.1", 1);
     UNTIL_ACTIVE(1);
-    assert_string_equal(places("node", "10.9.9.9", NULL, NULL, 0), "1");
+    UNTIL_PLACES("1", "node", "10.9.9.9", NULL, NULL, 0);
     cancel(&beat);
     UNTIL_ACTIVE(0);
-    assert_string_equal(places("node", "10.9.9.9", NULL, NULL, 0), "");
+    UNTIL_PLACES("", "node", "10.9.9.9", NULL, NULL, 0);
 }
 
 static void an_orderly_end_is_answered(void **state)
@@ -180,6 +186,69 @@ static void an_orderly_end_is_answered(void **state)
     dtr_rpc_call_end(beat.call);
     TURN_UNTIL(rig.loop, !beat.call);
     assert_int_equal(beat.code, DTR_RPC_OK);
+    UNTIL_ACTIVE(0);
+}
+
+/* It came back by another stream, perhaps at another manager, before the old one was known to be lost. */
+static void who_was_heard_elsewhere_is_still_there(void **state)
+{
+    (void)state;
+    struct beat beats[3];
+    register_all(beats);
+    rig_sql(&rig, "UPDATE schedulers SET last_keep_alive_at = last_keep_alive_at + 1 WHERE host_name = 'sa'");
+    for (int i = 0; i < 3; i++)
+        cancel(&beats[i]); /* in the order that the manager sees too */
+    UNTIL_ACTIVE(1);
+    rig_stop(&rig); /* all that it knows of is written down then */
+    assert_int_equal(
+        rig_number(&rig, "SELECT COUNT(*) FROM schedulers WHERE state = 'active' AND host_name = 'sa'"), 1);
+    rig_start(&rig);
+}
+
+/* The stream of the registered scheduler sa, whose message has replaced a sign of life that somebody else
+ * gave. */
+static void start_disturbed(struct beat *beat)
+{
+    enum dtr_rpc_code code;
+    forget(update("sa", "10.0.0.1", 8002, 1, &code));
+    start_beat(beat, "sa", "10.0.0.1", 1);
+    UNTIL_ACTIVE(1);
+    rig_sql(&rig, "UPDATE schedulers SET last_keep_alive_at = 7");
+    send_beat(beat, "sa", "10.0.0.1", 1);
+    TURN_UNTIL_BY(rig.loop, false,
+                  (dtr_loop_turn(rig.loop, false),
+                   rig_number(&rig, "SELECT COUNT(*) FROM schedulers WHERE last_keep_alive_at = 7") == 0));
+}
+
+/* As after a manager has hung: what was sent meanwhile comes late, then the stream's end. */
+static void an_old_stream_that_speaks_late_hides_nobody(void **state)
+{
+    (void)state;
+    struct beat beat;
+    start_disturbed(&beat);
+    cancel(&beat);
+    start_beat(&beat, "sb", "10.0.0.2", 1); /* not registered: an answer behind that end */
+    TURN_UNTIL(rig.loop, !beat.call);
+    rig_stop(&rig);
+    assert_int_equal(rig_number(&rig, "SELECT COUNT(*) FROM schedulers WHERE state = 'active'"), 1);
+    rig_start(&rig);
+}
+
+static void a_stream_that_was_disturbed_long_ago_counts_again(void **state)
+{
+    (void)state;
+    struct beat beat;
+    start_disturbed(&beat);
+    for (int i = 0; i < 3; i++) {
+        int64_t last = rig_number(&rig, "SELECT last_keep_alive_at FROM schedulers");
+        while (store_now_ms() == last)
+            dtr_loop_turn(rig.loop, false);
+        send_beat(&beat, "sa", "10.0.0.1", 1);
+        TURN_UNTIL_BY(rig.loop, false,
+                      (dtr_loop_turn(rig.loop, false),
+                       rig_number(&rig, "SELECT last_keep_alive_at FROM schedulers") != last));
+    }
+    cancel(&beat);
     UNTIL_ACTIVE(0);
 }
 
@@ -250,10 +319,10 @@ static void a_cluster_that_is_down_is_left_out(void **state)
     register_all(beats);
     cancel(&beats[1]);
     UNTIL_ACTIVE(2);
-    assert_string_equal(places("b-7", "10.2.3.4", "b", NULL, 0), "1,3");
+    UNTIL_PLACES("1,3", "b-7", "10.2.3.4", "b", NULL, 0);
     start_beat(&beats[1], "sb", "10.0.0.2", 2);
     UNTIL_ACTIVE(3);
-    assert_string_equal(places("b-7", "10.2.3.4", "b", NULL, 0), "2,1,3");
+    UNTIL_PLACES("2,1,3", "b-7", "10.2.3.4", "b", NULL, 0);
     for (int i = 0; i < 3; i++)
         cancel(&beats[i]);
 }
@@ -370,6 +439,9 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_scheduler_is_there_while_its_stream_is_open, begin, end),
         cmocka_unit_test_setup_teardown(an_orderly_end_is_answered, begin, end),
+        cmocka_unit_test_setup_teardown(who_was_heard_elsewhere_is_still_there, begin, end),
+        cmocka_unit_test_setup_teardown(an_old_stream_that_speaks_late_hides_nobody, begin, end),
+        cmocka_unit_test_setup_teardown(a_stream_that_was_disturbed_long_ago_counts_again, begin, end),
         cmocka_unit_test_setup_teardown(registering_again_changes_the_row, begin, end),
         cmocka_unit_test_setup_teardown(what_is_wrong_is_named, begin, end),
         cmocka_unit_test_setup_teardown(each_peer_finds_its_cluster, begin, end),

@@ -1,7 +1,7 @@
 /* Seed peers that register, as Dragonfly's older clients do. On worker threads; see ask.h. */
 #include "core/manager/fleet/members.h"
+#include "core/manager/fleet/message.h"
 #include "core/manager/grpc/ask.h"
-#include "core/manager/grpc/message.h"
 #include "proto/google.pb-c.h"
 
 #include <stdlib.h>
@@ -142,10 +142,9 @@ int answer_update_seed_peer(struct ask *ask, const ProtobufCMessage *message, st
     if (rc == DTR_OK)
         rc = check_port("port", request->port, err);
     if (rc == DTR_OK)
-        rc = store_do(ask->grpc->options.store, register_seed, &member, err);
+        rc = fleet_do(ask->grpc->options.view, register_seed, &member, NULL, err);
     if (rc != DTR_OK)
         return rc;
-    fleet_changed(ask->grpc->options.view);
     return reply_seed(ask, request->hostname, request->ip, member.cluster_id, err);
 }
 
@@ -161,9 +160,8 @@ int answer_delete_seed_peer(struct ask *ask, const ProtobufCMessage *message, st
     struct member_name name = {request->hostname, request->ip, (int64_t)request->seed_peer_cluster_id};
     int rc = check_name(request->hostname, request->ip, request->seed_peer_cluster_id, err);
     if (rc == DTR_OK)
-        rc = store_do(ask->grpc->options.store, delete_seed, &name, err);
+        rc = fleet_do(ask->grpc->options.view, delete_seed, &name, NULL, err);
     if (rc != DTR_OK)
         return rc;
-    fleet_changed(ask->grpc->options.view);
     return ask_reply(ask, &empty.base, err);
 }

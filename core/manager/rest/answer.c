@@ -62,6 +62,8 @@ void call_fail(struct rest_call *call, int rc, const struct dtr_error *err)
     const char *text = err->text;
     call->status = err->status;
     call->text = NULL;
+    free(call->json);
+    call->json = NULL;
     call->changed = NULL;
     if (call->status == 0) {
         call->status = status_of(rc);
@@ -116,34 +118,42 @@ static void put_headers(struct rest_call *call, bool body)
 
 void call_finish(struct rest_call *call)
 {
-    char *made = NULL;
+    char *made = call->json;
+    call->json = NULL;
     if (call->answer)
         made = json_dumps(call->answer, JSON_COMPACT | JSON_ENCODE_ANY);
+    json_decref(call->answer); /* here, on the worker */
+    call->answer = NULL;
     const char *text = made ? made : call->text;
     size_t length = text ? strlen(text) : 0;
-    if (!made)
-        call->type = call->text ? call->type : NULL;
-    else
-        call->type = NULL;
+    call->type = !made && call->text ? call->type : NULL;
     put_headers(call, length > 0);
-    if (!(call->takes_gzip && length >= COMPRESS_FROM && compress(call, text, length)) && length > 0) {
-        call->bytes = malloc(length);
-        call->length = call->bytes ? length : 0;
-        if (call->bytes)
-            memcpy(call->bytes, text, length);
+    if (call->takes_gzip && length >= COMPRESS_FROM && compress(call, text, length)) {
+        free(made);
+        return;
     }
-    free(made);
+    call->bytes = (uint8_t *)(made || !text ? made : strdup(text));
+    call->length = call->bytes ? length : 0;
+}
+
+void call_drop_body(struct rest_call *call)
+{
+    free(call->body_text);
+    json_decref(call->body);
+    call->body_text = NULL;
+    call->body = NULL;
+    call->body_length = 0;
 }
 
 void call_free(struct rest_call *call)
 {
-    char *const texts[] = {call->method,        call->path,   call->body_text,    call->cookie,
-                           call->authorization, call->origin, (char *)call->bytes};
+    char *const texts[] = {call->method, call->path,       call->cookie,        call->authorization,
+                           call->origin, call->fetch_site, (char *)call->bytes, call->json};
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
         free(texts[i]);
     for (size_t i = 0; i < call->header_count; i++)
         free(call->header_texts[i]);
     query_free(&call->query);
-    json_decref(call->body);
+    call_drop_body(call);
     json_decref(call->answer);
 }

@@ -1,5 +1,8 @@
-/* The REST API around its handlers: pages, unknown paths, CORS, compression, limits, and clients that go. */
+/* The REST API around its handlers: pages, unknown paths, what the document says, CORS, compression, limits,
+ * and clients that go. */
+#include "core/manager/rest/resource.h"
 #include "core/manager/rest/rig.h"
+#include "core/manager/rest/users.h"
 
 #include <semaphore.h>
 
@@ -55,6 +58,105 @@ static void the_openapi_document_is_made_of_the_routes(void **state)
     assert_non_null(json_object_get(patch, "requestBody"));
     assert_null(strstr(rig->body, "token_hash"));
     assert_null(strstr(rig->body, "password_hash"));
+}
+
+static bool takes_filters(const struct route *route)
+{
+    return route->handle == resource_list || route->handle == audits_list;
+}
+
+/* The field's words; NULL when the document does not have the filter, or it has none. */
+static const json_t *words_of(const json_t *document, const char *path, const char *field)
+{
+    size_t i;
+    const json_t *parameter,
+        *get = json_object_get(json_object_get(json_object_get(document, "paths"), path), "get");
+    json_array_foreach(json_object_get(get, "parameters"), i, parameter)
+    {
+        if (strcmp(json_string_value(json_object_get(parameter, "name")), field) == 0)
+            return json_object_get(json_object_get(parameter, "schema"), "enum");
+    }
+    return NULL;
+}
+
+/* Each word that the document has is taken; others are refused, and told which there are. */
+static void expect_words(struct rest_rig *rig, const json_t *document, const char *path,
+                         const struct field *field)
+{
+    size_t i;
+    const json_t *word;
+    struct dtr_str joined = {0};
+    char target[200], says[200];
+    json_array_foreach(words_of(document, path, field->name), i, word)
+    {
+        (void)snprintf(target, sizeof(target), "%s?%s=%s", path, field->name, json_string_value(word));
+        ask(rig, 200, "GET", target, NULL);
+        dtr_str_printf(&joined, "%s%s", i > 0 ? "|" : "", json_string_value(word));
+    }
+    (void)snprintf(says, sizeof(says), "%s: must be one of %s", field->name, dtr_str_text(&joined));
+    dtr_str_free(&joined);
+    (void)snprintf(target, sizeof(target), "%s?%s=", path, field->name);
+    ask(rig, 200, "GET", target, NULL); /* as if it was not given */
+    (void)snprintf(target, sizeof(target), "%s?%s=NONSENSE", path, field->name);
+    ask(rig, 422, "GET", target, NULL);
+    assert_string_equal(text_at(rig, "errors"), says);
+}
+
+static void filters_take_only_words_that_there_are(void **state)
+{
+    struct rest_rig *rig = *state;
+    int found = 0;
+    sign_in(rig, "root", "dragonfly");
+    ask(rig, 200, "GET", "/swagger/doc.json", NULL);
+    json_t *document = json_incref(rig->json);
+    for (const struct route *route = routes; route < routes + route_count; route++) {
+        char path[64];
+        (void)snprintf(path, sizeof(path), "/api/v1%s", route->path);
+        for (const struct field *field = takes_filters(route) ? route->resource->fields : NULL;
+             field && field->name; field++) {
+            if (!(field->flags & F_FILTER) || !field->words)
+                continue;
+            expect_words(rig, document, path, field);
+            found++;
+        }
+    }
+    assert_true(found >= 9);
+    json_decref(document);
+    rig->session[0] = 0;
+}
+
+/* Honest, but empty. */
+static void persistent_cache_tasks_are_none_yet(void **state)
+{
+    static const char task[] = "/api/v1/persistent-cache-tasks/"
+                               "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+    struct rest_rig *rig = *state;
+    char target[200];
+    (void)snprintf(target, sizeof(target), "%s?scheduler_cluster_id=1", task);
+    ask(rig, 401, "GET", "/api/v1/persistent-cache-tasks?scheduler_cluster_id=1", NULL);
+    ask(rig, 401, "DELETE", target, NULL);
+    sign_in(rig, "root", "dragonfly");
+    ask(rig, 200, "GET", "/api/v1/persistent-cache-tasks?scheduler_cluster_id=1", NULL);
+    assert_string_equal(rig->body, "[]");
+    assert_non_null(strstr(header(rig, "Link"), "scheduler_cluster_id=1&page=1&per_page=10>;rel=last"));
+    ask(rig, 422, "GET", "/api/v1/persistent-cache-tasks", NULL);
+    assert_string_equal(text_at(rig, "errors"), "scheduler_cluster_id: is missing in the query");
+    ask(rig, 422, "GET", "/api/v1/persistent-cache-tasks?scheduler_cluster_id=one", NULL);
+    ask(rig, 422, "GET", "/api/v1/persistent-cache-tasks?scheduler_cluster_id=1&page=0", NULL);
+    ask(rig, 404, "GET", "/api/v1/persistent-cache-tasks?scheduler_cluster_id=9", NULL);
+    ask(rig, 404, "GET", target, NULL);
+    assert_non_null(strstr(text_at(rig, "message"), "its schedulers keep none yet"));
+    ask(rig, 404, "DELETE", target, NULL);
+    ask(rig, 422, "DELETE", task, NULL);
+    ask(rig, 405, "POST", "/api/v1/persistent-cache-tasks?scheduler_cluster_id=1", "{}");
+    ask(rig, 200, "GET", "/swagger/doc.json", NULL);
+    const json_t *get =
+        json_object_get(json_object_get(at(rig, "paths"), "/api/v1/persistent-cache-tasks/{task}"), "get");
+    const json_t *parameter = json_array_get(json_object_get(get, "parameters"), 1);
+    assert_string_equal(json_string_value(json_object_get(parameter, "name")), "scheduler_cluster_id");
+    assert_true(json_is_true(json_object_get(parameter, "required")));
+    assert_null(json_object_get(get, "requestBody"));
+    rig->session[0] = 0;
 }
 
 static void scripts_of_other_origins_may_ask(void **state)
@@ -269,6 +371,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(pages_are_answered_to_everybody),
         cmocka_unit_test(unknown_paths_of_the_api_are_errors),
         cmocka_unit_test(the_openapi_document_is_made_of_the_routes),
+        cmocka_unit_test(filters_take_only_words_that_there_are),
+        cmocka_unit_test(persistent_cache_tasks_are_none_yet),
         cmocka_unit_test(scripts_of_other_origins_may_ask),
         cmocka_unit_test(large_answers_are_compressed_for_who_can_read_them),
         cmocka_unit_test(bodies_must_be_json_of_a_limited_size),

@@ -1,12 +1,15 @@
 /* The audit log; see audit.h. */
 #include "core/manager/rest/audit.h"
 
+#include "core/base/clock.h"
 #include "core/base/list.h"
 #include "core/base/str.h"
 #include "core/obs/log.h"
 
 #include <pthread.h>
 #include <stdlib.h>
+
+enum { MINUTE_MS = 60000 };
 
 struct row {
     struct dtr_list link;
@@ -20,7 +23,13 @@ struct audit {
     pthread_mutex_t lock; /* what follows */
     struct dtr_list rows;
     size_t count;
-    uint64_t dropped; /* since the last time it was logged */
+    struct lost {
+        uint64_t late, strange; /* the database was too slow for it; beyond AUDIT_STRANGERS */
+    } lost;                     /* since the last time it was logged */
+    struct {
+        uint64_t since_ms; /* a minute */
+        unsigned count;
+    } strangers;
     pthread_mutex_t writing;
 };
 
@@ -51,6 +60,7 @@ void audit_free(struct audit *audit)
     free(audit);
 }
 
+/* One text that the database does not take would cost all those that are written with it. */
 static void cut(char *field, size_t size, const char *text)
 {
     size_t length = strnlen(text, size - 1);
@@ -59,6 +69,20 @@ static void cut(char *field, size_t size, const char *text)
         length--;
     memcpy(field, text, length);
     field[length] = 0;
+    for (size_t i = 0, good = dtr_db_is_text(field, length); !good && i < length; i++)
+        field[i] = (unsigned char)field[i] < 0x80 ? field[i] : '?';
+}
+
+static bool is_too_strange(struct audit *audit, const struct audit_entry *entry)
+{
+    uint64_t now_ms = dtr_now_ms();
+    if (strcmp(entry->actor_type, AUDIT_UNKNOWN) != 0)
+        return false;
+    if (audit->strangers.count == 0 || now_ms - audit->strangers.since_ms >= MINUTE_MS) {
+        audit->strangers.since_ms = now_ms;
+        audit->strangers.count = 0;
+    }
+    return audit->strangers.count++ >= AUDIT_STRANGERS;
 }
 
 void audit_add(struct audit *audit, const struct audit_entry *entry)
@@ -74,12 +98,13 @@ void audit_add(struct audit *audit, const struct audit_entry *entry)
         row->at_ms = store_now_ms();
     }
     (void)pthread_mutex_lock(&audit->lock);
-    bool kept = row && audit->count < AUDIT_MOST;
+    bool strange = is_too_strange(audit, entry), kept = row && audit->count < AUDIT_MOST && !strange;
     if (kept) {
         dtr_list_add_tail(&audit->rows, &row->link);
         audit->count++;
     } else {
-        audit->dropped++;
+        audit->lost.late += !strange;
+        audit->lost.strange += strange;
     }
     (void)pthread_mutex_unlock(&audit->lock);
     if (!kept)
@@ -97,7 +122,7 @@ size_t audit_waiting(struct audit *audit)
 /* --- writing ---------------------------------------------------------------------------------------------
  */
 
-static size_t take(struct audit *audit, struct dtr_list *rows, uint64_t *ret_dropped)
+static size_t take(struct audit *audit, struct dtr_list *rows, struct lost *ret_lost)
 {
     size_t count = 0;
     (void)pthread_mutex_lock(&audit->lock);
@@ -106,8 +131,8 @@ static size_t take(struct audit *audit, struct dtr_list *rows, uint64_t *ret_dro
         count++;
     }
     audit->count -= count;
-    *ret_dropped = audit->dropped;
-    audit->dropped = 0;
+    *ret_lost = audit->lost;
+    audit->lost = (struct lost){0};
     (void)pthread_mutex_unlock(&audit->lock);
     return count;
 }
@@ -144,20 +169,28 @@ static int insert(struct store_db *db, void *context, struct dtr_error *err)
     return rc;
 }
 
+static void log_lost(const struct lost *lost)
+{
+    if (lost->late > 0)
+        dtr_log(DTR_LOG_WARN, NULL,
+                "%llu entries of the audit log were dropped: the database did not take them in time",
+                (unsigned long long)lost->late);
+    if (lost->strange > 0)
+        dtr_log(DTR_LOG_WARN, NULL,
+                "%llu requests of callers that nobody knows are not in the audit log: more than %d a minute",
+                (unsigned long long)lost->strange, (int)AUDIT_STRANGERS);
+}
+
 int audit_write(struct audit *audit, struct store *store, struct dtr_error *err)
 {
     int rc = DTR_OK;
     (void)pthread_mutex_lock(&audit->writing);
     for (;;) {
         struct dtr_list rows;
-        uint64_t dropped;
+        struct lost lost;
         dtr_list_init(&rows);
-        size_t count = take(audit, &rows, &dropped);
-        if (dropped > 0)
-            dtr_log(DTR_LOG_WARN, NULL,
-                    "%llu entries of the audit log were dropped: the database did not "
-                    "take them in time",
-                    (unsigned long long)dropped);
+        size_t count = take(audit, &rows, &lost);
+        log_lost(&lost);
         if (count == 0)
             break;
         rc = store_do(store, insert, &rows, err);

@@ -14,6 +14,9 @@ struct audit_entry {
 };
 
 enum { AUDIT_BATCH = 500, AUDIT_MOST = 1000, AUDIT_EVERY_MS = 5000 };
+/* Entries a minute about those that nobody knows, who could fill the disk with them; others are counted. */
+enum { AUDIT_STRANGERS = 600 };
+#define AUDIT_UNKNOWN "UNKNOWN" /* their actor_type */
 
 struct audit *audit_new(void); /* NULL: out of memory */
 void audit_free(struct audit *audit);

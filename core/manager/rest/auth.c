@@ -8,8 +8,6 @@
 #include <strings.h>
 #include <time.h>
 
-enum { TOKEN_MOST = 1024 };
-
 /* --- where tokens are ------------------------------------------------------------------------------------
  */
 
@@ -21,14 +19,23 @@ static const char *bearer(const struct rest_call *call)
     return text + 7 + strspn(text + 7, " ");
 }
 
-/* The cookie "jwt", copied to `text`. */
-static const char *cookie(const struct rest_call *call, char text[TOKEN_MOST])
+/* Whether a page of ours, or no page, made a browser ask: SameSite keeps the cookie from other sites, but to
+ * a browser other ports and other names of the same domain are the same site. */
+static bool is_ours(const struct rest_call *call)
 {
+    return !call->fetch_site || strcasecmp(call->fetch_site, "same-origin") == 0 ||
+           strcasecmp(call->fetch_site, "none") == 0;
+}
+
+const char *auth_cookie(const struct rest_call *call, char text[AUTH_TOKEN])
+{
+    if (!is_ours(call))
+        return NULL;
     for (const char *at = call->cookie; at && *at; at += strcspn(at, ";"), at += strspn(at, "; ")) {
         if (strncmp(at, "jwt=", 4) != 0)
             continue;
         size_t length = strcspn(at + 4, "; ");
-        if (length == 0 || length >= TOKEN_MOST)
+        if (length == 0 || length >= AUTH_TOKEN)
             return NULL;
         memcpy(text, at + 4, length);
         text[length] = 0;
@@ -38,12 +45,12 @@ static const char *cookie(const struct rest_call *call, char text[TOKEN_MOST])
 }
 
 /* What was given on purpose comes before what a browser sends by itself. */
-static const char *session_text(const struct rest_call *call, char text[TOKEN_MOST])
+static const char *session_text(const struct rest_call *call, char text[AUTH_TOKEN])
 {
     const char *found = bearer(call);
     if (!found)
         found = query_get(&call->query, "token");
-    return found ? found : cookie(call, text);
+    return found ? found : auth_cookie(call, text);
 }
 
 /* --- sessions --------------------------------------------------------------------------------------------
@@ -72,7 +79,7 @@ static int read_user(struct store_db *db, int64_t id, struct user *ret_user, str
                       STORE_VALUES(STORE_NUMBER(id)), on_user, ret_user, err);
 }
 
-int auth_is_root(struct store_db *db, int64_t user_id, bool *ret_is, struct dtr_error *err)
+static int is_root(struct store_db *db, int64_t user_id, bool *ret_is, struct dtr_error *err)
 {
     int64_t count = 0;
     int rc = store_number(db, "SELECT COUNT(*) FROM user_roles WHERE user_id = ? AND role = 'root'",
@@ -84,7 +91,7 @@ int auth_is_root(struct store_db *db, int64_t user_id, bool *ret_is, struct dtr_
 int auth_session(struct rest_call *call, struct store_db *db, struct jwt_claims *ret_claims,
                  struct dtr_error *err)
 {
-    char text[TOKEN_MOST], mark[JWT_MARK];
+    char text[AUTH_TOKEN], mark[JWT_MARK];
     const char *found = session_text(call, text), *key = rest_key(call->rest);
     struct user user;
     if (!found)
@@ -101,7 +108,7 @@ int auth_session(struct rest_call *call, struct store_db *db, struct jwt_claims 
                            "disabled): sign in");
     call->who = (struct who){.kind = WHO_USER, .user_id = ret_claims->user_id};
     (void)dtr_copy_text(call->who.name, sizeof(call->who.name), user.name);
-    return auth_is_root(db, call->who.user_id, &call->who.root, err);
+    return is_root(db, call->who.user_id, &call->who.root, err);
 }
 
 static int by_session(struct rest_call *call, struct store_db *db, struct dtr_error *err)
@@ -199,8 +206,9 @@ int auth_identify(struct rest_call *call, struct store_db *db, struct dtr_error 
 /* --- permissions -----------------------------------------------------------------------------------------
  */
 
-int auth_may(struct store_db *db, int64_t user_id, const char *object, const char *action, bool *ret_may,
-             struct dtr_error *err)
+/* Whether a user has a role that grants `action` on `object`. */
+static int may_do(struct store_db *db, int64_t user_id, const char *object, const char *action, bool *ret_may,
+                  struct dtr_error *err)
 {
     int64_t count = 0;
     int rc = store_number(
@@ -219,7 +227,7 @@ static int by_role(struct rest_call *call, struct store_db *db, struct dtr_error
     const char *action = strcmp(call->match.route->method, "GET") == 0 ? "read" : "*";
     bool may;
     route_object(call->match.route, object);
-    int rc = auth_may(db, call->who.user_id, object, action, &may, err);
+    int rc = may_do(db, call->who.user_id, object, action, &may, err);
     if (rc == DTR_OK && !may)
         rc = rest_refuse(err, 403, "no role of %s allows to %s %s", call->who.name,
                          *action == 'r' ? "read" : "change", object);

@@ -37,6 +37,16 @@ int call_answer(struct rest_call *call, json_t *answer, struct dtr_error *err)
     return answer ? DTR_OK : dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for an answer");
 }
 
+int call_answer_text(struct rest_call *call, struct dtr_str *json, struct dtr_error *err)
+{
+    if (!dtr_str_ok(json))
+        return dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for an answer");
+    free(call->json);
+    call->json = dtr_str_take(json);
+    call->status = 200;
+    return DTR_OK;
+}
+
 void call_header(struct rest_call *call, const char *name, const char *format, ...)
 {
     size_t at = 0;
@@ -87,6 +97,12 @@ const char *call_text(const json_t *values, const char *name)
     return text ? text : "";
 }
 
+void call_warn_unknown(struct rest_call *call, const char *name, const char *what)
+{
+    if (dtr_http_value_ok(name) && !strchr(name, '"') && !strchr(name, '\\'))
+        call_header(call, "Warning", "299 - \"%.60s is not %s; it was ignored\"", name, what);
+}
+
 int call_values(struct rest_call *call, unsigned mode, json_t **ret_values, struct dtr_error *err)
 {
     char unknown[64];
@@ -98,10 +114,25 @@ int call_values(struct rest_call *call, unsigned mode, json_t **ret_values, stru
         return rest_refuse(err, 422, "%s", why.text);
     if (rc != DTR_OK && err)
         *err = why;
-    if (rc == DTR_OK && unknown[0] && dtr_http_value_ok(unknown) && !strchr(unknown, '"'))
-        call_header(call, "Warning", "299 - \"%s is not a field that can be given here; it was ignored\"",
-                    unknown);
+    if (rc == DTR_OK && unknown[0])
+        call_warn_unknown(call, unknown, "a field that can be given here");
     return rc;
+}
+
+int call_query(const struct rest_call *call, const char *name, struct dtr_value *ret_value,
+               struct dtr_error *err)
+{
+    const struct field *field = call->match.route->body;
+    const char *text = query_get(&call->query, name);
+    struct dtr_error why = {0};
+    *ret_value = (struct dtr_value){.type = DTR_VALUE_NULL};
+    while (strcmp(field->name, name) != 0)
+        field++;
+    if ((!text || !*text) && field->flags & F_NEEDED)
+        return rest_refuse(err, 422, "%s: is missing in the query", name);
+    if (text && *text && field_from_text(field, text, ret_value, &why) != DTR_OK)
+        return rest_refuse(err, 422, "%s", why.text);
+    return DTR_OK;
 }
 
 static int page_number(const struct rest_call *call, const char *name, int64_t preset, int64_t most,

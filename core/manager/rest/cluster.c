@@ -12,12 +12,16 @@ static int find_half(struct store_db *db, int64_t id, int64_t *ret_half, struct 
         STORE_VALUES(STORE_NUMBER(id)), ret_half, err);
 }
 
-static int make_link(struct store_db *db, int64_t seed_peer_cluster, int64_t scheduler_cluster,
-                     struct dtr_error *err)
+int cluster_link(struct store_db *db, int64_t seed_peer_cluster, int64_t scheduler_cluster,
+                 struct dtr_error *err)
 {
-    return store_run(
-        db, "INSERT INTO cluster_links (seed_peer_cluster_id, scheduler_cluster_id) VALUES (?, ?)",
-        STORE_VALUES(STORE_NUMBER(seed_peer_cluster), STORE_NUMBER(scheduler_cluster)), NULL, err);
+    int rc = store_run(db, "DELETE FROM cluster_links WHERE scheduler_cluster_id = ?",
+                       STORE_VALUES(STORE_NUMBER(scheduler_cluster)), NULL, err);
+    if (rc == DTR_OK)
+        rc = store_run(
+            db, "INSERT INTO cluster_links (seed_peer_cluster_id, scheduler_cluster_id) VALUES (?, ?)",
+            STORE_VALUES(STORE_NUMBER(seed_peer_cluster), STORE_NUMBER(scheduler_cluster)), NULL, err);
+    return rc;
 }
 
 /* What `values` says of the other half. */
@@ -48,7 +52,7 @@ static int make_half(struct rest_call *call, struct store_db *db, int64_t id, co
     if (rc == DTR_OK)
         rc = resource_insert(&kind_seed_peer_cluster, db, whole, &half_id, err);
     if (rc == DTR_OK)
-        rc = make_link(db, half_id, id, err);
+        rc = cluster_link(db, half_id, id, err);
     json_decref(row);
     json_decref(half);
     json_decref(whole);
@@ -90,25 +94,6 @@ int cluster_check_delete(struct rest_call *call, struct store_db *db, int64_t id
     return rc;
 }
 
-int cluster_dress(struct rest_call *call, struct store_db *db, json_t *row, struct dtr_error *err)
-{
-    int64_t id = json_integer_value(json_object_get(row, "id")), half_id;
-    json_t *halves = NULL;
-    (void)call;
-    int rc = find_half(db, id, &half_id, err);
-    if (rc == DTR_OK)
-        rc = resource_rows(&kind_seed_peer_cluster, db, "id = ?", STORE_VALUES(STORE_NUMBER(half_id)),
-                           &halves, err);
-    if (rc != DTR_OK)
-        return rc;
-    json_t *config = json_object_get(json_array_get(halves, 0), "config");
-    (void)json_object_set_new(row, "scheduler_cluster_id", json_integer(id));
-    (void)json_object_set_new(row, "seed_peer_cluster_id", json_integer(half_id));
-    (void)json_object_set_new(row, "seed_peer_cluster_config", config ? json_incref(config) : json_object());
-    json_decref(halves);
-    return DTR_OK;
-}
-
 /* --- the halves ------------------------------------------------------------------------------------------
  */
 
@@ -145,12 +130,8 @@ int cluster_link_halves(struct rest_call *call, struct store_db *db, struct dtr_
     int rc = resource_must_be("seed_peer_clusters", "seed peer cluster", db, seeds, err);
     if (rc == DTR_OK)
         rc = resource_must_be("scheduler_clusters", "scheduler cluster", db, schedulers, err);
-    /* A scheduler cluster has one at a time: clusters are made of one of each. */
     if (rc == DTR_OK)
-        rc = store_run(db, "DELETE FROM cluster_links WHERE scheduler_cluster_id = ?",
-                       STORE_VALUES(STORE_NUMBER(schedulers)), NULL, err);
-    if (rc == DTR_OK)
-        rc = make_link(db, seeds, schedulers, err);
+        rc = cluster_link(db, seeds, schedulers, err);
     call->status = 200;
     call->changed = "scheduler_clusters";
     return rc;

@@ -5,7 +5,7 @@
 /* --- parts -----------------------------------------------------------------------------------------------
  */
 
-const struct field field_any_text[] = {{.name = "", .kind = FIELD_TEXT, .least = 1, .most = 1000}, {0}};
+static const struct field any_text[] = {{.name = "", .kind = FIELD_TEXT, .least = 1, .most = 1000}, {0}};
 static const struct field cidr[] = {
     {.name = "", .kind = FIELD_TEXT, .least = 1, .most = 1000, .check = field_is_cidr}, {0}};
 static const struct field regex[] = {
@@ -18,13 +18,13 @@ static const struct field scopes[] = {TEXT("idc", F_CREATE, 1000),
                                       SET("hostnames", regex),
                                       {0}};
 
-static const struct field blocked_download[] = {LIST("applications", field_any_text),
+static const struct field blocked_download[] = {LIST("applications", any_text),
                                                 LIST("urls", regex),
-                                                LIST("tags", field_any_text),
+                                                LIST("tags", any_text),
                                                 LIST("priorities", priority),
                                                 {0}};
 static const struct field blocked_upload[] = {
-    LIST("applications", field_any_text), LIST("urls", regex), LIST("tags", field_any_text), {0}};
+    LIST("applications", any_text), LIST("urls", regex), LIST("tags", any_text), {0}};
 static const struct field blocked_task[] = {OBJECT("download", blocked_download), {0}};
 static const struct field blocked_kept[] = {
     OBJECT("download", blocked_download), OBJECT("upload", blocked_upload), {0}};
@@ -56,17 +56,29 @@ static int only_default(struct rest_call *call, struct store_db *db, int64_t id,
                      err);
 }
 
+/* The other half of a cluster, read in the same statement: whoever changes both meanwhile is seen to have
+ * changed both, or none. */
+#define HALF                                                                                                 \
+    "(SELECT MIN(l.seed_peer_cluster_id) FROM cluster_links l"                                               \
+    " WHERE l.scheduler_cluster_id = scheduler_clusters.id)"
+
 static const struct field cluster_fields[] = {
-    {.name = "name", .kind = FIELD_TEXT, .flags = F_ALL | F_NEEDED, .least = 1, .most = 120},
+    NAME(F_ALL),
     TEXT("bio", F_EDIT, 1000),
     CONFIG("scopes", "scopes_json", scopes),
     CONFIG("scheduler_cluster_config", "config_json", scheduler_cluster_config),
     CONFIG("peer_cluster_config", "client_config_json", peer_cluster_config),
     FLAG("is_default"),
     /* Of the other half; see cluster.c. */
-    CONFIG("seed_peer_cluster_config", "", seed_peer_cluster_config),
-    {.name = "scheduler_cluster_id", .column = "", .kind = FIELD_NUMBER},
-    {.name = "seed_peer_cluster_id", .column = "", .kind = FIELD_NUMBER},
+    {.name = "seed_peer_cluster_config",
+     .column = "",
+     .kind = FIELD_OBJECT,
+     .flags = F_EDIT,
+     .of = seed_peer_cluster_config,
+     .preset = "{}",
+     .read = "COALESCE((SELECT p.config_json FROM seed_peer_clusters p WHERE p.id = " HALF "), '{}')"},
+    {.name = "scheduler_cluster_id", .column = "", .kind = FIELD_NUMBER, .read = "id + 0"},
+    {.name = "seed_peer_cluster_id", .column = "", .kind = FIELD_NUMBER, .read = "COALESCE(" HALF ", 0)"},
     {0},
 };
 const struct resource kind_cluster = {.name = "cluster",
@@ -74,8 +86,7 @@ const struct resource kind_cluster = {.name = "cluster",
                                       .fields = cluster_fields,
                                       .check = only_default,
                                       .written = cluster_written,
-                                      .check_delete = cluster_check_delete,
-                                      .dress = cluster_dress};
+                                      .check_delete = cluster_check_delete};
 
 /* Refuses when `table` still has rows that belong to the thing. */
 static int refuse_used(struct store_db *db, const char *sql, int64_t id, const char *what,
@@ -156,19 +167,11 @@ static int link_made(struct rest_call *call, struct store_db *db, int64_t id, co
 {
     const json_t *other = json_object_get(values, "seed_peer_cluster_id");
     (void)call;
-    if (!other)
-        return DTR_OK;
-    int rc = store_run(db, "DELETE FROM cluster_links WHERE scheduler_cluster_id = ?",
-                       STORE_VALUES(STORE_NUMBER(id)), NULL, err);
-    if (rc == DTR_OK)
-        rc = store_run(db,
-                       "INSERT INTO cluster_links (seed_peer_cluster_id, scheduler_cluster_id) VALUES (?, ?)",
-                       STORE_VALUES(STORE_NUMBER(json_integer_value(other)), STORE_NUMBER(id)), NULL, err);
-    return rc;
+    return other ? cluster_link(db, json_integer_value(other), id, err) : DTR_OK;
 }
 
 static const struct field scheduler_cluster_fields[] = {
-    {.name = "name", .kind = FIELD_TEXT, .flags = F_ALL | F_NEEDED, .least = 1, .most = 120},
+    NAME(F_ALL),
     TEXT("bio", F_EDIT, 1000),
     CONFIG("config", "config_json", scheduler_cluster_config),
     CONFIG("client_config", "client_config_json", peer_cluster_config),
@@ -192,7 +195,7 @@ const struct resource kind_scheduler_cluster = {.name = "scheduler cluster",
                                                 .dress = dress_scheduler_cluster};
 
 static const struct field seed_peer_cluster_fields[] = {
-    {.name = "name", .kind = FIELD_TEXT, .flags = F_ALL | F_NEEDED, .least = 1, .most = 120},
+    NAME(F_ALL),
     TEXT("bio", F_EDIT, 1000),
     CONFIG("config", "config_json", seed_peer_cluster_config),
     {0},

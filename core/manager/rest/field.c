@@ -95,8 +95,8 @@ static bool is_word(const char *words, const char *text)
 {
     size_t length = strlen(text);
     for (const char *word = words; word; word = strchr(word, '|'), word = word ? word + 1 : NULL) {
-        if (strncmp(word, text, length) == 0 && (word[length] == '|' || word[length] == 0))
-            return length > 0;
+        if (length > 0 && strcspn(word, "|") == length && memcmp(word, text, length) == 0)
+            return true;
     }
     return false;
 }
@@ -117,16 +117,23 @@ static int check_range(const struct field *field, int64_t amount, const char *un
     return wrong(place, err, text);
 }
 
+static int check_word(const struct field *field, const char *text, const struct place *place,
+                      struct dtr_error *err)
+{
+    char what[160];
+    if (!field->words || is_word(field->words, text))
+        return DTR_OK;
+    (void)snprintf(what, sizeof(what), "must be one of %.120s", field->words);
+    return wrong(place, err, what);
+}
+
 static int check_text(const struct field *field, const char *text, const struct place *place,
                       struct dtr_error *err)
 {
     struct dtr_error why = {0};
-    char what[160];
-    if (field->words && !is_word(field->words, text)) {
-        (void)snprintf(what, sizeof(what), "must be one of %.120s", field->words);
-        return wrong(place, err, what);
-    }
-    int rc = check_range(field, (int64_t)characters(text), " characters", place, err);
+    int rc = check_word(field, text, place, err);
+    if (rc == DTR_OK)
+        rc = check_range(field, (int64_t)characters(text), " characters", place, err);
     if (rc == DTR_OK && field->check && field->check(text, &why) != DTR_OK)
         rc = wrong(place, err, why.text);
     return rc;
@@ -308,7 +315,7 @@ int field_from_text(const struct field *field, const char *text, struct dtr_valu
     if (!readable)
         return wrong(&place, err, "is not UTF-8");
     *ret_value = (struct dtr_value){.type = DTR_VALUE_TEXT, .text = text, .length = strlen(text)};
-    return DTR_OK;
+    return check_word(field, text, &place, err);
 }
 
 int field_to_value(const struct field *field, const json_t *json, struct dtr_value *ret_value,

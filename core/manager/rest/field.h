@@ -37,6 +37,9 @@ struct field {
     int (*check)(const char *text, struct dtr_error *err);
     const char *preset; /* JSON; for a field that was not given when the thing is made */
     const char *refers; /* table that a number is an id of */
+    const char *read; /* SQL that it is read by, for one that is kept elsewhere than in a column of the row */
+    /* Of an object: the tables of which it has one, for the OpenAPI document; ended by NULL. */
+    const struct field *const *forms;
 };
 
 /* Checks `body` for making (F_CREATE) or changing (F_UPDATE) a thing. *ret_values (the caller's) holds the
@@ -45,7 +48,8 @@ struct field {
  * not given. DTR_EINVALID names the field and says what is allowed. */
 int fields_check(const struct field *fields, unsigned mode, const json_t *body, json_t **ret_values,
                  char ret_unknown[64], struct dtr_error *err);
-/* The value of a parameter of a query. */
+/* The value of a parameter of a query. DTR_EINVALID names the field and says what is allowed; of a text only
+ * its words count, for whatever else is not there is not found. */
 int field_from_text(const struct field *field, const char *text, struct dtr_value *ret_value,
                     struct dtr_error *err);
 /* The column; NULL when the field has none. */

@@ -5,7 +5,7 @@
 #include "core/manager/rest/resource.h"
 
 extern const struct resource kind_scheduler_cluster, kind_seed_peer_cluster, kind_scheduler, kind_seed_peer,
-    kind_peer, kind_application, kind_config, kind_user, kind_token, kind_audit;
+    kind_peer, kind_application, kind_config, kind_user, kind_token, kind_audit, kind_job;
 /* Of the facade; it has no table of its own. */
 extern const struct resource kind_cluster;
 
@@ -13,8 +13,5 @@ extern const struct resource kind_cluster;
  * and what nobody wants without it, are deleted. */
 int scheduler_cluster_free(struct rest_call *call, struct store_db *db, int64_t id, struct dtr_error *err);
 int seed_peer_cluster_free(struct rest_call *call, struct store_db *db, int64_t id, struct dtr_error *err);
-
-/* One item of a list. */
-extern const struct field field_any_text[];
 
 #endif

@@ -29,6 +29,14 @@ static json_t *word_list(const char *words)
     return list;
 }
 
+static json_t *form_list(const struct field *const *forms, unsigned mode)
+{
+    json_t *list = json_array();
+    for (; *forms; forms++)
+        (void)json_array_append_new(list, object_schema(*forms, mode ? F_CREATE : 0));
+    return list;
+}
+
 /* `mode`: F_CREATE or F_UPDATE for what is given; 0 for what is answered, without limits. */
 static json_t *field_schema(const struct field *field, unsigned mode)
 {
@@ -39,6 +47,8 @@ static json_t *field_schema(const struct field *field, unsigned mode)
     if (field->kind == FIELD_OBJECT && field->of)
         return object_schema(field->of, mode ? F_CREATE : 0);
     json_t *schema = json_pack("{s:s}", "type", types[field->kind]);
+    if (field->forms)
+        (void)json_object_set_new(schema, "anyOf", form_list(field->forms, mode));
     if (field->kind == FIELD_TIME)
         (void)json_object_set_new(schema, "format", json_string("date-time"));
     if (field->kind == FIELD_LIST)
@@ -111,6 +121,19 @@ static bool is_list(const struct route *route)
     return strcmp(route->method, "GET") == 0 && route->resource && route->path[length - 1] != '}';
 }
 
+/* Those of a resource or of a route's own table. */
+static void add_query(json_t *list, const struct field *fields)
+{
+    for (const struct field *field = fields; field && field->name; field++) {
+        if (!(field->flags & F_FILTER))
+            continue;
+        add_parameter(list, field->name, strlen(field->name), "query", field_schema(field, 0));
+        if (field->flags & F_NEEDED && !(field->flags & F_CREATE))
+            (void)json_object_set_new(json_array_get(list, json_array_size(list) - 1), "required",
+                                      json_true());
+    }
+}
+
 static void add_filters(json_t *list, const struct route *route)
 {
     static const struct field paging[] = {
@@ -120,10 +143,7 @@ static void add_filters(json_t *list, const struct route *route)
     for (size_t i = 0; i < sizeof(paging) / sizeof(paging[0]); i++)
         add_parameter(list, paging[i].name, strlen(paging[i].name), "query",
                       field_schema(&paging[i], F_CREATE));
-    for (const struct field *field = route->resource->fields; field->name; field++) {
-        if (field->flags & F_FILTER)
-            add_parameter(list, field->name, strlen(field->name), "query", field_schema(field, 0));
-    }
+    add_query(list, route->resource->fields);
 }
 
 static json_t *json_content(json_t *schema)
@@ -151,7 +171,7 @@ static void add_body(json_t *operation, const struct route *route)
     const struct field *fields = route->body;
     if (!fields && route->resource && (update || strcmp(route->method, "POST") == 0))
         fields = route->resource->fields;
-    if (fields)
+    if (fields && !(route->body && route->body->flags & F_FILTER))
         (void)json_object_set_new(
             operation, "requestBody",
             json_pack("{s:b, s:o}", "required", 1, "content",
@@ -166,6 +186,7 @@ static json_t *operation(const struct route *route, bool with_token)
     add_path_parameters(list, route->path);
     if (is_list(route))
         add_filters(list, route);
+    add_query(list, route->body);
     (void)json_object_set_new(made, "parameters", list);
     (void)json_object_set_new(made, "responses", answers(route));
     (void)json_object_set_new(made, "tags", json_pack("[s]", object));

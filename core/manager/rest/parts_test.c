@@ -89,6 +89,7 @@ static void bodies_are_checked_by_fields(void **state)
     assert_check(F_CREATE, "{\"name\":\"\"}", "name: must have 1 to 4 characters, not 0");
     assert_check(F_UPDATE, "{\"state\":\"o\"}", "state: must be one of on|off");
     assert_check(F_UPDATE, "{\"state\":\"\"}", "state: must be one of on|off");
+    assert_check(F_UPDATE, "{\"state\":\"on|off\"}", "state: must be one of on|off");
     assert_check(F_UPDATE, "{\"state\":5}", "state: must be a string");
     assert_check(F_UPDATE, "{\"config\":{\"limit\":21}}", "config.limit: must be 1 to 20, not 21");
     assert_check(F_UPDATE, "{\"config\":{\"limit\":1.5}}", "config.limit: must be a whole number");
@@ -203,7 +204,7 @@ static void passwords_are_hashed(void **state)
 
 static void who_fails_too_often_waits(void **state)
 {
-    struct throttle *throttle = throttle_new();
+    struct throttle *throttle = throttle_new(NULL);
     (void)state;
     for (int i = 0; i < 5; i++) {
         assert_int_equal(throttle_wait(throttle, "a", 5, 1000), 0);

@@ -21,6 +21,8 @@ struct resource {
     int (*check_delete)(struct rest_call *call, struct store_db *db, int64_t id, struct dtr_error *err);
     /* Adds to an answer what is not in the row itself. */
     int (*dress)(struct rest_call *call, struct store_db *db, json_t *row, struct dtr_error *err);
+    /* Takes from a dressed row what is too much for a list; who asks for the row alone gets it. */
+    void (*shorten)(json_t *row);
 };
 
 /* For the route's resource; `id` in the path where there is one. */
@@ -40,7 +42,7 @@ int resource_change(const struct resource *resource, struct store_db *db, int64_
 /* An array of the rows for which `where` ("scheduler_cluster_id = ?", or "1 = 1") holds, not dressed. */
 int resource_rows(const struct resource *resource, struct store_db *db, const char *where,
                   const struct dtr_value *values, size_t count, json_t **ret_rows, struct dtr_error *err);
-/* 404 unless there is a row with this id. */
+/* 404 unless there is a row with this id; it stays as it is until the transaction ends. */
 int resource_must_be(const char *table, const char *name, struct store_db *db, int64_t id,
                      struct dtr_error *err);
 

@@ -1,4 +1,5 @@
-/* Clusters and their halves, the inventory, settings: making, listing, changing, deleting. */
+/* Settings, the inventory and what belongs to users: making, listing, changing, deleting; and odd texts. */
+#include "core/base/str.h"
 #include "core/manager/rest/rig.h"
 
 static int set_up(void **state)
@@ -76,158 +77,17 @@ static void unknown_fields_are_told(void **state)
     ask(rig, 200, "POST", "/api/v1/configs", "{\"name\":\"a\",\"value\":\"b\",\"vlaue\":\"c\"}");
     assert_string_equal(header(rig, "Warning"),
                         "299 - \"vlaue is not a field that can be given here; it was ignored\"");
-}
-
-/* --- clusters --------------------------------------------------------------------------------------------
- */
-
-static const char cluster[] =
-    "{\"name\":\"east\",\"bio\":\"b\",\"is_default\":true,"
-    "\"scopes\":{\"idc\":\"a|b\",\"cidrs\":[\"10.0.0.0/8\"],\"hostnames\":[\"^east-\"]},"
-    "\"scheduler_cluster_config\":{\"candidate_parent_limit\":4,\"filter_parent_limit\":40,\"job_rate_"
-    "limit\":1},"
-    "\"seed_peer_cluster_config\":{\"load_limit\":3000,\"block_list\":{\"task\":{\"download\":{\"urls\":["
-    "\"x\"]}}}},"
-    "\"peer_cluster_config\":{\"load_limit\":100}}";
-
-static void a_cluster_is_two_halves(void **state)
-{
-    struct rest_rig *rig = *state;
-    ask(rig, 200, "POST", "/api/v1/clusters", cluster);
-    assert_int_equal(number_at(rig, "id"), 2);
-    assert_int_equal(number_at(rig, "scheduler_cluster_id"), 2);
-    assert_int_equal(number_at(rig, "seed_peer_cluster_id"), 2);
-    assert_string_equal(text_at(rig, "scopes.idc"), "a|b");
-    assert_string_equal(text_at(rig, "scopes.cidrs.0"), "10.0.0.0/8");
-    assert_int_equal(number_at(rig, "seed_peer_cluster_config.load_limit"), 3000);
-    assert_string_equal(text_at(rig, "seed_peer_cluster_config.block_list.task.download.urls.0"), "x");
-    assert_string_equal(rig->changed, "scheduler_clusters");
-    ask(rig, 200, "GET", "/api/v1/scheduler-clusters/2", NULL);
-    assert_int_equal(number_at(rig, "config.candidate_parent_limit"), 4);
-    assert_int_equal(number_at(rig, "client_config.load_limit"), 100);
-    assert_string_equal(text_at(rig, "seed_peer_clusters.0.name"), "east");
-    ask(rig, 200, "GET", "/api/v1/seed-peer-clusters/2", NULL);
-    assert_int_equal(number_at(rig, "scheduler_clusters.0.id"), 2);
-    assert_true(json_is_array(at(rig, "seed_peer")));
-    ask(rig, 409, "POST", "/api/v1/clusters", cluster);
-}
-
-/* One default at a time; a change that says nothing of it leaves it. */
-static void there_is_one_default_cluster(void **state)
-{
-    struct rest_rig *rig = *state;
-    ask(rig, 200, "POST", "/api/v1/clusters", cluster);
-    ask(rig, 200, "GET", "/api/v1/clusters?is_default=true", NULL);
-    assert_int_equal(json_array_size(rig->json), 1);
-    assert_int_equal(number_at(rig, "0.id"), 2);
-    ask(rig, 200, "PATCH", "/api/v1/clusters/2", "{\"bio\":\"c\"}");
-    assert_true(json_is_true(at(rig, "is_default")));
-    ask(rig, 200, "PATCH", "/api/v1/clusters/1", "{\"is_default\":true}");
-    ask(rig, 200, "GET", "/api/v1/clusters/2", NULL);
-    assert_true(json_is_false(at(rig, "is_default")));
-}
-
-static void both_halves_of_a_cluster_change(void **state)
-{
-    struct rest_rig *rig = *state;
-    ask(rig, 200, "PATCH", "/api/v1/clusters/1",
-        "{\"name\":\"west\",\"seed_peer_cluster_config\":{\"load_limit\":7},\"peer_cluster_config\":{\"load_"
-        "limit\":"
-        "9}}");
-    assert_int_equal(number_at(rig, "seed_peer_cluster_config.load_limit"), 7);
-    assert_int_equal(number_at(rig, "peer_cluster_config.load_limit"), 9);
-    assert_int_equal(number_at(rig, "scheduler_cluster_config.candidate_parent_limit"), 3);
-    ask(rig, 200, "GET", "/api/v1/seed-peer-clusters/1", NULL);
-    assert_string_equal(text_at(rig, "name"), "west");
-    ask(rig, 404, "PATCH", "/api/v1/clusters/9", "{\"bio\":\"x\"}");
-}
-
-static void what_cannot_be_is_refused(void **state)
-{
-    struct rest_rig *rig = *state;
-    static const struct {
-        const char *body, *start;
-    } wrong[] = {
-        {"{}", "name: is missing"},
-        {"{\"name\":\"a\",\"scopes\":{\"cidrs\":[\"10.0.0.0/8\",\"10.0.0.0/33\"]}}", "scopes.cidrs[1]: "},
-        {"{\"name\":\"a\",\"scopes\":{\"hostnames\":[\"(\"]}}", "scopes.hostnames[0]: "},
-        {"{\"name\":\"a\",\"scheduler_cluster_config\":{\"candidate_parent_limit\":21}}",
-         "scheduler_cluster_config.candidate_parent_limit: must be 1 to 20, not 21"},
-        {"{\"name\":\"a\",\"peer_cluster_config\":{\"block_list\":{\"task\":{\"download\":{\"urls\":[\"[\"]}}"
-         "}}}",
-         "peer_cluster_config.block_list.task.download.urls[0]: "},
-    };
-    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
-        ask(rig, 422, "POST", "/api/v1/clusters", wrong[i].body);
-        assert_int_equal(strncmp(text_at(rig, "errors"), wrong[i].start, strlen(wrong[i].start)), 0);
-    }
-}
-
-static void clusters_with_schedulers_stay(void **state)
-{
-    struct rest_rig *rig = *state;
-    static const char scheduler[] =
-        "{\"host_name\":\"h\",\"ip\":\"10.0.0.1\",\"port\":8002,\"scheduler_cluster_id\":1}";
-    ask(rig, 200, "POST", "/api/v1/schedulers", scheduler);
-    assert_string_equal(text_at(rig, "features.1"), "preheat");
-    assert_string_equal(text_at(rig, "state"), "inactive");
-    ask(rig, 409, "POST", "/api/v1/schedulers", scheduler);
-    ask(rig, 409, "DELETE", "/api/v1/clusters/1", NULL);
-    ask(rig, 409, "DELETE", "/api/v1/scheduler-clusters/1", NULL);
-    ask(rig, 200, "DELETE", "/api/v1/schedulers/1", NULL);
-    ask(rig, 200, "DELETE", "/api/v1/clusters/1", NULL);
-    ask(rig, 404, "GET", "/api/v1/seed-peer-clusters/1", NULL);
-    ask(rig, 404, "DELETE", "/api/v1/clusters/1", NULL);
-}
-
-/* A seed peer cluster of two clusters outlives one of them. */
-static void shared_halves_stay(void **state)
-{
-    struct rest_rig *rig = *state;
-    ask(rig, 200, "POST", "/api/v1/scheduler-clusters", "{\"name\":\"lone\"}");
-    ask(rig, 200, "GET", "/api/v1/clusters/2", NULL);
-    assert_int_equal(number_at(rig, "seed_peer_cluster_id"), 0);
-    ask(rig, 200, "PUT", "/api/v1/seed-peer-clusters/1/scheduler-clusters/2", NULL);
-    ask(rig, 200, "GET", "/api/v1/clusters/2", NULL);
-    assert_int_equal(number_at(rig, "seed_peer_cluster_id"), 1);
-    ask(rig, 200, "DELETE", "/api/v1/clusters/2", NULL);
-    ask(rig, 200, "GET", "/api/v1/seed-peer-clusters/1", NULL);
-    ask(rig, 404, "PUT", "/api/v1/seed-peer-clusters/7/scheduler-clusters/1", NULL);
-}
-
-/* A half alone becomes a whole cluster when it is changed as one. */
-static void a_half_gets_its_other_half(void **state)
-{
-    struct rest_rig *rig = *state;
-    ask(rig, 200, "POST", "/api/v1/scheduler-clusters", "{\"name\":\"lone\"}");
-    ask(rig, 200, "PATCH", "/api/v1/clusters/2", "{\"bio\":\"x\"}");
-    assert_int_equal(number_at(rig, "seed_peer_cluster_id"), 2);
-    assert_int_equal(number_at(rig, "seed_peer_cluster_config.load_limit"), 2000);
+    ask(rig, 200, "GET", "/api/v1/configs?nmae=a&page=1", NULL);
+    assert_string_equal(header(rig, "Warning"),
+                        "299 - \"nmae is not a filter of this list; it was ignored\"");
+    ask(rig, 200, "GET", "/api/v1/configs?name=a&page=1&per_page=5", NULL);
+    assert_string_equal(header(rig, "Warning"), "");
+    ask(rig, 200, "GET", "/api/v1/configs?%0d%0aX:=a", NULL);
+    assert_string_equal(header(rig, "Warning"), "");
 }
 
 /* --- the inventory ---------------------------------------------------------------------------------------
  */
-
-static void schedulers_can_move(void **state)
-{
-    struct rest_rig *rig = *state;
-    ask(rig, 200, "POST", "/api/v1/clusters", cluster);
-    ask(rig, 422, "POST", "/api/v1/schedulers",
-        "{\"host_name\":\"h\",\"ip\":\"10.0.0.1\",\"port\":8002,\"scheduler_cluster_id\":9}");
-    ask(rig, 422, "POST", "/api/v1/schedulers",
-        "{\"host_name\":\"h\",\"ip\":\"ten\",\"port\":8002,\"scheduler_cluster_id\":1}");
-    ask(rig, 200, "POST", "/api/v1/schedulers",
-        "{\"host_name\":\"h\",\"ip\":\"10.0.0.1\",\"port\":8002,\"scheduler_cluster_id\":1,\"idc\":\"x\"}");
-    ask(rig, 200, "PUT", "/api/v1/scheduler-clusters/2/schedulers/1", NULL);
-    ask(rig, 200, "GET", "/api/v1/schedulers?scheduler_cluster_id=2&idc=x&host_name=h&ip=10.0.0.1", NULL);
-    assert_int_equal(json_array_size(rig->json), 1);
-    ask(rig, 200, "PATCH", "/api/v1/schedulers/1", "{\"features\":[\"schedule\"]}");
-    assert_int_equal(json_array_size(at(rig, "features")), 1);
-    ask(rig, 422, "PATCH", "/api/v1/schedulers/1", "{\"features\":[\"fly\"]}");
-    ask(rig, 404, "PUT", "/api/v1/scheduler-clusters/2/schedulers/8", NULL);
-    ask(rig, 200, "GET", "/api/v1/scheduler-features", NULL);
-    assert_string_equal(rig->body, "[\"schedule\",\"preheat\"]");
-}
 
 static void seed_peers_and_peers_are_kept(void **state)
 {
@@ -265,25 +125,122 @@ static void applications_have_priorities(void **state)
     assert_string_equal(rig->changed, "applications");
 }
 
+/* --- texts of strangers ----------------------------------------------------------------------------------
+ */
+
+/* SQL, headers, and formats of C: in JSON, as it comes back, and in a query. */
+static const struct {
+    const char *json, *text, *query;
+} odd[] = {
+    {"'; DROP TABLE users; --", "'; DROP TABLE users; --", "%27%3B%20DROP%20TABLE%20users%3B%20--"},
+    {"\\\" OR \\\"1\\\"=\\\"1", "\" OR \"1\"=\"1", "%22%20OR%20%221%22%3D%221"},
+    {"x\\r\\nSet-Cookie: jwt=evil", "x\r\nSet-Cookie: jwt=evil", "x%0D%0ASet-Cookie:%20jwt=evil"},
+    {"%s%n%p{0}${jndi:x}", "%s%n%p{0}${jndi:x}", "%25s%25n%25p%7B0%7D$%7Bjndi:x%7D"},
+    {"a\\\\'b%' ESCAPE '", "a\\'b%' ESCAPE '", "a%5C'b%25'%20ESCAPE%20'"},
+};
+enum { ODD = sizeof(odd) / sizeof(odd[0]) };
+
+static const struct {
+    const char *path, *filter, *body,
+        *fields; /* `body`: @ stands for the text, # for a number; `fields` hold it */
+} places[] = {
+    {"configs", "name", "{\"name\":\"@\",\"value\":\"@\",\"bio\":\"@\"}", "name value bio"},
+    {"clusters", "name", "{\"name\":\"@\",\"bio\":\"@\",\"scopes\":{\"idc\":\"@\",\"location\":\"@\"}}",
+     "name bio scopes.idc scopes.location"},
+    {"seed-peer-clusters", "name", "{\"name\":\"other @\",\"bio\":\"@\"}", "bio"},
+    {"applications", "name", "{\"name\":\"@\",\"url\":\"@\",\"bio\":\"@\",\"priority\":{\"value\":1}}",
+     "name url bio"},
+    {"personal-access-tokens", "name",
+     "{\"name\":\"@\",\"bio\":\"@\",\"expired_at\":\"2100-01-01T00:00:00Z\"}", "name bio"},
+    {"peers", "git_version",
+     "{\"host_name\":\"p\",\"ip\":\"10.0.0.#\",\"port\":1,\"scheduler_cluster_id\":1,"
+     "\"git_version\":\"@\",\"os\":\"@\",\"idc\":\"@\"}",
+     "git_version os idc"},
+};
+
+static void fill(const char *form, const char *text, int number, char *ret_body, size_t size)
+{
+    struct dtr_str body = {0};
+    for (; *form; form++) {
+        if (*form == '@')
+            dtr_str_puts(&body, text);
+        else if (*form == '#')
+            dtr_str_printf(&body, "%d", number);
+        else
+            dtr_str_putc(&body, *form);
+    }
+    assert_true(dtr_copy_text(ret_body, size, dtr_str_text(&body)));
+    dtr_str_free(&body);
+}
+
+/* Refused for what it is, or kept as it is; never anything else. */
+static bool is_kept(struct rest_rig *rig, const char *path, const char *body)
+{
+    char target[64];
+    (void)snprintf(target, sizeof(target), "/api/v1/%s", path);
+    ask(rig, 0, "POST", target, body);
+    assert_true(rig->status == 200 || rig->status == 422);
+    assert_null(strstr(rig->head, "\r\nSet-Cookie"));
+    return rig->status == 200;
+}
+
+static void expect_text(struct rest_rig *rig, const char *prefix, const char *fields, const char *text)
+{
+    char names[64], path[80], *rest = NULL;
+    (void)snprintf(names, sizeof(names), "%s", fields);
+    for (char *name = strtok_r(names, " ", &rest); name; name = strtok_r(NULL, " ", &rest)) {
+        (void)snprintf(path, sizeof(path), "%s%s", prefix, name);
+        assert_string_equal(text_at(rig, path), text);
+    }
+}
+
+static void texts_are_only_texts(void **state)
+{
+    struct rest_rig *rig = *state;
+    int kept = 0;
+    for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+        for (int j = 0; j < ODD; j++) {
+            char body[1000], target[300];
+            fill(places[i].body, odd[j].json, j + 1, body, sizeof(body));
+            if (is_kept(rig, places[i].path, body)) {
+                expect_text(rig, "", places[i].fields, odd[j].text);
+                kept++;
+            }
+            (void)snprintf(target, sizeof(target), "/api/v1/%s?%s=%s", places[i].path, places[i].filter,
+                           odd[j].query);
+            ask(rig, 200, "GET", target, NULL);
+            assert_true(json_array_size(rig->json) <= 1);
+            assert_null(strstr(rig->head, "\r\nSet-Cookie"));
+            assert_non_null(strstr(header(rig, "Link"), ">;rel=first,<"));
+            if (json_array_size(rig->json) == 1)
+                expect_text(rig, "0.", places[i].fields, odd[j].text);
+        }
+    }
+    assert_true(kept > ODD);
+    ask(rig, 200, "GET", "/api/v1/users/1", NULL);
+    assert_string_equal(text_at(rig, "name"), "root");
+}
+
+/* A field's name goes into the Warning header, unless it cannot. */
+static void names_of_fields_are_no_headers(void **state)
+{
+    struct rest_rig *rig = *state;
+    ask(rig, 200, "POST", "/api/v1/configs",
+        "{\"name\":\"a\",\"value\":\"b\",\"x\\r\\nSet-Cookie: jwt=evil\":1}");
+    assert_null(strstr(rig->head, "Set-Cookie"));
+    ask_with(rig, 400, "GET", "/api/v1/configs", "Origin: http://x\001y\r\n", NULL);
+    ask(rig, 400, "GET", "/api/v1/configs/1\r\nX: y", NULL);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, rest_rig_tear_down)
 
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        TEST(configs_live_and_die),
-        TEST(the_setting_gc_is_looked_at),
-        TEST(lists_have_pages_and_filters),
-        TEST(unknown_fields_are_told),
-        TEST(a_cluster_is_two_halves),
-        TEST(there_is_one_default_cluster),
-        TEST(both_halves_of_a_cluster_change),
-        TEST(what_cannot_be_is_refused),
-        TEST(clusters_with_schedulers_stay),
-        TEST(shared_halves_stay),
-        TEST(a_half_gets_its_other_half),
-        TEST(schedulers_can_move),
-        TEST(seed_peers_and_peers_are_kept),
-        TEST(applications_have_priorities),
+        TEST(configs_live_and_die),          TEST(the_setting_gc_is_looked_at),
+        TEST(lists_have_pages_and_filters),  TEST(unknown_fields_are_told),
+        TEST(seed_peers_and_peers_are_kept), TEST(applications_have_priorities),
+        TEST(texts_are_only_texts),          TEST(names_of_fields_are_no_headers),
     };
     store_rig_arguments(argc, argv);
     return cmocka_run_group_tests(tests, NULL, NULL);

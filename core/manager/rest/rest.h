@@ -9,14 +9,22 @@
 
 #include "core/http/server.h"
 #include "core/loop/pool.h"
+#include "core/manager/share/share.h"
 #include "core/manager/store/store.h"
 
 struct rest;
+struct fleet_view;
+struct jobs;
+struct ranker;
 
 struct rest_options {
     struct dtr_loop *loop;
     struct dtr_pool *pool;
     struct store *store;
+    struct share *share;     /* what managers share; NULL: nothing. It outlives the API */
+    struct fleet_view *view; /* who asks which cluster suits a peer is answered from it, by the ranker */
+    struct ranker *ranker;
+    struct jobs *jobs;          /* that runs what is asked for; NULL: nobody does. It outlives the API */
     const char *jwt_key;        /* NULL or "": made once and kept in the database */
     const char *jwt_realm;      /* told to who is not signed in; NULL: "Dragonfly" */
     uint64_t jwt_timeout_s;     /* a session token's life */
@@ -40,6 +48,8 @@ int rest_new(const struct rest_options *options, struct rest **ret_rest, struct 
 int rest_seed(struct rest *rest, struct dtr_error *err);
 /* Whether root still has the default password. Blocks. */
 int rest_default_password(struct store *store, bool *ret_is, struct dtr_error *err);
+/* Other lives of sessions than the options', from now on. Any thread. */
+void rest_set_sessions(struct rest *rest, uint64_t jwt_timeout_s, uint64_t jwt_max_refresh_s);
 /* A dtr_http_handle; `rest` is the struct rest. */
 void rest_handle(void *rest, struct dtr_http_exchange *exchange, const struct dtr_http_request *request);
 /* After the HTTP server has stopped: waits for the jobs that run and writes what the audit log waits for;

@@ -4,6 +4,8 @@
 #define DTR_MANAGER_REST_RIG_H
 
 #include "core/http/rig.h"
+#include "core/manager/fleet/fleet.h"
+#include "core/manager/fleet/ranker.h"
 #include "core/manager/rest/call.h"
 #include "core/manager/rest/rest.h"
 #include "core/manager/store/rig.h"
@@ -14,6 +16,8 @@ struct rest_rig {
     struct rig http;
     struct dtr_pool *pool;
     struct store *store;
+    struct fleet_view *view;
+    struct ranker *ranker; /* the formula in the program */
     struct rest *rest;
     struct rest_options options;
     struct store_rig database;
@@ -39,7 +43,7 @@ int rest_rig_set_up(void **state);
 int rest_rig_tear_down(void **state);
 
 /* Asks, with a JSON body unless NULL and lines of headers ("A: b\r\n") unless NULL; fails the test unless the
- * answer has this status. */
+ * answer has this status (0: whichever). */
 void ask(struct rest_rig *rig, int status, const char *method, const char *target, const char *body);
 void ask_with(struct rest_rig *rig, int status, const char *method, const char *target, const char *headers,
               const char *body);

@@ -46,13 +46,14 @@ struct route {
     int (*handle)(struct rest_call *call, struct store_db *db, struct dtr_error *err);
     const char *summary;
     const struct resource *resource; /* of the generic handlers */
-    const struct field *body;        /* what it takes, when not the resource's */
+    /* What it takes, when not the resource's: its body, or, with F_FILTER, its query. */
+    const struct field *body;
 };
 
 extern const struct route routes[];
 extern const size_t route_count;
 
-enum { ROUTE_PARAMETERS = 2, ROUTE_WORD = 64 };
+enum { ROUTE_PARAMETERS = 2, ROUTE_WORD = 128 };
 
 struct route_match {
     const struct route *route; /* NULL: there is none */
@@ -69,7 +70,7 @@ struct route_match {
 
 /* `path` without query; a slash at the end does not count. HEAD goes where GET does. */
 void route_find(const char *method, const char *path, struct route_match *ret_match);
-/* The first part of the path below the base, which permissions name; at most 63 bytes. */
+/* The first part of the path below the base, which permissions name; at most ROUTE_WORD - 1 bytes. */
 void route_object(const struct route *route, char object[ROUTE_WORD]);
 /* DTR_EINVALID: a route of the table is not whole. */
 int routes_check(const struct route *table, size_t count, struct dtr_error *err);

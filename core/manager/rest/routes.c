@@ -1,8 +1,11 @@
 /* The routes of the REST API (features page 1.3). The router, the checks of bodies and the OpenAPI document
  * come from here. */
 #include "core/manager/rest/cluster.h"
+#include "core/manager/rest/jobs.h"
 #include "core/manager/rest/kinds.h"
 #include "core/manager/rest/pages.h"
+#include "core/manager/rest/persistent.h"
+#include "core/manager/rest/ranking.h"
 #include "core/manager/rest/session.h"
 #include "core/manager/rest/users.h"
 
@@ -79,6 +82,8 @@ const struct route routes[] = {
           NULL),
 
     ALL_OF(BASE_BOTH, "/clusters", &kind_cluster),
+    {"GET", BASE_BOTH, "/clusters/ranking", ACCESS_ROLE, WORK_SELF, ranking_get,
+     "which cluster suits a peer, and why", NULL, ranking_fields},
     ALL_OF(BASE_API, "/scheduler-clusters", &kind_scheduler_cluster),
     ROUTE("PUT", "/scheduler-clusters/{id}/schedulers/{scheduler_id}", ACCESS_ROLE, WORK_WRITE,
           cluster_move_scheduler, "move a scheduler to this cluster", NULL),
@@ -96,9 +101,21 @@ const struct route routes[] = {
     LOOK(BASE_API, "/peers", &kind_peer),
     DELETE(BASE_API, "/peers", &kind_peer),
 
+    {"POST", BASE_BOTH, "/jobs", ACCESS_ROLE, WORK_SELF, job_create,
+     "begin one; some kinds are answered when it is over", &kind_job, NULL},
+    LOOK(BASE_BOTH, "/jobs", &kind_job),
+    CHANGE(BASE_BOTH, "/jobs", &kind_job),
+    DELETE(BASE_BOTH, "/jobs", &kind_job),
+
     ALL_OF(BASE_API, "/configs", &kind_config),
     ALL_OF(BASE_API, "/applications", &kind_application),
     ALL_OF(BASE_API, "/personal-access-tokens", &kind_token),
+    ROUTE("GET", "/persistent-cache-tasks", ACCESS_ROLE, WORK_READ, persistent_list, "list, of one cluster",
+          persistent_query),
+    ROUTE("GET", "/persistent-cache-tasks/{task}", ACCESS_ROLE, WORK_READ, persistent_find, "read one",
+          persistent_query),
+    ROUTE("DELETE", "/persistent-cache-tasks/{task}", ACCESS_ROLE, WORK_READ, persistent_find, "delete one",
+          persistent_query),
     {"GET", BASE_API, "/audits", ACCESS_ROLE, WORK_READ, audits_list, "list, the newest first", &kind_audit,
      NULL},
 };

@@ -2,6 +2,7 @@
 #include "core/manager/rest/seed.h"
 
 #include "core/base/str.h"
+#include "core/manager/fleet/fleet.h"
 #include "core/manager/rest/password.h"
 #include "core/obs/log.h"
 
@@ -190,6 +191,11 @@ static int see_to(struct store_db *db, void *context, struct dtr_error *err)
     return rc;
 }
 
+static bool makes_first(const void *context)
+{
+    return ((const struct seeding *)context)->first;
+}
+
 static int try(struct seeding *seeding, struct dtr_error *err)
 {
     const struct rest_parts *parts = seeding->parts;
@@ -197,7 +203,7 @@ static int try(struct seeding *seeding, struct dtr_error *err)
     if (rc == DTR_OK && seeding->first)
         rc = password_hash(parts->root_password[0] ? parts->root_password : default_password, seeding->hash,
                            err);
-    return rc == DTR_OK ? store_do(parts->options.store, see_to, seeding, err) : rc;
+    return rc == DTR_OK ? fleet_do(parts->options.view, see_to, seeding, makes_first, err) : rc;
 }
 
 int seed_run(const struct rest_parts *parts, char key[SEED_KEY], struct dtr_error *err)

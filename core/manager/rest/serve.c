@@ -1,10 +1,12 @@
 /* From a call to its answer; see serve.h. */
 #include "core/manager/rest/serve.h"
 
+#include "core/manager/fleet/fleet.h"
 #include "core/manager/rest/audit.h"
 #include "core/manager/rest/auth.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static bool is(const struct rest_call *call, const char *method)
 {
@@ -45,7 +47,8 @@ static int nowhere(struct rest_call *call, struct dtr_error *err)
 
 static void note(struct rest_call *call)
 {
-    static const char *const kinds[] = {[WHO_NOBODY] = "UNKNOWN", [WHO_USER] = "USER", [WHO_TOKEN] = "PAT"};
+    static const char *const kinds[] = {
+        [WHO_NOBODY] = AUDIT_UNKNOWN, [WHO_USER] = "USER", [WHO_TOKEN] = "PAT"};
     const struct audit_entry entry = {.actor_type = kinds[call->who.kind],
                                       .actor_name = call->who.name,
                                       .operation = call->method,
@@ -86,9 +89,14 @@ static int read_body(struct rest_call *call, struct dtr_error *err)
     if (call->body_length == 0)
         return DTR_OK;
     call->body = json_loadb(call->body_text, call->body_length, 0, &why);
-    return call->body ? DTR_OK
-                      : rest_refuse(err, 422, "the body is not JSON: line %d, column %d: %.120s", why.line,
-                                    why.column, why.text);
+    if (call->body)
+        return DTR_OK;
+    /* Without what is quoted of it: that may be a password, and goes into the audit log. */
+    char *quoted = strstr(why.text, " near '");
+    if (quoted)
+        *quoted = 0;
+    return rest_refuse(err, 422, "the body is not JSON: line %d, column %d: %.120s", why.line, why.column,
+                       why.text);
 }
 
 static int enter(struct store_db *db, void *context, struct dtr_error *err)
@@ -106,6 +114,12 @@ static int handle(struct store_db *db, void *context, struct dtr_error *err)
     return call->match.route->handle(call, db, err);
 }
 
+static bool changes_fleet(const void *context)
+{
+    const struct rest_call *call = context;
+    return call->changed && fleet_shows(call->changed);
+}
+
 static int answer(struct rest_call *call, struct dtr_error *err)
 {
     struct store *store = rest_parts(call->rest)->options.store;
@@ -120,22 +134,50 @@ static int answer(struct rest_call *call, struct dtr_error *err)
     case WORK_READ:
         return store_read(store, handle, call, err);
     case WORK_WRITE:
-        return store_do(store, handle, call, err);
+        return fleet_do(rest_parts(call->rest)->options.view, handle, call, changes_fleet, err);
     default:
         return handle(NULL, call, err);
     }
 }
 
-void serve_call(struct rest_call *call)
+static void finish(struct rest_call *call, int rc, const struct dtr_error *err)
 {
     const struct rest_options *options = &rest_parts(call->rest)->options;
+    if (rc != DTR_OK)
+        call_fail(call, rc, err);
+    if (call->changed && options->changed)
+        options->changed(options->context, call->changed);
+    if (call->awaits > 0) {
+        call_drop_body(call);
+        return;
+    }
+    note(call);
+    call_finish(call);
+}
+
+void serve_call(struct rest_call *call)
+{
     struct dtr_error err = {0};
     allow_origin(call);
     int rc = answer(call, &err);
     if (rc != DTR_OK)
-        call_fail(call, rc, &err);
-    if (call->changed && options->changed)
-        options->changed(options->context, call->changed);
+        call->awaits = 0;
+    finish(call, rc, &err);
+}
+
+void serve_resume(struct rest_call *call)
+{
+    struct dtr_error err = {0};
+    call->awaits = 0;
+    call->changed = NULL;
+    int rc = call->resume(call, NULL, &err);
+    finish(call, rc, &err);
+}
+
+/* What was begun goes on, so it is no failure. */
+void serve_abandon(struct rest_call *call)
+{
+    call->awaits = 0;
+    call->status = 202;
     note(call);
-    call_finish(call);
 }

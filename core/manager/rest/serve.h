@@ -4,8 +4,13 @@
 
 #include "core/manager/rest/call.h"
 
-/* Everything from "who asks" to the bytes of the answer, with the audit row. Blocks: on a worker thread. */
+/* Everything from "who asks" to the bytes of the answer, with the audit row; or as far as a call comes that
+ * `awaits` something. Blocks: on a worker thread. */
 void serve_call(struct rest_call *call);
+/* The rest of a call that was left with `awaits`, when that is over. */
+void serve_resume(struct rest_call *call);
+/* Nobody waits any more for such a call: only the audit row. On the loop. */
+void serve_abandon(struct rest_call *call);
 /* The same for calls that need neither database nor body: unknown paths, preflight, WORK_HERE. At once;
  * false: it is not such a call. */
 bool serve_here(struct rest_call *call);

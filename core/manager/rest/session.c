@@ -113,15 +113,14 @@ static void set_cookie(struct rest_call *call, const char *token, uint64_t secon
 static int answer_token(struct rest_call *call, const struct account *account, int64_t signed_in,
                         struct dtr_error *err)
 {
-    const struct rest_options *options = &rest_parts(call->rest)->options;
-    struct jwt_claims claims = {.user_id = account->id,
-                                .expires = (int64_t)time(NULL) + (int64_t)options->jwt_timeout_s,
-                                .signed_in = signed_in};
+    const uint64_t timeout_s = atomic_load(&rest_parts(call->rest)->jwt_timeout_s);
+    struct jwt_claims claims = {
+        .user_id = account->id, .expires = (int64_t)time(NULL) + (int64_t)timeout_s, .signed_in = signed_in};
     char token[JWT_TEXT], expires[FIELD_TIME_TEXT];
     jwt_mark(rest_key(call->rest), account->hash, claims.mark);
     jwt_sign(rest_key(call->rest), &claims, token);
     field_time_text(claims.expires * 1000, expires);
-    set_cookie(call, token, options->jwt_timeout_s);
+    set_cookie(call, token, timeout_s);
     json_t *answer = json_pack("{s:s, s:s}", "token", token, "expire", expires);
     if (answer && account->default_password)
         (void)json_object_set_new(
@@ -171,7 +170,7 @@ int session_sign_out(struct rest_call *call, struct store_db *db, struct dtr_err
 
 int session_refresh(struct rest_call *call, struct store_db *db, struct dtr_error *err)
 {
-    uint64_t most = rest_parts(call->rest)->options.jwt_max_refresh_s;
+    uint64_t most = atomic_load(&rest_parts(call->rest)->jwt_max_refresh_s);
     struct jwt_claims claims;
     struct account account;
     int rc = auth_session(call, db, &claims, err);
@@ -281,7 +280,9 @@ static int reset_password(struct rest_call *call, const json_t *values, struct d
     struct store *store = rest_parts(call->rest)->options.store;
     struct reset reset = {.id = call_number(call, "id")};
     struct keys keys;
-    int rc = check_throttle(call, call_word(call, "id"), &keys, err);
+    char id[24]; /* however many zeros it was given with */
+    (void)snprintf(id, sizeof(id), "%lld", (long long)reset.id);
+    int rc = check_throttle(call, id, &keys, err);
     if (rc == DTR_OK)
         rc = store_read(store, read_account, &reset, err);
     if (rc != DTR_OK)

@@ -48,6 +48,28 @@ static void tokens_come_three_ways(void **state)
     ask_with(rig, 401, "GET", "/api/v1/users", "Authorization: Bearer\r\n", NULL);
 }
 
+/* To a browser other ports and sibling names are the same site, so SameSite lets the cookie pass. */
+static void pages_of_others_cannot_use_the_cookie(void **state)
+{
+    static const struct {
+        const char *site;
+        int status;
+    } sites[] = {{"same-origin", 200}, {"none", 200}, {"same-site", 401}, {"cross-site", 401}, {"x", 401}};
+    struct rest_rig *rig = *state;
+    char text[800], session[600];
+    sign_in(rig, "root", "dragonfly");
+    memcpy(session, rig->session, sizeof(session));
+    rig->session[0] = 0;
+    for (size_t i = 0; i < sizeof(sites) / sizeof(sites[0]); i++) {
+        (void)snprintf(text, sizeof(text), "Origin: http://x\r\nSec-Fetch-Site: %s\r\nCookie: jwt=%s\r\n",
+                       sites[i].site, session);
+        ask_with(rig, sites[i].status, "GET", "/api/v1/users", text, NULL);
+        (void)snprintf(text, sizeof(text), "Sec-Fetch-Site: %s\r\nAuthorization: Bearer %s\r\n",
+                       sites[i].site, session);
+        ask_with(rig, 200, "GET", "/api/v1/users", text, NULL);
+    }
+}
+
 /* A token of ours with other times. */
 static void make_token(struct rest_rig *rig, int64_t signed_in, int64_t expires)
 {
@@ -108,6 +130,20 @@ static void guessing_is_slow(void **state)
     assert_true(wait > 50 && wait <= 60);
     /* Others are not locked out by it. */
     ask(rig, 401, "POST", SIGN_IN, "{\"name\":\"other\",\"password\":\"dragonfly\"}");
+}
+
+/* Nor does it help to write the user's id in many ways. */
+static void guessing_by_reset_is_slow_too(void **state)
+{
+    static const char body[] = "{\"old_password\":\"dragonfli\",\"new_password\":\"damselfly\"}";
+    struct rest_rig *rig = *state;
+    static const char *const ids[] = {"1", "01", "001", "0001", "00001"};
+    for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++) {
+        char target[80];
+        (void)snprintf(target, sizeof(target), "/api/v1/users/%s/reset_password", ids[i]);
+        ask(rig, 401, "POST", target, body);
+    }
+    ask(rig, 429, "POST", "/api/v1/users/000001/reset_password", body);
 }
 
 static void who_signs_up_is_a_guest(void **state)
@@ -211,6 +247,20 @@ static void a_configured_key_is_used(void **state)
     assert_string_equal(rest_key(rig->rest), "ZHJhZ29uZmx5Cg==");
 }
 
+static void the_lives_of_sessions_can_change(void **state)
+{
+    struct rest_rig *rig = *state;
+    sign_in(rig, "root", "dragonfly");
+    rest_set_sessions(rig->rest, 60, 120);
+    ask(rig, 200, "POST", "/api/v1/users/refresh_token", NULL);
+    assert_non_null(strstr(header(rig, "Set-Cookie"), "; Max-Age=60;"));
+    make_token(rig, -60, 60);
+    ask(rig, 200, "POST", "/api/v1/users/refresh_token", NULL);
+    make_token(rig, -122, 60);
+    ask(rig, 401, "POST", "/api/v1/users/refresh_token", NULL);
+    assert_non_null(strstr(rig->body, "auth.jwt.maxRefresh"));
+}
+
 static void root_can_begin_with_another_password(void **state)
 {
     struct rest_rig rig;
@@ -267,12 +317,15 @@ int main(int argc, char **argv)
         TEST(sessions_end_and_can_be_made_longer),
         TEST(a_new_password_ends_old_sessions),
         TEST(guessing_is_slow),
+        TEST(guessing_by_reset_is_slow_too),
         TEST(who_signs_up_is_a_guest),
         TEST(signing_up_is_slow),
         TEST(disabled_users_are_out),
         TEST(the_first_start_makes_what_is_needed),
         TEST(later_starts_keep_what_there_is),
         TEST(a_configured_key_is_used),
+        TEST(pages_of_others_cannot_use_the_cookie),
+        TEST(the_lives_of_sessions_can_change),
         cmocka_unit_test(root_can_begin_with_another_password),
         cmocka_unit_test(options_that_cannot_be_are_refused),
         TEST(a_token_can_be_given_at_start),

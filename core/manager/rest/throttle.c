@@ -17,16 +17,18 @@ struct slot {
 };
 
 struct throttle {
-    pthread_mutex_t lock;
+    struct share *share;  /* NULL: nobody else counts */
+    pthread_mutex_t lock; /* what follows */
     uint8_t seed[16];
     struct slot slots[SLOTS];
 };
 
-struct throttle *throttle_new(void)
+struct throttle *throttle_new(struct share *share)
 {
     struct throttle *throttle = calloc(1, sizeof(*throttle));
     if (!throttle)
         return NULL;
+    throttle->share = share;
     (void)pthread_mutex_init(&throttle->lock, NULL);
     dtr_random(throttle->seed, sizeof(throttle->seed));
     return throttle;
@@ -39,6 +41,24 @@ void throttle_free(struct throttle *throttle)
     (void)pthread_mutex_destroy(&throttle->lock);
     free(throttle);
 }
+
+/* --- what all managers count -----------------------------------------------------------------------------
+ */
+
+/* Adds to the failures of all; how many there are, 0 when that is not known. A key has what anybody types in
+ * it, so its digest stands for it. */
+static int64_t count(struct throttle *throttle, const char *key, int64_t amount)
+{
+    char name[80] = "failures:";
+    int64_t failures = 0;
+    if (!throttle->share)
+        return 0;
+    dtr_sha256_hex(key, strlen(key), name + strlen(name));
+    return share_count(throttle->share, name, amount, MINUTE_MS, &failures, NULL) == DTR_OK ? failures : 0;
+}
+
+/* --- what this one counts --------------------------------------------------------------------------------
+ */
 
 /* The slot of a key, or with `make` the best one to give it; else NULL. A key has WAYS places. */
 static struct slot *find(struct throttle *throttle, const char *text, bool make)
@@ -57,7 +77,7 @@ static struct slot *find(struct throttle *throttle, const char *text, bool make)
     return oldest;
 }
 
-unsigned throttle_wait(struct throttle *throttle, const char *key, unsigned most, uint64_t now_ms)
+static unsigned wait_here(struct throttle *throttle, const char *key, unsigned most, uint64_t now_ms)
 {
     unsigned wait = 0;
     (void)pthread_mutex_lock(&throttle->lock);
@@ -66,6 +86,13 @@ unsigned throttle_wait(struct throttle *throttle, const char *key, unsigned most
         wait = (unsigned)((slot->since_ms + MINUTE_MS - now_ms + 999) / 1000);
     (void)pthread_mutex_unlock(&throttle->lock);
     return wait;
+}
+
+/* When the minute of all managers began is not known here. */
+unsigned throttle_wait(struct throttle *throttle, const char *key, unsigned most, uint64_t now_ms)
+{
+    unsigned wait = wait_here(throttle, key, most, now_ms);
+    return wait == 0 && count(throttle, key, 0) >= (int64_t)most ? MINUTE_MS / 1000 : wait;
 }
 
 void throttle_failed(struct throttle *throttle, const char *key, uint64_t now_ms)
@@ -78,6 +105,7 @@ void throttle_failed(struct throttle *throttle, const char *key, uint64_t now_ms
     }
     slot->failures++;
     (void)pthread_mutex_unlock(&throttle->lock);
+    (void)count(throttle, key, 1);
 }
 
 void throttle_forget(struct throttle *throttle, const char *key)
@@ -87,4 +115,7 @@ void throttle_forget(struct throttle *throttle, const char *key)
     if (slot)
         *slot = (struct slot){0};
     (void)pthread_mutex_unlock(&throttle->lock);
+    int64_t failures = count(throttle, key, 0);
+    if (failures > 0)
+        (void)count(throttle, key, -failures);
 }

@@ -1,4 +1,5 @@
 /* Roles, permissions, personal access tokens, the audit log. */
+#include "core/manager/rest/audit.h"
 #include "core/manager/rest/rig.h"
 
 static int set_up(void **state)
@@ -214,6 +215,102 @@ static void odd_texts_do_no_harm(void **state)
     assert_int_equal(json_array_size(rig->json), 3);
 }
 
+/* A password in a body that is no JSON is not quoted, neither to who asks nor in the log. */
+static void what_is_no_json_is_not_quoted(void **state)
+{
+    static const char *const bodies[] = {
+        "{\"name\":\"root\",\"password\":secret-text}", "{\"name\":\"root\",\"password\":\"secret-text",
+        "{\"name\":\"root\" \"secret-text\"}",          "secret-text",
+        "{\"password\":\"secret-text\\u0000\"}",
+    };
+    struct rest_rig *rig = *state;
+    for (size_t i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++) {
+        ask(rig, 422, "POST", "/api/v1/users/signin", bodies[i]);
+        assert_null(strstr(rig->body, "secret"));
+        assert_non_null(strstr(rig->body, "line 1, column "));
+    }
+    ask(rig, 200, "GET", "/api/v1/audits?per_page=1000", NULL);
+    assert_int_equal(strstr(rig->body, "secret") == NULL, 1);
+}
+
+/* A token's name is cut to its place in the log, also within a character: nobody hides what they do so. */
+static void a_long_name_hides_nothing(void **state)
+{
+    struct rest_rig *rig = *state;
+    char body[400], headers[128], session[600];
+    (void)snprintf(body, sizeof(body),
+                   "{\"name\":\"%062d\u00e4\u00e4\",\"scopes\":[\"cluster\"],\"expired_at\":"
+                   "\"2100-01-01T00:00:00Z\"}",
+                   0);
+    ask(rig, 200, "POST", "/api/v1/personal-access-tokens", body);
+    (void)snprintf(headers, sizeof(headers), "Authorization: Bearer %s\r\n", text_at(rig, "token"));
+    memcpy(session, rig->session, sizeof(session));
+    rig->session[0] = 0;
+    ask_with(rig, 200, "GET", "/oapi/v1/clusters", headers, NULL);
+    memcpy(rig->session, session, sizeof(session));
+    ask(rig, 404, "GET", "/api/v1/configs/9", NULL);
+    ask(rig, 200, "GET", "/api/v1/audits?path=/api/v1/configs/9", NULL);
+    assert_int_equal(json_array_size(rig->json), 1);
+    ask(rig, 200, "GET", "/api/v1/audits?actor_type=PAT", NULL);
+    assert_int_equal(json_array_size(rig->json), 1);
+    assert_non_null(strstr(text_at(rig, "0.actor_name"), "000?"));
+}
+
+static void add_entry(struct audit *audit, const char *actor_type)
+{
+    const struct audit_entry entry = {.actor_type = actor_type,
+                                      .actor_name = "",
+                                      .operation = "GET",
+                                      .path = "/many",
+                                      .detail = "",
+                                      .status = 404};
+    audit_add(audit, &entry);
+}
+
+/* Writes what is left, and ends this log: so many entries are in the database. */
+static void expect_entries(struct rest_rig *rig, struct audit *audit, size_t count)
+{
+    struct dtr_error err;
+    assert_int_equal(audit_write(audit, rig->store, &err), DTR_OK);
+    assert_int_equal(audit_waiting(audit), 0);
+    audit_free(audit);
+    ask(rig, 200, "GET", "/api/v1/audits?path=/many&per_page=2000", NULL);
+    assert_int_equal(json_array_size(rig->json), count);
+}
+
+/* While the database is away the log does not grow for ever. */
+static void too_much_for_the_log_is_dropped(void **state)
+{
+    struct rest_rig *rig = *state;
+    struct audit *audit = audit_new();
+    struct dtr_error err;
+    assert_non_null(audit);
+    atomic_store(&rig->away, true);
+    for (int i = 0; i < AUDIT_MOST + 200; i++)
+        add_entry(audit, "USER");
+    assert_int_equal(audit_waiting(audit), AUDIT_MOST);
+    assert_int_equal(audit_write(audit, rig->store, &err), DTR_EUNAVAILABLE);
+    assert_int_equal(audit_waiting(audit), AUDIT_MOST);
+    atomic_store(&rig->away, false);
+    expect_entries(rig, audit, AUDIT_MOST);
+}
+
+/* Who is not known cannot fill the disk, nor keep others out of the log. */
+static void strangers_do_not_fill_the_log(void **state)
+{
+    struct rest_rig *rig = *state;
+    struct audit *audit = audit_new();
+    struct dtr_error err;
+    assert_non_null(audit);
+    for (int i = 0; i < 2 * AUDIT_STRANGERS; i++) {
+        add_entry(audit, AUDIT_UNKNOWN);
+        if (audit_waiting(audit) == AUDIT_BATCH)
+            assert_int_equal(audit_write(audit, rig->store, &err), DTR_OK);
+    }
+    add_entry(audit, "USER");
+    expect_entries(rig, audit, AUDIT_STRANGERS + 1);
+}
+
 /* Also what had not been written when it ended. */
 static void the_log_is_written_at_the_end(void **state)
 {
@@ -239,6 +336,10 @@ int main(int argc, char **argv)
         TEST(tokens_fall_with_their_user),
         TEST(everything_is_written_down),
         TEST(odd_texts_do_no_harm),
+        TEST(what_is_no_json_is_not_quoted),
+        TEST(a_long_name_hides_nothing),
+        TEST(too_much_for_the_log_is_dropped),
+        TEST(strangers_do_not_fill_the_log),
         TEST(the_log_is_written_at_the_end),
     };
     store_rig_arguments(argc, argv);

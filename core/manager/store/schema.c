@@ -79,8 +79,16 @@ static const char *const first[] = {
     NULL,
 };
 
+/* Of a job that is not over: its whole arguments, with what nobody may read, and where it is. */
+static const char *const second[] = {
+    "CREATE TABLE job_runs (job_id {number} NOT NULL, args_json {text} NOT NULL, run_json {text} NOT NULL,"
+    " PRIMARY KEY (job_id)) {end}",
+    NULL,
+};
+
 static const struct step steps[] = {
     {first, "the first tables"},
+    {second, "what jobs need while they run"},
 };
 
 enum { STEPS = sizeof(steps) / sizeof(steps[0]) };

@@ -11,7 +11,7 @@
 #include <time.h>
 
 enum {
-    IDLE_MOST = 8,       /* connections that are kept for the next work */
+    IDLE_MOST = 16,      /* connections that are kept for the next work: one for each worker of the manager */
     TRUST_MS = 1000,     /* one that lay idle longer is asked whether it still lives */
     TRIES = 8,           /* of a transaction that others are in the way of */
     LOCK_WAIT_MS = 60000 /* for a process that brings the tables up to date */
@@ -301,6 +301,37 @@ int store_number(struct store_db *db, const char *sql, const struct dtr_value *v
     if (rc == DTR_OK)
         *ret_number = one.number;
     dtr_str_free(&one.text);
+    return rc;
+}
+
+struct numbers {
+    int64_t *list;
+    size_t count;
+};
+
+static int on_number(void *context, const struct dtr_value *columns, size_t count, struct dtr_error *err)
+{
+    struct numbers *numbers = context;
+    int64_t *list = realloc(numbers->list, (numbers->count + 1) * sizeof(*list));
+    (void)count;
+    if (!list)
+        return dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for numbers of the database");
+    numbers->list = list;
+    list[numbers->count++] = columns[0].number;
+    return DTR_OK;
+}
+
+int store_numbers(struct store_db *db, const char *sql, const struct dtr_value *values, size_t count,
+                  int64_t **ret_list, size_t *ret_count, struct dtr_error *err)
+{
+    struct numbers numbers = {0};
+    int rc = store_each(db, sql, values, count, on_number, &numbers, err);
+    if (rc != DTR_OK) {
+        free(numbers.list);
+        numbers = (struct numbers){0};
+    }
+    *ret_list = numbers.list;
+    *ret_count = numbers.count;
     return rc;
 }
 

@@ -49,7 +49,6 @@ int store_ready(struct store *store, struct dtr_error *err);
 /* --- statements ------------------------------------------------------------------------------------------
  */
 
-#define STORE_NULL      ((struct dtr_value){.type = DTR_VALUE_NULL})
 #define STORE_NUMBER(n) ((struct dtr_value){.type = DTR_VALUE_NUMBER, .number = (int64_t)(n)})
 /* `t` is a C string, or NULL for none. */
 struct dtr_value store_text(const char *t);
@@ -69,7 +68,10 @@ int store_each(struct store_db *db, const char *sql, const struct dtr_value *val
 /* The first column of the only row; DTR_ENOT_FOUND without. */
 int store_number(struct store_db *db, const char *sql, const struct dtr_value *values, size_t count,
                  int64_t *ret_number, struct dtr_error *err);
-/* The same; *ret_text is the caller's (free()), "" for NULL. */
+/* That of all rows. *ret_list is the caller's (free()), also NULL when there are none, or with an error. */
+int store_numbers(struct store_db *db, const char *sql, const struct dtr_value *values, size_t count,
+                  int64_t **ret_list, size_t *ret_count, struct dtr_error *err);
+/* As store_number(); *ret_text is the caller's (free()), "" for NULL. */
 int store_string(struct store_db *db, const char *sql, const struct dtr_value *values, size_t count,
                  char **ret_text, struct dtr_error *err);
 

@@ -8,21 +8,6 @@
 
 static struct rig rig;
 
-static int begin(void **state)
-{
-    (void)state;
-    rig = (struct rig){0};
-    rig_open(&rig);
-    return 0;
-}
-
-static int end(void **state)
-{
-    (void)state;
-    rig_close(&rig);
-    return 0;
-}
-
 static void new_tables_are_made_once(void **state)
 {
     (void)state;
@@ -123,6 +108,28 @@ static void older_tables_are_refused_when_they_may_not_be_changed(void **state)
     store_free(other);
 }
 
+/* What the first version of the tables holds stays when they are brought to the next. */
+static void older_tables_keep_what_is_in_them(void **state)
+{
+    (void)state;
+    struct dtr_error err;
+    struct store_db db = {.ops = rig.database.ops, .dialect = rig.database.ops->dialect};
+    assert_int_equal(rig.database.ops->open(rig.database.module.instance, &db.db, &err), DTR_OK);
+    assert_int_equal(schema_bring_to(&db, 1, &err), DTR_OK);
+    assert_int_equal(store_run(&db,
+                               "INSERT INTO jobs (id, group_id, bio, type, state, args_json, user_id, owner,"
+                               " due_at, tries, created_at, updated_at) VALUES (7, 'group_x', 'old', 'gc',"
+                               " 'SUCCESS', '{}', 1, '', 0, 1, 5, 6)",
+                               NULL, 0, NULL, &err),
+                     DTR_OK);
+    assert_int_equal(store_run(&db, "SELECT * FROM job_runs", NULL, 0, NULL, &err), DTR_EINVALID);
+    rig.database.ops->close(db.db);
+    assert_int_equal(store_ready(rig.store, &err), DTR_OK);
+    assert_int_equal(rig_number(&rig, "SELECT MAX(version) FROM darter_schema"), schema_newest());
+    assert_int_equal(rig_number(&rig, "SELECT COUNT(*) FROM jobs WHERE bio = 'old' AND updated_at = 6"), 1);
+    assert_int_equal(rig_number(&rig, "SELECT COUNT(*) FROM job_runs"), 0);
+}
+
 static int write_and_fail(struct store_db *db, void *context, struct dtr_error *err)
 {
     (void)context;
@@ -164,6 +171,33 @@ static void a_lock_is_held_by_one(void **state)
     struct dtr_error err;
     assert_int_equal(store_alone(rig.store, "job", try_the_same, rig.store, &err), DTR_ETIMEOUT);
     assert_int_equal(store_alone(rig.store, "job", write_twice, &(int){5}, &err), DTR_OK);
+}
+
+static int read_numbers(struct store_db *db, void *context, struct dtr_error *err)
+{
+    int64_t *list;
+    size_t count;
+    int rc = store_numbers(db, context, NULL, 0, &list, &count, err);
+    if (rc == DTR_OK)
+        assert_true(count == 0 || (count == 2 && list[0] == 9 && list[1] == 7));
+    else
+        assert_null(list);
+    free(list);
+    return rc == DTR_OK ? (int)count : rc;
+}
+
+static void numbers_are_those_of_all_rows(void **state)
+{
+    (void)state;
+    struct dtr_error err;
+    char all[] = "SELECT id FROM configs WHERE id > 6 ORDER BY id DESC",
+         none[] = "SELECT id FROM configs WHERE id > 9", wrong[] = "SELECT it FROM nowhere";
+    assert_int_equal(store_ready(rig.store, &err), DTR_OK);
+    rig_sql(&rig, "INSERT INTO configs (id, name, value, bio, user_id, created_at, updated_at)"
+                  " VALUES (7, 'a', '', '', 1, 0, 0), (9, 'b', '', '', 1, 0, 0)");
+    assert_int_equal(store_read(rig.store, read_numbers, all, &err), 2);
+    assert_int_equal(store_read(rig.store, read_numbers, none, &err), 0);
+    assert_int_equal(store_read(rig.store, read_numbers, wrong, &err), DTR_EINVALID);
 }
 
 /* --- a database that comes and goes ----------------------------------------------------------------------
@@ -217,15 +251,16 @@ static void it_comes_back_by_itself(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(new_tables_are_made_once, begin, end),
-        cmocka_unit_test_setup_teardown(several_that_begin_at_once_make_them_once, begin, end),
-        cmocka_unit_test_setup_teardown(dragonflys_database_is_left_alone, begin, end),
-        cmocka_unit_test_setup_teardown(newer_tables_are_refused, begin, end),
-        cmocka_unit_test_setup_teardown(older_tables_are_refused_when_they_may_not_be_changed, begin, end),
-        cmocka_unit_test_setup_teardown(what_fails_leaves_nothing_and_what_was_in_the_way_runs_again, begin,
-                                        end),
-        cmocka_unit_test_setup_teardown(a_lock_is_held_by_one, begin, end),
-        cmocka_unit_test_setup_teardown(it_comes_back_by_itself, begin, end),
+        RIG_TEST(new_tables_are_made_once, &rig),
+        RIG_TEST(several_that_begin_at_once_make_them_once, &rig),
+        RIG_TEST(dragonflys_database_is_left_alone, &rig),
+        RIG_TEST(newer_tables_are_refused, &rig),
+        RIG_TEST(older_tables_are_refused_when_they_may_not_be_changed, &rig),
+        RIG_TEST(older_tables_keep_what_is_in_them, &rig),
+        RIG_TEST(what_fails_leaves_nothing_and_what_was_in_the_way_runs_again, &rig),
+        RIG_TEST(a_lock_is_held_by_one, &rig),
+        RIG_TEST(numbers_are_those_of_all_rows, &rig),
+        RIG_TEST(it_comes_back_by_itself, &rig),
     };
     store_rig_arguments(argc, argv);
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -19,6 +19,8 @@ struct message_list {
 void message_add(struct message_list *list, const struct fleet_cluster *cluster,
                  const struct fleet_scheduler *scheduler, bool with_seeds);
 void message_free(struct message_list *list);
+/* Fills in the cluster's `usable` and `offer`, which is the caller's (free()). */
+int message_offer(struct fleet_cluster *cluster, struct dtr_error *err);
 
 /* Fills a seed peer, which has its cluster in *ret_cluster. */
 void message_seed(const struct fleet_cluster *cluster, const struct fleet_seed *seed,

@@ -1,5 +1,5 @@
 /* Rows as messages; see message.h. */
-#include "core/manager/grpc/message.h"
+#include "core/manager/fleet/message.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -144,4 +144,27 @@ void message_free(struct message_list *list)
         free(list->clusters[i].seed_list);
     }
     free(list->clusters);
+}
+
+int message_offer(struct fleet_cluster *cluster, struct dtr_error *err)
+{
+    Manager__V2__ListSchedulersResponse response = MANAGER__V2__LIST_SCHEDULERS_RESPONSE__INIT;
+    struct message_list list = {0};
+    for (size_t i = 0; i < cluster->scheduler_count; i++)
+        cluster->usable |= cluster->schedulers[i].usable;
+    for (size_t i = 0; i < cluster->scheduler_count; i++) {
+        if (cluster->schedulers[i].usable || !cluster->usable)
+            message_add(&list, cluster, &cluster->schedulers[i], true);
+    }
+    response.schedulers = list.schedulers;
+    response.n_schedulers = list.count;
+    if (!list.failed) {
+        cluster->offer_size = protobuf_c_message_get_packed_size(&response.base);
+        cluster->offer = malloc(cluster->offer_size + 1);
+    }
+    if (cluster->offer)
+        (void)protobuf_c_message_pack(&response.base, cluster->offer);
+    message_free(&list);
+    return cluster->offer ? DTR_OK
+                          : dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for schedulers");
 }

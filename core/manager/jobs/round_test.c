@@ -1,0 +1,111 @@
+/* When a round takes a job from a manager that shows no sign of life, on real databases. The steady clock is
+ * the test's. */
+#include "core/manager/jobs/round.h"
+
+#include "core/manager/jobs/runner_rig.h"
+
+enum { LEASE_MS = 15000, STEP_MS = 2000, DAY_MS = 24 * 3600 * 1000 };
+
+static struct round watcher;
+static uint64_t now_ms;
+
+/* A manager beside another one, "other", whose job is under way. */
+static int begin(void **state)
+{
+    struct dtr_error err;
+    (void)begin_ours(state);
+    (void)add_job(JOB_PREHEAT, FILE_ARGS, 1);
+    rig_sql(&rig, "UPDATE jobs SET owner = 'other', state = 'STARTED', due_at = 1");
+    now_ms = 1000;
+    assert_int_equal(round_init(&watcher, rig.store, LEASE_MS, STEP_MS, 0, now_ms, &err), DTR_OK);
+    return 0;
+}
+
+static int end(void **state)
+{
+    round_free(&watcher);
+    return end_runners(state);
+}
+
+/* A round so long after the last one; how many jobs it took. */
+static size_t look_after(uint64_t ms)
+{
+    now_ms += ms;
+    watcher.now_ms = now_ms;
+    round_do(&watcher);
+    const size_t taken = watcher.taken_count;
+    round_clear(&watcher);
+    return taken;
+}
+
+/* Rounds every second for so long, all good; how many jobs they took. */
+static size_t look_for(uint64_t ms)
+{
+    size_t taken = 0;
+    for (uint64_t i = 0; i < ms; i += 1000) {
+        taken += look_after(1000);
+        if (watcher.rc != DTR_OK)
+            fail_msg("%s", watcher.err.text);
+    }
+    return taken;
+}
+
+static void who_is_silent_for_a_lease_loses_its_job(void **state)
+{
+    (void)state;
+    assert_int_equal(look_for(LEASE_MS), 0);
+    rig_sql(&rig, "UPDATE jobs SET due_at = 2"); /* it lives */
+    assert_int_equal(look_for(LEASE_MS), 0);
+    assert_int_equal(look_for(1000), 1);
+    char *owner = column(1, "owner");
+    assert_string_equal(owner, watcher.owner);
+    free(owner);
+}
+
+/* The machine of all was suspended: nobody has lost anything before it could be heard. */
+static void who_did_not_look_has_seen_nothing(void **state)
+{
+    (void)state;
+    assert_int_equal(look_for(2000), 0);
+    assert_int_equal(look_after(DAY_MS), 0);
+    rig_sql(&rig, "UPDATE jobs SET due_at = 2"); /* now it is */
+    assert_int_equal(look_for(LEASE_MS), 0);
+    assert_int_equal(look_for(1000), 1);
+}
+
+static void looks_that_fail_are_none(void **state)
+{
+    (void)state;
+    assert_int_equal(look_after(1000), 0);
+    rig_sql(&rig, "ALTER TABLE jobs RENAME TO hidden");
+    for (int i = 0; i < 2 * LEASE_MS; i += 1000) {
+        assert_int_equal(look_after(1000), 0);
+        assert_int_not_equal(watcher.rc, DTR_OK);
+    }
+    rig_sql(&rig, "ALTER TABLE hidden RENAME TO jobs");
+    assert_int_equal(look_for(LEASE_MS - STEP_MS), 0);
+    assert_int_equal(look_for(1000), 1);
+}
+
+/* It takes longer then, but not forever. */
+static void who_is_always_late_sees_something(void **state)
+{
+    (void)state;
+    assert_int_equal(look_after(1000), 0);
+    for (int i = STEP_MS; i < LEASE_MS; i += STEP_MS)
+        assert_int_equal(look_after(DAY_MS), 0);
+    assert_int_equal(look_after(DAY_MS), 1);
+}
+
+int main(int argc, char **argv)
+{
+#define T(test) cmocka_unit_test_setup_teardown(test, begin, end)
+    const struct CMUnitTest tests[] = {
+        T(who_is_silent_for_a_lease_loses_its_job),
+        T(who_did_not_look_has_seen_nothing),
+        T(looks_that_fail_are_none),
+        T(who_is_always_late_sees_something),
+    };
+    store_rig_arguments(argc, argv);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
