@@ -26,6 +26,21 @@ bool chosen_next(const struct dtr_daemon_config *config, size_t *position, struc
 enum { OPTIONS_OF_MODULE = 32 };
 size_t chosen_options(const struct dtr_daemon_config *config, const struct chosen_module *chosen,
                       struct dtr_option_text list[OPTIONS_OF_MODULE]);
+/* For these: modules searched in `folder` first, when it is there; and the `*position`th name of a few lists.
+ */
+struct chosen_names {
+    const char *key, *kind;
+    struct dtr_conf_strings names;
+    const char **usual; /* one, when the list is empty */
+};
+int chosen_open_folders(const char *folder, struct dtr_modules **ret_modules, struct dtr_error *err);
+bool chosen_next_name(const struct chosen_names *lists, size_t list_count, size_t *position,
+                      struct chosen_module *ret_chosen);
+/* The same for the scheduler, which starts origins only. */
+int chosen_scheduler_folders(const struct dtr_scheduler_config *config, struct dtr_modules **ret_modules,
+                             struct dtr_error *err);
+bool chosen_scheduler_next(const struct dtr_scheduler_config *config, size_t *position,
+                           struct chosen_module *ret_chosen);
 /* The same for the manager: where its modules are searched, the one that keeps its database, and what that is
  * started with; numbers are written into `memory`. DTR_EUNSUPPORTED: database.type names an engine that there
  * is no module for. */
@@ -33,11 +48,20 @@ int chosen_manager_folders(const struct dtr_manager_config *config, struct dtr_m
                            struct dtr_error *err);
 int chosen_database(const struct dtr_manager_config *config, struct chosen_module *ret_chosen,
                     struct dtr_error *err);
+enum { CHOSEN_ADDRS = 4096 };
 struct chosen_memory {
-    char port[16];
+    char port[16], db[24], pool_size[24], pool_timeout[24], size[24];
+    char addrs[CHOSEN_ADDRS];
 };
 size_t chosen_database_options(const struct dtr_manager_config *config, const struct chosen_module *chosen,
                                struct chosen_memory *memory, struct dtr_option_text list[OPTIONS_OF_MODULE]);
+/* The same for its cache. The error begins with the key: what it says of Redis does not fit together. */
+int chosen_cache(const struct dtr_manager_config *config, struct chosen_module *ret_chosen,
+                 struct dtr_error *err);
+size_t chosen_cache_options(const struct dtr_manager_config *config, const struct chosen_module *chosen,
+                            struct chosen_memory *memory, struct dtr_option_text list[OPTIONS_OF_MODULE]);
+/* Whether it says where a Redis is. */
+bool chosen_redis_named(const struct dtr_manager_config *config);
 /* What modules.options says for a module, behind the `given` of the caller; the new count. */
 size_t chosen_add_options(const struct dtr_conf_modules *modules, const char *kind, const char *name,
                           struct dtr_option_text list[OPTIONS_OF_MODULE], size_t given);

@@ -2,7 +2,7 @@
 #ifndef DTR_MAIN_COMMAND_H
 #define DTR_MAIN_COMMAND_H
 
-#include <darter/error.h>
+#include "core/main/paths.h"
 #include <stdbool.h>
 
 /* Runs a command; argv[0] is its name. Returns the exit status. */
@@ -15,7 +15,5 @@ command_run up_command, scheduler_command, daemon_command, get_command, init_com
 int command_fail(const struct dtr_error *err);
 /* Says where a command's usage is; returns 2. */
 int command_usage(const char *command);
-/* Whether a file can be read; a default path that is not there is no error. */
-bool command_file_there(const char *path);
 
 #endif

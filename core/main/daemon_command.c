@@ -49,7 +49,7 @@ static int run(struct options *options, struct configuration *made, struct dtr_e
                                                  .dynconfig = options_dynconfig(options)};
     int rc = serve_begin(&settings, err);
     if (rc == DTR_OK)
-        rc = serve_allow(&config->security.outbound_allow, NULL, err);
+        rc = configuration_allow(made, err);
     if (rc == DTR_OK)
         rc = daemon_role_open(&process.role, config, &schedulers, &process.pages, err);
     if (rc == DTR_OK)

@@ -187,6 +187,35 @@ static void judge_daemon(struct dtr_conf *conf, const struct dtr_daemon_config *
     judge_daemon_listeners(conf, config);
 }
 
+/* The scheduler goes on without an origin, but not with options that are wrong. */
+static void judge_origins(struct dtr_conf *conf, const struct dtr_scheduler_config *config)
+{
+    const struct dtr_conf_modules *options = &config->modules.options;
+    struct dtr_modules *modules = NULL;
+    const struct dtr_module *module;
+    struct chosen_module chosen;
+    struct dtr_error err;
+    size_t position = 0;
+    bool loaded[OPTIONS_OF_MODULE] = {false};
+    int rc = chosen_scheduler_folders(config, &modules, &err);
+    while (rc == DTR_OK && config->job.enable && chosen_scheduler_next(config, &position, &chosen)) {
+        if (dtr_modules_look(modules, chosen.kind, chosen.name, &module, &err) == DTR_OK)
+            judge_module(conf, modules, options, &chosen);
+        else
+            dtr_conf_remark(conf, DTR_CONF_WARNING, 0,
+                            "%s names \"%.60s\", without which no images are "
+                            "preheated: %s",
+                            chosen.key, chosen.name, err.text);
+        for (size_t i = 0; i < options->count && i < OPTIONS_OF_MODULE; i++)
+            loaded[i] = loaded[i] || chosen_is(&options->items[i], chosen.kind, chosen.name);
+    }
+    dtr_modules_free(modules);
+    for (size_t i = 0; i < options->count && i < OPTIONS_OF_MODULE; i++) {
+        if (!loaded[i])
+            warn_of_options(conf, &options->items[i]);
+    }
+}
+
 static void judge_scheduler(struct dtr_conf *conf, const struct dtr_scheduler_config *config)
 {
     struct listener list[] = {{.key = "server.port"}, {.key = "metrics.addr"}};
@@ -197,12 +226,42 @@ static void judge_scheduler(struct dtr_conf *conf, const struct dtr_scheduler_co
         dtr_conf_blame(conf, &err);
     if (dtr_scheduler_check(config->scheduler.algorithm, &err) != DTR_OK)
         dtr_conf_blame(conf, &err);
+    judge_origins(conf, config);
+}
+
+/* What the manager starts with: its modules by themselves, then the options for modules that it does not
+ * start. */
+static void judge_manager_modules(struct dtr_conf *conf, const struct dtr_manager_config *config)
+{
+    const struct dtr_conf_modules *options = &config->modules.options;
+    struct dtr_modules *modules = NULL;
+    struct chosen_module database = {0}, cache = {0};
+    struct dtr_error err;
+    if (chosen_manager_folders(config, &modules, &err) != DTR_OK) {
+        dtr_conf_blame(conf, &err);
+        return;
+    }
+    if (chosen_database(config, &database, &err) == DTR_OK)
+        judge_module(conf, modules, options, &database);
+    else
+        dtr_conf_blame(conf, &err);
+    if (chosen_cache(config, &cache, &err) == DTR_OK)
+        judge_module(conf, modules, options, &cache);
+    else
+        dtr_conf_blame(conf, &err);
+    dtr_modules_free(modules);
+    for (size_t i = 0; i < options->count; i++) {
+        bool loaded = database.kind && chosen_is(&options->items[i], database.kind, database.name);
+        if (!loaded && !chosen_is(&options->items[i], cache.kind, cache.name))
+            warn_of_options(conf, &options->items[i]);
+    }
+    if (chosen_redis_named(config) && strcmp(cache.name, "redis") != 0)
+        dtr_conf_remark(conf, DTR_CONF_WARNING, 0, "database.redis does nothing: modules.cache is \"%.60s\"",
+                        cache.name);
 }
 
 static void judge_manager(struct dtr_conf *conf, const struct dtr_manager_config *config)
 {
-    struct dtr_modules *modules = NULL;
-    struct chosen_module chosen = {0};
     struct manager_addrs addrs;
     struct dtr_error err;
     if (manager_listeners(config, &addrs, &err) == DTR_OK) {
@@ -213,18 +272,9 @@ static void judge_manager(struct dtr_conf *conf, const struct dtr_manager_config
     } else {
         dtr_conf_blame(conf, &err);
     }
-    if (chosen_database(config, &chosen, &err) == DTR_OK &&
-        chosen_manager_folders(config, &modules, &err) == DTR_OK)
-        judge_module(conf, modules, &config->modules.options, &chosen);
-    else
-        dtr_conf_blame(conf, &err);
+    judge_manager_modules(conf, config);
     if (dtr_manager_check(config->scope.algorithm, &err) != DTR_OK)
         dtr_conf_blame(conf, &err);
-    dtr_modules_free(modules);
-    for (size_t i = 0; i < config->modules.options.count; i++) {
-        if (!chosen.kind || !chosen_is(&config->modules.options.items[i], chosen.kind, chosen.name))
-            warn_of_options(conf, &config->modules.options.items[i]);
-    }
 }
 
 static void judge_init(struct dtr_conf *conf, const struct dtr_init_config *config)

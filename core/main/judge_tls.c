@@ -1,6 +1,7 @@
 /* The files of TLS keys, judged before a role starts; see judge.h. */
 #include "core/main/judge.h"
 #include "core/net/tls.h"
+#include "core/rpc/certificates.h"
 
 static void judge_section(struct dtr_conf *conf, const struct dtr_conf_tls *keys, enum dtr_tls_side side,
                           const char *prefix)
@@ -24,6 +25,15 @@ static void judge_section(struct dtr_conf *conf, const struct dtr_conf_tls *keys
     }
 }
 
+static void judge_authorities(struct dtr_conf *conf, const char *value, const char *key)
+{
+    struct dtr_certificates authorities;
+    struct dtr_error found;
+    if (dtr_certificates_read(value, &authorities, &found) != DTR_OK)
+        dtr_conf_complain(conf, key, "%s", found.text);
+    dtr_certificates_free(&authorities);
+}
+
 void judge_tls(struct dtr_conf *conf)
 {
     const struct dtr_daemon_config *daemon = dtr_conf_daemon(conf);
@@ -44,5 +54,9 @@ void judge_tls(struct dtr_conf *conf)
     if (manager) {
         judge_section(conf, &manager->server.grpc.tls, DTR_TLS_SERVER, "server.grpc.tls");
         judge_section(conf, &manager->server.rest.tls, DTR_TLS_SERVER, "server.rest.tls");
+        judge_section(conf, &manager->scheduler.tls, DTR_TLS_CLIENT, "scheduler.tls");
+        judge_authorities(conf, manager->job.preheat_tls.files.ca_cert, "job.preheat.tls.caCert");
+        judge_section(conf, &manager->database.mysql.tls.files, DTR_TLS_CLIENT, "database.mysql.tls");
+        judge_section(conf, &manager->database.redis.tls.files, DTR_TLS_CLIENT, "database.redis.tls");
     }
 }

@@ -1,5 +1,6 @@
 /* The program: finds the command and runs it. */
 #include "core/main/command.h"
+#include "core/main/ctl_options.h"
 #include "core/main/get_options.h"
 
 #include <stdio.h>
@@ -28,20 +29,25 @@ static const struct command {
     command_run *run;
     const char *usage;
 } commands[] = {
-    {"up", "scheduler, seed and registry mirror in one process", up_command,
+    {"up", "manager, scheduler, seed and registry mirror in one process", up_command,
      "Usage: darter up [--listen IP] [OPTION]...\n\n"
      "Needs no other server and no configuration file. Listens on 127.0.0.1 only: proxy and registry mirror\n"
-     "4001, scheduler 8002, peers 4000 and 4005, health 4003, metrics 4002 and 8000. Without root, files "
-     "are\n"
-     "kept in the XDG directories.\n\n"
-     "  --listen IP              let other nodes join: open 8002, 4000 and 4005 at this address\n"
+     "4001, scheduler 8002, manager 65003 (gRPC) and 8080 (REST), peers 4000 and 4005, health 4003, metrics\n"
+     "4002 and 8000. The scheduler is cluster 1 of the manager, whose database is "
+     "/var/lib/dragonfly/manager.db;\n"
+     "the daemon uses the scheduler directly. Without root, files are kept in the XDG directories, the "
+     "database\n"
+     "in $XDG_DATA_HOME/darter or ~/.local/share/darter.\n\n"
+     "  --listen IP              let other nodes join: open 8002, 65003, 4000 and 4005 at this address\n"
      "  --config FILE            dfdaemon.yaml for the daemon [none]\n"
      "  --scheduler-config FILE  scheduler.yaml for the scheduler [none]\n"
-     "  --dynconfig FILE         dynconfig.yaml with the scheduler's limits [none]\n"
+     "  --manager-config FILE    manager.yaml for the manager [none]\n"
+     "  --dynconfig FILE         dynconfig.yaml with the scheduler's limits, instead of those of the "
+     "manager\n"
      "  --set KEY=VALUE          one value of the daemon's configuration; may be repeated\n"
-     "  --set-scheduler KEY=VALUE\n"
-     "                           one value of the scheduler's configuration; may be repeated\n" LOG_OPTIONS(
-         "darter") HANGUP "With a terminal it ends instead, unless it was started by nohup.\n"},
+     "  --set-scheduler KEY=VALUE, --set-manager KEY=VALUE\n"
+     "                           one value of their configuration; may be repeated\n" LOG_OPTIONS("darter")
+         HANGUP "With a terminal it ends instead, unless it was started by nohup.\n"},
     {"daemon", "a node's peer, or a seed peer", daemon_command,
      "Usage: darter daemon [--config FILE] [--dynconfig FILE] [--scheduler IP:PORT]... [OPTION]...\n\n"
      "  --config FILE            dfdaemon.yaml [/etc/dragonfly/dfdaemon.yaml]; defaults when that is not "
@@ -65,30 +71,14 @@ static const struct command {
     {"manager", "clusters, and who belongs to them", manager_command,
      "Usage: darter manager [--config FILE] [--set KEY=VALUE]... [OPTION]...\n\n"
      "Needs no configuration: what must last is kept in /var/lib/dragonfly/manager.db. gRPC is served on\n"
-     "65003, REST on 8080 (/swagger says what there is). The first user is root, with the password of\n"
-     "DRAGONFLY_INITIAL_ROOT_PASSWORD, else \"dragonfly\".\n\n"
+     "65003, REST on 8080 (/swagger says what there is), metrics on 8000. The first user is root, with the\n"
+     "password of DRAGONFLY_INITIAL_ROOT_PASSWORD, else \"dragonfly\".\n\n"
      "  --config FILE            manager.yaml [/etc/dragonfly/manager.yaml]; defaults when that is not "
      "there\n"
-     "  --set KEY=VALUE          one value of the configuration\n" LOG_OPTIONS(
-         "manager") "\nSIGHUP opens the log file anew, for logrotate.\n" ENVIRONMENT("MANAGER_CONFIG")},
+     "  --set KEY=VALUE          one value of the configuration\n" LOG_OPTIONS("manager")
+         HANGUP ENVIRONMENT("MANAGER_CONFIG")},
     {"get", "download a file by way of the daemon", get_command, get_usage},
-    {"ctl", "look at a daemon's tasks and a scheduler's hosts", ctl_command,
-     "Usage: darter ctl tasks [--json]\n       darter ctl task ID [--json]\n       darter ctl rm ID\n"
-     "       darter ctl explain TASK [--scheduler IP:PORT] [--json]\n"
-     "       darter ctl hosts [--scheduler IP:PORT] [--json]\n\n"
-     "\"tasks\" lists what the daemon on this machine has, the last used first; \"rm\" deletes a task there "
-     "and\nnowhere else; \"explain\" tells the pulls of a task since the daemon started: who gave what, why "
-     "it "
-     "was\nasked, why the origin, with times. TASK is an id or its beginning, the blob's digest, or the URL. "
-     "With\n\"--scheduler\" it tells instead how that scheduler chose the parents; TASK is an id or its "
-     "beginning then.\n\"hosts\" lists who has announced itself to a scheduler. As dfctl has it: \"task ls\" "
-     "and \"task rm "
-     "ID\". Exit status 1: it failed, 2: wrong usage.\n\n"
-     "  -e, --endpoint PATH      the daemon's socket [" DTR_GET_ENDPOINT "]\n"
-     "  --scheduler IP:PORT      whom to ask; \"hosts\" asks [the first that the dynconfig file names]\n"
-     "  --dynconfig FILE         [/etc/dragonfly/dynconfig.yaml]\n"
-     "  --json                   for scripts: bytes as numbers, times as UTC\n" ENVIRONMENT(
-         "DFDAEMON_DYNCONFIG")},
+    {"ctl", "look at tasks, hosts, clusters and jobs, and change them", ctl_command, ctl_usage},
     {"init", "point container runtimes at the daemon, or take that back", init_command,
      "Usage: darter init [--config FILE] [--runtime NAME]... [--dry-run]\n       darter init --undo "
      "[--dry-run]\n\n"
@@ -153,11 +143,6 @@ int command_usage(const char *command)
 {
     (void)fprintf(stderr, "darter: \"darter %s --help\" says how\n", command);
     return 2;
-}
-
-bool command_file_there(const char *path)
-{
-    return access(path, F_OK) == 0;
 }
 
 static void print_help(FILE *out)

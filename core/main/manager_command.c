@@ -1,14 +1,23 @@
 /* darter manager: the role on the main thread's loop. */
 #include "core/main/command.h"
-#include "core/main/options.h"
-#include "core/main/roles.h"
+#include "core/main/reload.h"
 #include "core/obs/log.h"
 
 struct process {
     struct manager_role role;
     struct serve_pages pages;
     struct serve_signals signals;
+    struct reload reload;
 };
+
+/* configure_fn */
+static int configure(struct options *options, struct configuration *ret_made, struct dtr_error *err)
+{
+    struct configured *made = &ret_made->manager;
+    int rc = options_load(DTR_ROLE_MANAGER, &options->config, "/etc/dragonfly/manager.yaml", &options->sets,
+                          &made->conf, &made->report, err);
+    return rc == DTR_OK ? options_judge(made->conf, &made->report, err) : rc;
+}
 
 static void after_manager(void *context)
 {
@@ -20,19 +29,14 @@ static void on_stop(void *context)
 {
     struct process *process = context;
     dtr_log(DTR_LOG_INFO, NULL, "stopping");
+    reload_end(&process->reload);
     serve_pages_close(&process->pages);
     manager_role_stop(&process->role, after_manager, process);
 }
 
-static void on_hangup(void *context)
+static int begin(const struct options *options, const struct configuration *made, struct dtr_error *err)
 {
-    (void)context;
-    dtr_log(DTR_LOG_INFO, NULL, "manager.yaml counts at the next start only");
-}
-
-static int begin(const struct options *options, const struct dtr_manager_config *config,
-                 struct dtr_error *err)
-{
+    const struct dtr_manager_config *config = dtr_conf_manager(made->manager.conf);
     char log[256];
     const struct serve_process settings = {
         .level = options_level(options, config->server.log_level),
@@ -40,21 +44,30 @@ static int begin(const struct options *options, const struct dtr_manager_config 
         .log_file = options_log_file(options, config->server.log_dir, "manager", log, sizeof(log)),
         .console = options->console || config->console};
     int rc = serve_begin(&settings, err);
-    return rc == DTR_OK ? serve_allow(NULL, &config->security.outbound_allow, err) : rc;
+    return rc == DTR_OK ? configuration_allow(made, err) : rc;
 }
 
-static int run(const struct options *options, const struct dtr_manager_config *config, struct dtr_error *err)
+static int run(struct options *options, struct configuration *made, struct dtr_error *err)
 {
     static struct process process; /* after an error it goes with the program */
-    int rc = begin(options, config, err);
+    const struct dtr_manager_config *config = dtr_conf_manager(made->manager.conf);
+    int rc = begin(options, made, err);
+    if (rc == DTR_OK)
+        rc = manager_role_place(config, err);
     if (rc == DTR_OK)
         rc = manager_role_open(&process.role, config, &process.pages, err);
     if (rc == DTR_OK)
         rc = serve_pages_open(&process.pages, process.role.control, err);
     if (rc != DTR_OK)
         return rc;
+    process.reload = (struct reload){.configure = configure,
+                                     .options = options,
+                                     .charge = made,
+                                     .manager = &process.role,
+                                     .loop = process.role.control};
     process.signals.hangup = SERVE_HANGUP_RELOADS;
-    process.signals.reload = on_hangup;
+    process.signals.reload = reload_ask;
+    process.signals.reload_context = &process.reload;
     serve_signals_start(&process.signals, process.role.control, on_stop, &process);
     dtr_loop_run(process.role.control);
     serve_signals_end(&process.signals);
@@ -65,17 +78,14 @@ static int run(const struct options *options, const struct dtr_manager_config *c
 int manager_command(int argc, char **argv)
 {
     struct options options = {0};
-    struct dtr_conf *conf = NULL;
+    struct configuration made = {0};
     struct dtr_error err;
     if (!options_read(&options, 0, argc, argv) || !options_environment(&options, "MANAGER"))
         return 2;
-    int rc = options_load(DTR_ROLE_MANAGER, &options.config, "/etc/dragonfly/manager.yaml", &options.sets,
-                          &conf, NULL, &err);
+    int rc = configuration_begin(configure, &options, &made, &err);
     if (rc == DTR_OK)
-        rc = options_judge(conf, NULL, &err);
-    if (rc == DTR_OK)
-        rc = run(&options, dtr_conf_manager(conf), &err);
+        rc = run(&options, &made, &err);
     serve_end();
-    dtr_conf_free(conf);
+    configuration_free(&made);
     return rc == DTR_OK ? 0 : command_fail(&err);
 }

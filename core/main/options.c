@@ -10,7 +10,19 @@
 #include <sys/stat.h>
 
 /* Values from 256 on have no short form. */
-enum { SCHEDULER = 256, SET, LOG_DIR, CONSOLE, IGNORED, LISTEN, SCHEDULER_CONFIG, SET_SCHEDULER, DYNCONFIG };
+enum {
+    SCHEDULER = 256,
+    SET,
+    LOG_DIR,
+    CONSOLE,
+    IGNORED,
+    LISTEN,
+    SCHEDULER_CONFIG,
+    SET_SCHEDULER,
+    MANAGER_CONFIG,
+    SET_MANAGER,
+    DYNCONFIG
+};
 
 static const struct option known[] = {
     {"config", required_argument, NULL, 'c'},
@@ -25,6 +37,8 @@ static const struct option known[] = {
     {"listen", required_argument, NULL, LISTEN},
     {"scheduler-config", required_argument, NULL, SCHEDULER_CONFIG},
     {"set-scheduler", required_argument, NULL, SET_SCHEDULER},
+    {"manager-config", required_argument, NULL, MANAGER_CONFIG},
+    {"set-manager", required_argument, NULL, SET_MANAGER},
     {0},
 };
 
@@ -61,8 +75,12 @@ static bool take_special(struct options *options, unsigned which, int letter, co
         return option_list_add(&options->schedulers, optarg);
     if (letter == SET_SCHEDULER)
         return option_list_add(&options->scheduler_sets, optarg);
+    if (letter == SET_MANAGER)
+        return option_list_add(&options->manager_sets, optarg);
     if (letter == LISTEN)
         options->listen = optarg;
+    else if (letter == MANAGER_CONFIG)
+        options->manager_config = optarg;
     else
         options->scheduler_config = optarg;
     return true;

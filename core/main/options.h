@@ -15,10 +15,10 @@ struct option_list {
 bool option_list_add(struct option_list *list, const char *value);
 
 struct options {
-    const char *config, *scheduler_config, *dynconfig; /* NULL: not given */
-    const char *log_level, *log_dir, *listen;          /* NULL: not given */
-    struct option_list sets, scheduler_sets;           /* KEY=VALUE */
-    struct option_list schedulers;                     /* IP:PORT */
+    const char *config, *scheduler_config, *manager_config, *dynconfig; /* NULL: not given */
+    const char *log_level, *log_dir, *listen;                           /* NULL: not given */
+    struct option_list sets, scheduler_sets, manager_sets;              /* KEY=VALUE */
+    struct option_list schedulers;                                      /* IP:PORT */
     bool console;
 };
 

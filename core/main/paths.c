@@ -8,6 +8,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+bool command_file_there(const char *path)
+{
+    return access(path, F_OK) == 0;
+}
+
 /* The specification: paths that are not absolute are ignored. */
 static const char *folder_in_environment(const char *name)
 {
@@ -26,19 +31,41 @@ void paths_socket(char *path, size_t size)
         (void)snprintf(path, size, "/tmp/darter-%u/dfdaemon.sock", (unsigned)geteuid());
 }
 
+/* <folder of the variable>/<rest>, or ~/<usual>/<rest>; `what` is to lie there. */
+static int place(const char *variable, const char *usual, const char *rest, const char *what, char *path,
+                 size_t size, struct dtr_error *err)
+{
+    const char *folder = folder_in_environment(variable), *home = folder_in_environment("HOME");
+    if (folder)
+        (void)snprintf(path, size, "%s/%s", folder, rest);
+    else if (home)
+        (void)snprintf(path, size, "%s/%s/%s", home, usual, rest);
+    else
+        return dtr_error_set(err, DTR_ENOT_FOUND, DTR_RETRY_NEVER, "no place for the %s: set HOME, or %s",
+                             what, variable);
+    return DTR_OK;
+}
+
 int paths_store(char *path, size_t size, struct dtr_error *err)
 {
-    const char *cache = folder_in_environment("XDG_CACHE_HOME"), *home = folder_in_environment("HOME");
-    if (geteuid() == 0)
-        (void)snprintf(path, size, "/var/lib/dragonfly");
-    else if (cache)
-        (void)snprintf(path, size, "%s/darter", cache);
-    else if (home)
-        (void)snprintf(path, size, "%s/.cache/darter", home);
-    else
-        return dtr_error_set(err, DTR_ENOT_FOUND, DTR_RETRY_NEVER,
-                             "no place for the store: set HOME, or XDG_CACHE_HOME, or storage.dir");
+    if (geteuid() != 0)
+        return place("XDG_CACHE_HOME", ".cache", "darter", "store (storage.dir)", path, size, err);
+    (void)snprintf(path, size, "/var/lib/dragonfly");
     return DTR_OK;
+}
+
+int paths_data(char *path, size_t size, struct dtr_error *err)
+{
+    if (geteuid() != 0)
+        return place("XDG_DATA_HOME", ".local/share", "darter", "database (database.sqlite.path)", path, size,
+                     err);
+    (void)snprintf(path, size, "/var/lib/dragonfly");
+    return DTR_OK;
+}
+
+int paths_session(char *path, size_t size, struct dtr_error *err)
+{
+    return place("XDG_CONFIG_HOME", ".config", "darter/manager.json", "session", path, size, err);
 }
 
 int paths_make(const char *folder, struct dtr_error *err)

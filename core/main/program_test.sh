@@ -118,6 +118,24 @@ chmod 600 "$work/plugins/storage_file.so"
 printf 'server:\n  pluginDir: %s/plugins\n' "$work" >"$work/judged.yaml"
 refused daemon judged.yaml "modules.storage names \"file\": $work/plugins/storage_file.so: not an ELF file" \
     "$work/judged.yaml"
+
+# The manager's cache.
+refused_manager() {
+    printf "$1" >"$work/judged.yaml"
+    expect 1 "judged.yaml:$2: error: $3" "$darter" config check --role manager "$work/judged.yaml"
+    expect 1 "darter: $work/judged.yaml:$2: $3" "$darter" manager --config "$work/judged.yaml"
+}
+refused_manager 'database:\n  redis: {addrs: ["a:0"]}\n' 2 'database.redis.addrs is "a:0"; the port is not in 1..65535'
+refused_manager 'database:\n  redis:\n    addrs: [a, b]\n    db: 1\n' 4 \
+    'database.redis.db is 1, but a cluster (several addrs, no masterName) has 0 only'
+refused_manager 'database:\n  redis:\n    addrs: [a]\n    tls: {cert: /x}\n' 4 'database.redis.tls.cert: /x: needs the file of its key too'
+refused_manager 'modules:\n  cache: redis\n' 2 'modules.cache is "redis", which needs database.redis.addrs: host:port of Redis'
+refused_manager 'modules:\n  cache: nonsense\n' 2 'modules.cache names "nonsense": no module cache_nonsense; there are cache_memory'
+refused_manager 'database: {redis: {host: a}}\nmodules:\n  options:\n    cache_redis: {io_timeou: 1s}\n' 4 \
+    'modules.options: module cache_redis has no option io_timeou; did you mean io_timeout?'
+printf 'database: {redis: {host: a}}\nmodules: {cache: memory}\n' >"$work/judged.yaml"
+expect 0 'warning: database.redis does nothing: modules.cache is "memory"' "$darter" config check --role manager "$work/judged.yaml"
+
 printf 'download:\n  server:\n    socketPath: /%0107d\n' 0 >"$work/judged.yaml"
 expect 1 "judged.yaml:3: error: download.server.socketPath" "$darter" config check --role daemon "$work/judged.yaml"
 expect 1 "108 bytes long; a unix socket's path has at most 107" "$darter" daemon --config "$work/judged.yaml"
@@ -178,7 +196,30 @@ expect 1 "the scheduler does not answer at 127.0.0.1:1" "$darter" ctl hosts --sc
 expect 1 "/nowhere.yaml to name a scheduler" "$darter" ctl hosts --dynconfig /nowhere.yaml
 expect 1 "names no scheduler" "$darter" ctl hosts --dynconfig /dev/null
 expect 1 "'nonsense' is no address" "$darter" ctl hosts --scheduler nonsense
-for words in "" explain "explain a b" task "task a b" rm "hosts a" nonsense; do
+export HOME="$work"
+unset XDG_CONFIG_HOME
+for words in clusters "cluster 1" "cluster add a" "cluster edit 1 --bio a" "cluster rm 1" schedulers seeds peers \
+    "explain peer --ip 10.0.0.1" jobs "job 1" "job rm 1" "job follow 1" "job start preheat http://a/b http://a/c" \
+    "job start get-task 0123" "job start delete-task http://a/b" "job start sync-peers" "job start gc job"; do
+    # shellcheck disable=SC2086 # several words
+    expect 1 "is the manager running, and is this its address" "$darter" ctl $words --manager 127.0.0.1:1
+    # shellcheck disable=SC2086
+    expect 1 "http://127.0.0.1:1/" env DARTER_MANAGER=http://127.0.0.1:1 "$darter" ctl $words
+done
+expect 1 "'ftp://a' is no manager's address" "$darter" ctl clusters --manager ftp://a
+expect 1 "'two' is no id of a cluster" "$darter" ctl cluster two
+expect 1 "--job-rate-limit is '0'; needed is a number" "$darter" ctl cluster edit 1 --job-rate-limit 0
+expect 1 "--ca-file $work/nowhere.pem cannot be read" "$darter" ctl clusters --ca-file "$work/nowhere.pem"
+expect 1 "'two' is no id of a job" "$darter" ctl job follow two
+expect 1 "--piece-length is 'x'" "$darter" ctl job start preheat http://a/b --piece-length x
+expect 1 "--image and --file exclude each other" "$darter" ctl job start preheat http://a/b --file --image
+expect 1 "--default and --no-default exclude each other" "$darter" ctl cluster edit 1 --no-default --default
+expect 1 "'a' is no URL" "$darter" ctl job start preheat a
+expect 1 "--ip is missing" "$darter" ctl explain peer --hostname a
+expect 1 "standard input has no password" "$darter" ctl login --password-stdin --manager 127.0.0.1:1 </dev/null
+expect 2 "\"darter ctl clusters\" has no such option: --cidr" "$darter" ctl clusters --cidr 10.0.0.0/8
+for words in "" explain "explain a b" task "task a b" rm "hosts a" nonsense "cluster" "cluster add" "clusters a" \
+    "job start" "job start preheat" "job start nothing a" "job follow"; do
     # shellcheck disable=SC2086 # several words
     expect 2 "darter ctl --help" "$darter" ctl $words
 done

@@ -16,6 +16,7 @@ int configuration_begin(configure_fn *configure, struct options *options, struct
     int rc = configure(options, ret_made, err);
     dtr_conf_report_print(&ret_made->daemon.report, stderr);
     dtr_conf_report_print(&ret_made->scheduler.report, stderr);
+    dtr_conf_report_print(&ret_made->manager.report, stderr);
     return rc;
 }
 
@@ -30,6 +31,20 @@ void configuration_free(struct configuration *made)
 {
     configured_free(&made->daemon);
     configured_free(&made->scheduler);
+    configured_free(&made->manager);
+}
+
+int configuration_allow(const struct configuration *made, struct dtr_error *err)
+{
+    const struct dtr_daemon_config *daemon = made->daemon.conf ? dtr_conf_daemon(made->daemon.conf) : NULL;
+    const struct dtr_scheduler_config *scheduler =
+        made->scheduler.conf ? dtr_conf_scheduler(made->scheduler.conf) : NULL;
+    const struct dtr_manager_config *manager =
+        made->manager.conf ? dtr_conf_manager(made->manager.conf) : NULL;
+    const struct dtr_conf_strings *const roles[] = {daemon ? &daemon->security.outbound_allow : NULL,
+                                                    scheduler ? &scheduler->security.outbound_allow : NULL,
+                                                    manager ? &manager->security.outbound_allow : NULL};
+    return serve_allow(roles, sizeof(roles) / sizeof(roles[0]), err);
 }
 
 /* --- what there is to say ------------------------------------------------------------------------------ */
@@ -50,9 +65,13 @@ static void log_findings(const struct dtr_conf_report *report)
 
 static void log_refusal(const struct configuration *made, const struct dtr_error *err)
 {
-    bool told = made->daemon.report.counts[DTR_CONF_ERROR] + made->scheduler.report.counts[DTR_CONF_ERROR];
-    log_findings(&made->daemon.report);
-    log_findings(&made->scheduler.report);
+    const struct dtr_conf_report *const reports[] = {&made->daemon.report, &made->scheduler.report,
+                                                     &made->manager.report};
+    bool told = false;
+    for (size_t i = 0; i < sizeof(reports) / sizeof(reports[0]); i++) {
+        log_findings(reports[i]);
+        told |= reports[i]->counts[DTR_CONF_ERROR] > 0;
+    }
     dtr_log(DTR_LOG_ERROR, NULL, "the configuration stays as it is after SIGHUP: %s",
             told ? "what was read has errors" : err->text);
 }
@@ -111,13 +130,15 @@ static void log_changes(const struct configured *made, struct changes *changes)
 /* The errand's own while that is under way, then the loops', one after the other. */
 struct attempt {
     struct dtr_errand errand;
-    struct dtr_msg msg; /* to the scheduler's loop and back */
+    struct dtr_msg msg; /* to the loop of each role and back */
+    size_t role;        /* that is next to take it */
     struct reload *reload;
     configure_fn *configure;
     struct options options; /* a copy: texts are the command line's */
     struct configuration made;
     struct dtr_daemon_settings *settings;
     struct dtr_scheduler_policy *policy;
+    struct dtr_manager_policy *scopes;
     struct dtr_error err; /* code 0: all is right */
     bool taken;           /* it is past the point where it can be given up */
 };
@@ -127,6 +148,7 @@ static void attempt_free(struct attempt *attempt)
     configuration_free(&attempt->made);
     dtr_daemon_forget(attempt->settings);
     dtr_scheduler_forget(attempt->policy);
+    dtr_manager_forget(attempt->scopes);
     free(attempt);
 }
 
@@ -146,44 +168,66 @@ static void run(struct dtr_errand *errand)
     if (rc == DTR_OK && made->scheduler.conf)
         rc = dtr_scheduler_prepare(dtr_conf_scheduler(made->scheduler.conf)->scheduler.algorithm,
                                    &attempt->policy, &attempt->err);
+    if (rc == DTR_OK && made->manager.conf)
+        rc = dtr_manager_prepare(dtr_conf_manager(made->manager.conf)->scope.algorithm, &attempt->scopes,
+                                 &attempt->err);
     attempt->err.code = rc;
 }
 
-/* --- taking over, on the loops ------------------------------------------------------------------------- */
+/* --- taking over, each role on its loop ----------------------------------------------------------------- */
 
-static struct dtr_conf *hand_over(struct configured *made)
+static void take(struct configured *charge, struct configured *made, struct changes *ret_changes)
 {
-    struct dtr_conf *conf = made->conf;
+    dtr_conf_compare(charge->conf, made->conf, add_change, ret_changes);
+    dtr_conf_take(charge->conf, made->conf);
     made->conf = NULL;
-    return conf;
 }
 
 static void take_daemon(struct attempt *attempt)
 {
     struct reload *reload = attempt->reload;
-    struct dtr_conf *charge = reload->charge->daemon.conf;
-    struct configured *made = &attempt->made.daemon;
     struct changes changes = {0};
-    dtr_conf_compare(charge, made->conf, add_change, &changes);
-    dtr_conf_take(charge, hand_over(made));
+    take(&reload->charge->daemon, &attempt->made.daemon, &changes);
     daemon_role_take(reload->daemon, attempt->settings);
     attempt->settings = NULL;
-    log_changes(made, &changes);
+    log_changes(&attempt->made.daemon, &changes);
 }
 
-/* On the scheduler's loop. */
 static void take_scheduler(struct attempt *attempt)
 {
     struct reload *reload = attempt->reload;
     struct dtr_conf *charge = reload->charge->scheduler.conf;
-    struct configured *made = &attempt->made.scheduler;
     struct changes changes = {0};
-    dtr_conf_compare(charge, made->conf, add_change, &changes);
-    dtr_conf_take(charge, hand_over(made));
+    take(&reload->charge->scheduler, &attempt->made.scheduler, &changes);
     dtr_log_set_level(options_level(&attempt->options, dtr_conf_scheduler(charge)->server.log_level));
     scheduler_role_take(reload->scheduler, attempt->policy);
     attempt->policy = NULL;
-    log_changes(made, &changes);
+    log_changes(&attempt->made.scheduler, &changes);
+}
+
+/* The log of a process with a scheduler goes by that one's level. */
+static void take_manager(struct attempt *attempt)
+{
+    struct reload *reload = attempt->reload;
+    struct dtr_conf *charge = reload->charge->manager.conf;
+    struct changes changes = {0};
+    take(&reload->charge->manager, &attempt->made.manager, &changes);
+    if (!reload->scheduler)
+        dtr_log_set_level(options_level(&attempt->options, dtr_conf_manager(charge)->server.log_level));
+    manager_role_take(reload->manager, attempt->scopes);
+    attempt->scopes = NULL;
+    log_changes(&attempt->made.manager, &changes);
+}
+
+enum { ROLES = 3 };
+
+/* NULL: there is no such role. */
+static struct dtr_loop *loop_of(const struct reload *reload, size_t role)
+{
+    struct dtr_loop *const loops[ROLES] = {reload->daemon ? reload->loop : NULL,
+                                           reload->scheduler ? reload->scheduler->control : NULL,
+                                           reload->manager ? reload->manager->control : NULL};
+    return loops[role];
 }
 
 static void over(struct attempt *attempt)
@@ -202,45 +246,38 @@ static void on_return(struct dtr_msg *msg)
     over(dtr_container(msg, struct attempt, msg));
 }
 
-static void on_scheduler(struct dtr_msg *msg)
+/* From loop to loop, and back. */
+static void go_on(struct dtr_msg *msg)
 {
+    static void (*const takes[ROLES])(struct attempt *) = {take_daemon, take_scheduler, take_manager};
     struct attempt *attempt = dtr_container(msg, struct attempt, msg);
-    take_scheduler(attempt);
+    for (; attempt->role < ROLES; attempt->role++) {
+        struct dtr_loop *loop = loop_of(attempt->reload, attempt->role);
+        if (loop && !dtr_loop_here(loop)) {
+            dtr_loop_post(loop, msg);
+            return;
+        }
+        if (loop)
+            takes[attempt->role](attempt);
+    }
     msg->run = on_return;
     dtr_loop_post(attempt->reload->loop, msg);
-}
-
-/* The one thing that may fail here, so it comes first. */
-static int allow(const struct configuration *made, struct dtr_error *err)
-{
-    const struct dtr_daemon_config *daemon = made->daemon.conf ? dtr_conf_daemon(made->daemon.conf) : NULL;
-    const struct dtr_scheduler_config *scheduler =
-        made->scheduler.conf ? dtr_conf_scheduler(made->scheduler.conf) : NULL;
-    return serve_allow(daemon ? &daemon->security.outbound_allow : NULL,
-                       scheduler ? &scheduler->security.outbound_allow : NULL, err);
 }
 
 static void done(struct dtr_errand *errand)
 {
     struct attempt *attempt = dtr_container(errand, struct attempt, errand);
     struct reload *reload = attempt->reload;
-    if (attempt->err.code != DTR_OK || allow(&attempt->made, &attempt->err) != DTR_OK) {
+    /* The guard is the one thing that may fail here, so it comes first. */
+    if (attempt->err.code != DTR_OK || configuration_allow(&attempt->made, &attempt->err) != DTR_OK) {
         log_refusal(&attempt->made, &attempt->err);
         over(attempt);
         return;
     }
     attempt->taken = true;
     *reload->options = attempt->options; /* files that are there now are named from now on */
-    if (reload->daemon)
-        take_daemon(attempt);
-    if (reload->scheduler && reload->scheduler->control != reload->loop) {
-        attempt->msg.run = on_scheduler;
-        dtr_loop_post(reload->scheduler->control, &attempt->msg);
-        return;
-    }
-    if (reload->scheduler)
-        take_scheduler(attempt);
-    over(attempt);
+    attempt->msg.run = go_on;
+    go_on(&attempt->msg);
 }
 
 static int begin(struct reload *reload, struct dtr_error *err)

@@ -17,7 +17,7 @@ struct configured {
     struct dtr_conf_report report;
 };
 struct configuration {
-    struct configured daemon, scheduler;
+    struct configured daemon, scheduler, manager;
 };
 /* Makes it, whole; touches nothing else. Sets the files in `options` that it found at their usual places:
  * from then on they are named. One at a time, on any thread. */
@@ -28,6 +28,8 @@ int configuration_begin(configure_fn *configure, struct options *options, struct
                         struct dtr_error *err);
 /* A zeroed one is fine. */
 void configuration_free(struct configuration *made);
+/* Lets the outbound guard through to where these roles may go. On an error nothing changes. */
+int configuration_allow(const struct configuration *made, struct dtr_error *err);
 
 struct reload {
     /* Set before the signals start; all outlive reload_end(). */
@@ -36,6 +38,7 @@ struct reload {
     struct configuration *charge;     /* what the roles were opened with */
     struct daemon_role *daemon;       /* NULL: there is none */
     struct scheduler_role *scheduler; /* NULL: there is none */
+    struct manager_role *manager;     /* NULL: there is none */
     struct dtr_loop *loop;            /* of the signals; the daemon's too */
     /* Its own. */
     struct attempt *attempt; /* under way, or NULL */

@@ -10,6 +10,7 @@
 #include "core/manager/manager.h"
 #include "core/module/module.h"
 #include "core/net/tls.h"
+#include "core/rpc/certificates.h"
 #include "core/scheduler/registration.h"
 #include "core/scheduler/scheduler.h"
 
@@ -53,11 +54,13 @@ struct scheduler_role {
     struct registration *registration;                   /* at a manager; NULL: none is configured */
     struct dtr_follow *dynconfig;                        /* NULL: there is none, or there is a manager */
     bool had_dynconfig;                                  /* it was there and good */
+    bool preheats;                                       /* jobs are taken, and registries can be asked */
     struct dtr_scheduler *scheduler;
     struct dtr_rpc_table *table;
     struct dtr_rpc_server *server;
     struct dtr_rpc_health *health;
-    struct dtr_tls *callers_tls, *seeds_tls; /* NULL: plain */
+    struct dtr_tls *callers_tls, *seeds_tls, *peers_tls; /* NULL: plain */
+    struct dtr_modules *modules;                         /* origins; NULL: none could be had */
     void (*stopped)(void *context);
     void *context;
 };
@@ -77,14 +80,17 @@ void scheduler_role_stop(struct scheduler_role *role, void (*stopped)(void *cont
 void scheduler_role_free(struct scheduler_role *role);
 
 struct manager_role {
+    unsigned workers; /* set before the open: threads for what blocks; 0: as many as a manager has */
     struct dtr_loop *control;
+    const struct dtr_manager_config *config;
     struct dtr_modules *modules;
     struct dtr_manager *manager;
     struct dtr_rpc_table *table;
     struct dtr_rpc_server *server;
     struct dtr_rpc_health *health;
     struct dtr_http_server *http;
-    struct dtr_tls *callers_tls, *browsers_tls; /* NULL: plain */
+    struct dtr_tls *callers_tls, *browsers_tls, *schedulers_tls; /* NULL: plain */
+    struct dtr_certificates registries;
     void (*stopped)(void *context);
     void *context;
 };
@@ -96,9 +102,13 @@ struct manager_addrs {
 };
 int manager_listeners(const struct dtr_manager_config *config, struct manager_addrs *ret_addrs,
                       struct dtr_error *err);
+/* Makes the folder of the manager's database where it is ours to choose (paths_data()). */
+int manager_role_place(const struct dtr_manager_config *config, struct dtr_error *err);
 /* As daemon_role_open(), for the manager; `config` outlives the role. */
 int manager_role_open(struct manager_role *role, const struct dtr_manager_config *config,
                       struct serve_pages *pages, struct dtr_error *err);
+/* As daemon_role_take(), with the policy that the configuration names now. */
+void manager_role_take(struct manager_role *role, struct dtr_manager_policy *policy);
 void manager_role_stop(struct manager_role *role, void (*stopped)(void *context), void *context);
 void manager_role_free(struct manager_role *role);
 

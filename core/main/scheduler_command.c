@@ -46,7 +46,7 @@ static int run(struct options *options, struct configuration *made, struct dtr_e
         .console = options->console || config->console};
     int rc = serve_begin(&settings, err);
     if (rc == DTR_OK)
-        rc = serve_allow(NULL, &config->security.outbound_allow, err);
+        rc = configuration_allow(made, err);
     if (rc == DTR_OK)
         rc = scheduler_role_open(&process.role, config, options_dynconfig(options), &process.pages, err);
     if (rc == DTR_OK)

@@ -1,5 +1,6 @@
 /* The scheduler with its gRPC server; see roles.h. */
 #include "core/base/digest.h"
+#include "core/main/chosen.h"
 #include "core/main/roles.h"
 #include "core/obs/log.h"
 #include "core/obs/metric.h"
@@ -72,6 +73,7 @@ static int follow_dynconfig(struct scheduler_role *role, const char *path, uint1
     const struct registration_options options = {.loop = role->control,
                                                  .config = role->config,
                                                  .port = port,
+                                                 .preheats = role->preheats,
                                                  .candidate_parent_limit = role->candidate_parent_limit,
                                                  .filter_parent_limit = role->filter_parent_limit,
                                                  .taken = take_dynconfig,
@@ -103,13 +105,54 @@ static int open_tls(struct scheduler_role *role, const struct dtr_scheduler_conf
                                    config->server.tls.key};
     const char *const seeds[] = {config->seed_peer.tls.ca_cert, config->seed_peer.tls.cert,
                                  config->seed_peer.tls.key};
+    const char *const peers[] = {config->peer.tls.ca_cert, config->peer.tls.cert, config->peer.tls.key};
     uint64_t look_ms = config->dynconfig.refresh_interval_ms;
     int rc =
         dtr_tls_open(role->control, DTR_TLS_SERVER, "server.tls", callers, look_ms, &role->callers_tls, err);
     if (rc == DTR_OK)
         rc = dtr_tls_open(role->control, DTR_TLS_CLIENT, "seedPeer.tls", seeds, look_ms, &role->seeds_tls,
                           err);
+    if (rc == DTR_OK)
+        rc = dtr_tls_open(role->control, DTR_TLS_CLIENT, "peer.tls", peers, look_ms, &role->peers_tls, err);
     return rc;
+}
+
+/* --- jobs ----------------------------------------------------------------------------------------------- */
+
+/* Without an origin no images are preheated; everything else goes on. */
+static void start_origins(struct scheduler_role *role, struct dtr_scheduler_jobs *jobs)
+{
+    struct dtr_option_text options[OPTIONS_OF_MODULE];
+    struct chosen_module chosen;
+    struct dtr_offer offer;
+    struct dtr_error err;
+    size_t position = 0;
+    int rc = chosen_scheduler_folders(role->config, &role->modules, &err);
+    while (rc == DTR_OK && chosen_scheduler_next(role->config, &position, &chosen)) {
+        size_t count =
+            chosen_add_options(&role->config->modules.options, chosen.kind, chosen.name, options, 0);
+        rc = dtr_modules_require(role->modules, chosen.kind, chosen.name, options, count, &err);
+    }
+    if (rc == DTR_OK && !dtr_modules_find(role->modules, "origin", NULL, &offer))
+        rc = dtr_error_set(&err, DTR_EUNSUPPORTED, DTR_RETRY_NEVER, "no module offers an origin");
+    if (rc == DTR_OK) {
+        jobs->origin = offer.feature->ops;
+        jobs->origin_instance = offer.instance;
+    } else {
+        (void)snprintf(jobs->no_origin, sizeof(jobs->no_origin), "%s", err.text);
+        dtr_log(DTR_LOG_WARN, NULL, "images cannot be preheated: %s", err.text);
+    }
+}
+
+/* By which daemons are told who asks them; "" when it is not known. */
+static void own_address(const struct dtr_scheduler_config *config, char text[DTR_ADDR_TEXT])
+{
+    struct dtr_addr addr;
+    int rc = config->server.advertise_ip ? dtr_addr_ip(config->server.advertise_ip, 0, &addr, NULL)
+                                         : dtr_addr_own(config->network.enable_ipv6, &addr, NULL);
+    text[0] = '\0';
+    if (rc == DTR_OK)
+        dtr_addr_ip_text(&addr, text);
 }
 
 static void limit_calls(struct scheduler_role *role)
@@ -155,7 +198,14 @@ int scheduler_role_open(struct scheduler_role *role, const struct dtr_scheduler_
                                             .count_hosts = config->metrics.enable_host,
                                             .algorithm = config->scheduler.algorithm};
     struct dtr_addr addr, metrics;
-    char text[DTR_ADDR_TEXT];
+    char text[DTR_ADDR_TEXT], own[DTR_ADDR_TEXT];
+    own_address(config, own);
+    options.ip = own;
+    options.jobs.enable = config->job.enable;
+    options.jobs.settle_ms = DTR_SCHEDULER_JOBS_SETTLE_MS;
+    if (config->job.enable)
+        start_origins(role, &options.jobs);
+    role->preheats = options.jobs.enable && options.jobs.origin;
     dtr_random(&options.seed_number, sizeof(options.seed_number));
     int rc = scheduler_listeners(config, &addr, &metrics, err);
     if (rc == DTR_OK)
@@ -163,6 +213,7 @@ int scheduler_role_open(struct scheduler_role *role, const struct dtr_scheduler_
     if (rc == DTR_OK)
         rc = open_tls(role, config, err);
     options.seeds_tls = role->seeds_tls;
+    options.peers_tls = role->peers_tls;
     if (rc == DTR_OK)
         rc = dtr_scheduler_new(role->control, &options, &role->scheduler, err);
     if (rc == DTR_OK)
@@ -192,6 +243,7 @@ void scheduler_role_take(struct scheduler_role *role, struct dtr_scheduler_polic
     registration_interval(role->registration);
     dtr_tls_interval(role->callers_tls, look_ms);
     dtr_tls_interval(role->seeds_tls, look_ms);
+    dtr_tls_interval(role->peers_tls, look_ms);
 }
 
 static void after_scheduler(void *context)
@@ -199,6 +251,7 @@ static void after_scheduler(void *context)
     struct scheduler_role *role = context;
     dtr_tls_drop(role->callers_tls);
     dtr_tls_drop(role->seeds_tls);
+    dtr_tls_drop(role->peers_tls);
     role->stopped(role->context);
 }
 
@@ -225,6 +278,7 @@ void scheduler_role_stop(struct scheduler_role *role, void (*stopped)(void *cont
 
 void scheduler_role_free(struct scheduler_role *role)
 {
+    dtr_modules_free(role->modules); /* what they have on the loop goes first */
     dtr_loop_free(role->control);
     dtr_rpc_table_free(role->table);
     dtr_rpc_health_free(role->health);

@@ -150,11 +150,21 @@ static void limits_of_dynconfig_stay(void **state)
     assert_int_equal(role.scheduler->swarm->config.candidate_parent_limit, 3);
 }
 
+static void hosts_have_time_to_come_back(void **state)
+{
+    (void)state;
+    assert_int_equal(role.scheduler->swarm->config.settle_ms, DTR_SWARM_SETTLE_MS);
+    assert_int_equal(role.scheduler->jobs.settle_ms, DTR_SCHEDULER_JOBS_SETTLE_MS);
+    assert_true(role.scheduler->settled_ms >= DTR_SCHEDULER_JOBS_SETTLE_MS);
+    assert_true(role.scheduler->settled_ms <= role_now_ms(role.scheduler) + DTR_SCHEDULER_JOBS_SETTLE_MS);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(each_is_in_charge_once_it_was_taken, begin, finish),
         cmocka_unit_test_setup_teardown(limits_of_dynconfig_stay, begin, finish),
+        cmocka_unit_test_setup_teardown(hosts_have_time_to_come_back, begin, finish),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -51,21 +51,19 @@ int serve_begin(const struct serve_process *process, struct dtr_error *err)
     return dtr_guard_start(err);
 }
 
-int serve_allow(const struct dtr_conf_strings *daemon, const struct dtr_conf_strings *scheduler,
-                struct dtr_error *err)
+int serve_allow(const struct dtr_conf_strings *const *roles, size_t count, struct dtr_error *err)
 {
-    const struct dtr_conf_strings none = {0};
-    daemon = daemon ? daemon : &none;
-    scheduler = scheduler ? scheduler : &none;
-    size_t count = 0;
-    const char **all = calloc(daemon->count + scheduler->count + 1, sizeof(*all));
+    size_t total = 0, at = 0;
+    for (size_t i = 0; i < count; i++)
+        total += roles[i] ? roles[i]->count : 0;
+    const char **all = calloc(total + 1, sizeof(*all));
     if (!all)
         return dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for security.outbound.allow");
-    for (size_t i = 0; i < daemon->count; i++)
-        all[count++] = daemon->items[i];
-    for (size_t i = 0; i < scheduler->count; i++)
-        all[count++] = scheduler->items[i];
-    int rc = dtr_guard_allow_only(all, count, err);
+    for (size_t i = 0; i < count; i++) {
+        for (size_t j = 0; roles[i] && j < roles[i]->count; j++)
+            all[at++] = roles[i]->items[j];
+    }
+    int rc = dtr_guard_allow_only(all, total, err);
     free(all);
     return rc;
 }

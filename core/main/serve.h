@@ -20,10 +20,9 @@ struct serve_process {
  * anything else of a serving command. The signals below wait
  * from here on until serve_signals_start(): who reads in the log that a role is ready may end it in order. */
 int serve_begin(const struct serve_process *process, struct dtr_error *err);
-/* All that the guard lets through besides, as the roles are configured (security.outbound.allow); either may
- * be NULL. On an error nothing changes. */
-int serve_allow(const struct dtr_conf_strings *daemon, const struct dtr_conf_strings *scheduler,
-                struct dtr_error *err);
+/* All that the guard lets through besides, as `count` roles are configured (security.outbound.allow); each
+ * may be NULL. On an error nothing changes. */
+int serve_allow(const struct dtr_conf_strings *const *roles, size_t count, struct dtr_error *err);
 /* After the loops have ended. */
 void serve_end(void);
 

@@ -18,7 +18,7 @@ int dtr_ask_no_daemon(const char *endpoint, const char *why, struct dtr_error *e
 {
     return dtr_error_set(
         err, DTR_EUNAVAILABLE, DTR_RETRY_SAME,
-        "no daemon answers at %.80s (%.70s); start one with \"darter daemon\", or name its socket "
+        "no daemon answers at %.80s (%.90s); start one with \"darter daemon\", or name its socket "
         "with --endpoint",
         endpoint, why);
 }

@@ -3,15 +3,9 @@
 
 #include "core/rpc/methods.h"
 #include "core/tools/ctl_print.h"
+#include "core/tools/ctl_text.h"
 #include <string.h>
 #include <time.h>
-
-static int printed(int rc, struct dtr_error *err)
-{
-    if (rc != DTR_OK)
-        (void)dtr_error_set(err, rc, DTR_RETRY_NEVER, "the answer could not be written out");
-    return rc;
-}
 
 int dtr_ctl_tasks(const struct dtr_ask *daemon, bool json, FILE *out, struct dtr_error *err)
 {
@@ -20,7 +14,7 @@ int dtr_ctl_tasks(const struct dtr_ask *daemon, bool json, FILE *out, struct dtr
     int rc = dtr_ask(daemon, &dtr_rpc_download_list_local_tasks, &request.base, &response, err);
     if (rc != DTR_OK)
         return rc;
-    rc = printed(ctl_print_tasks((void *)response, (int64_t)time(NULL), json, out), err);
+    rc = ctl_printed(ctl_print_tasks((void *)response, (int64_t)time(NULL), json, out), err);
     protobuf_c_message_free_unpacked(response, NULL);
     return rc;
 }
@@ -43,7 +37,7 @@ int dtr_ctl_task(const struct dtr_ask *daemon, const char *task_id, bool json, F
         return no_task(task_id, err);
     if (rc != DTR_OK)
         return rc;
-    rc = printed(ctl_print_task((void *)response, (int64_t)time(NULL), json, out), err);
+    rc = ctl_printed(ctl_print_task((void *)response, (int64_t)time(NULL), json, out), err);
     protobuf_c_message_free_unpacked(response, NULL);
     return rc;
 }
@@ -59,7 +53,7 @@ int dtr_ctl_explain(const struct dtr_ask *daemon, const char *task, bool json, F
         return no_task(task, err);
     if (rc != DTR_OK)
         return rc;
-    rc = printed(ctl_print_explain((void *)response, json, out), err);
+    rc = ctl_printed(ctl_print_explain((void *)response, json, out), err);
     protobuf_c_message_free_unpacked(response, NULL);
     return rc;
 }
@@ -78,7 +72,7 @@ int dtr_ctl_decisions(const struct dtr_ask *scheduler, const char *task, bool js
                              task);
     if (rc != DTR_OK)
         return rc;
-    rc = printed(ctl_print_decisions((void *)response, json, out), err);
+    rc = ctl_printed(ctl_print_decisions((void *)response, json, out), err);
     protobuf_c_message_free_unpacked(response, NULL);
     return rc;
 }
@@ -103,7 +97,7 @@ int dtr_ctl_hosts(const struct dtr_ask *scheduler, bool json, FILE *out, struct 
     int rc = dtr_ask(scheduler, &dtr_rpc_scheduler_list_hosts, &request.base, &response, err);
     if (rc != DTR_OK)
         return rc;
-    rc = printed(ctl_print_hosts((void *)response, json, out), err);
+    rc = ctl_printed(ctl_print_hosts((void *)response, json, out), err);
     protobuf_c_message_free_unpacked(response, NULL);
     return rc;
 }

@@ -1,8 +1,6 @@
 /* See ctl_text.h. */
 #include "core/tools/ctl_text.h"
 
-#include <darter/error.h>
-
 void ctl_put(FILE *out, int width, const char *text)
 {
     int count = 0;
@@ -31,7 +29,7 @@ void ctl_set_number(json_t *object, const char *name, uint64_t number)
 
 int ctl_dump(json_t *value, FILE *out)
 {
-    int bad = json_dumpf(value, out, JSON_INDENT(2));
+    int bad = json_dumpf(value, out, JSON_INDENT(2) | JSON_ENCODE_ANY);
     json_decref(value);
     return bad || fputc('\n', out) == EOF ? DTR_EIO : DTR_OK;
 }
@@ -39,4 +37,11 @@ int ctl_dump(json_t *value, FILE *out)
 int ctl_written(FILE *out)
 {
     return fflush(out) != 0 || ferror(out) ? DTR_EIO : DTR_OK;
+}
+
+int ctl_printed(int rc, struct dtr_error *err)
+{
+    if (rc != DTR_OK)
+        (void)dtr_error_set(err, rc, DTR_RETRY_NEVER, "the answer could not be written out");
+    return rc;
 }

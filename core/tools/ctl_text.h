@@ -3,6 +3,7 @@
 #ifndef DTR_TOOLS_CTL_TEXT_H
 #define DTR_TOOLS_CTL_TEXT_H
 
+#include <darter/error.h>
 #include <jansson.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -17,5 +18,8 @@ void ctl_set_number(json_t *object, const char *name, uint64_t number);
 int ctl_dump(json_t *value, FILE *out);
 /* DTR_EIO when something could not be written. */
 int ctl_written(FILE *out);
+
+/* Fills *err unless `rc`, of one of these, is DTR_OK. Returns it. */
+int ctl_printed(int rc, struct dtr_error *err);
 
 #endif
