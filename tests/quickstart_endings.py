@@ -4,16 +4,18 @@
 
 After each run nothing may be left: no process, mount, network link, cgroup, or file outside the build folder; and the
 next run must work. What a run started is found as this process's descendants, so others' work does not disturb. A
-small image stands in for that of the demonstration, so that a run takes seconds. Everything is in build/endings.
+small image stands in for that of the demonstration, so that a run takes seconds. Moments that could be missed are made
+long: see PROGRAM and WRAPPERS. Everything is in build/endings.
 """
 
 import argparse
+import atexit
 import ctypes
 import fcntl
 import glob
 import os
 import pty
-import random
+import shlex
 import shutil
 import signal
 import subprocess
@@ -22,7 +24,7 @@ import tempfile
 import termios
 import threading
 import time
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 REPOSITORY = os.path.dirname(HERE)
@@ -45,10 +47,18 @@ PROGRAM = """\
 
 int main(void)
 {
-    sleep(1);
+    sleep(%d);
     return puts("%s") < 0;
 }
 """
+
+IMAGE, LASTING = os.path.join(FOLDER, "image"), os.path.join(FOLDER, "image.lasting")
+LASTING_SECONDS = 300  # of its program, which is always ended
+LINGERS = os.path.join(FOLDER, "lingers")  # is there when a lingering daemon was told to end
+WRAPPERS = {
+    "slow": 'exec {darter} "$@" --set download.bandwidthLimit=10MB',
+    "lingering": "trap 'touch {lingers}; while :; do sleep 1; done' TERM\n{darter} \"$@\" &\nwait",
+}
 
 
 def descendants():
@@ -77,11 +87,16 @@ def command_line(pid):
         return "?"
 
 
+# What systemd, udev and apt change whenever they like.
+OTHERS = ("/run/systemd", "/run/user", "/run/udev", "/run/log", "/var/lib/systemd", "/var/log/journal")
+OTHERS += ("/var/lib/apt", "/var/cache/apt", REPOSITORY)
+
+
 def tree(root, depth):
     """Names of what lies below `root`; changing a file below /etc counts as a new name."""
     found = set()
     for folder, folders, files in os.walk(root):
-        if folder.startswith(("/var/lib/apt", "/var/cache/apt", REPOSITORY)):
+        if folder.startswith(OTHERS):
             folders.clear()
             continue
         if folder.rstrip("/").count("/") >= depth:
@@ -103,8 +118,8 @@ def machine():
     files = set()
     for root, depth in (("/etc", 9), ("/run", 4), ("/var", 3), ("/usr/sbin", 2), ("/usr/local", 3), ("/root", 2)):
         files |= tree(root, depth)
-    files |= {f"{place}/{name}" for place in ("", "/opt", "/srv", "/home", "/dev/shm") for name in os.listdir(place or "/")}
-    for place in ("/tmp", "/var/tmp"):
+    files |= {f"{place}/{name}" for place in ("", "/opt", "/srv", "/home") for name in os.listdir(place or "/")}
+    for place in ("/tmp", "/var/tmp", "/dev/shm"):
         files |= {f"{place}/{name}" for name in os.listdir(place) if any(word in name for word in OURS)}
     return {"mounts": mounts, "links": set(os.listdir("/sys/class/net")), "files": files}
 
@@ -177,10 +192,13 @@ class Run:
         status = self.status(seconds)
         assert status in wanted, f"status {status}, wanted {wanted}"
 
-    def expect_nothing_left(self):
-        until(END_SECONDS, "all its processes have ended", lambda: not descendants())
+    def expect_output_ends(self):
         self.reader.join(5)
         assert not self.reader.is_alive(), "somebody still has its output open"
+
+    def expect_nothing_left(self):
+        until(END_SECONDS, "all its processes have ended", lambda: not descendants())
+        self.expect_output_ends()
         until(END_SECONDS, "its cgroups are gone", lambda: not self.cgroups())
         until(END_SECONDS, "its network links are gone", lambda: not machine()["links"] - self.before["links"])
         after = machine()
@@ -191,13 +209,12 @@ class Run:
         os.rmdir(self.temporary)
 
 
-def make_small_image():
-    """An image that stands in for the demonstration's: its program says what the compilers would."""
-    place = os.path.join(FOLDER, "image")
-    os.makedirs(place)
+def make_small_image(seconds):
+    """An image that stands in for the demonstration's: its program says what the compilers would, after so long."""
+    os.makedirs(IMAGE)
     program = os.path.join(FOLDER, "program")
     with open(program + ".c", "w", encoding="ascii") as file:
-        file.write(PROGRAM % ", ".join(demo_image.WANTED))
+        file.write(PROGRAM % (seconds, ", ".join(demo_image.WANTED)))
     subprocess.run(["gcc", "-static", "-o", program, program + ".c"], check=True)
 
     def base(root):
@@ -207,28 +224,49 @@ def make_small_image():
         for name in ("proc", "sys", "dev", "tmp", "etc"):
             os.mkdir(os.path.join(root, name))
 
-    def noise(size):
-        def fill(root):
-            with open(os.path.join(root, "usr", f"noise{size}"), "wb") as file:
-                file.write(random.Random(size).randbytes(size))
+    image.make_image(IMAGE, [base] + [image.noise(size) for size in LAYER_SIZES], [], demo_image.PROGRAM)
+    image.write_json(os.path.join(IMAGE, "made-from.json"), demo_image.stamp())
 
-        return fill
 
-    image.make_image(place, [base] + [noise(size) for size in LAYER_SIZES], [], demo_image.PROGRAM)
-    image.write_json(os.path.join(place, "made-from.json"), demo_image.stamp())
+def make_images():
+    make_small_image(LASTING_SECONDS)
+    os.rename(IMAGE, LASTING)
+    make_small_image(0)
 
 
 @contextmanager
 def without_image():
     """While inside, the image is still to be made."""
-    place, aside = os.path.join(FOLDER, "image"), os.path.join(FOLDER, "image.aside")
+    aside = IMAGE + ".aside"
     shutil.rmtree(os.path.join(FOLDER, "packages"), ignore_errors=True)
-    os.rename(place, aside)
+    os.rename(IMAGE, aside)
     try:
         yield
     finally:
-        shutil.rmtree(place, ignore_errors=True)
-        os.rename(aside, place)
+        shutil.rmtree(IMAGE, ignore_errors=True)
+        os.rename(aside, IMAGE)
+
+
+@contextmanager
+def with_lasting_program():
+    """While inside, the image is the one whose program does not end by itself."""
+    with without_image():
+        os.rename(LASTING, IMAGE)
+        try:
+            yield
+        finally:
+            os.rename(IMAGE, LASTING)
+
+
+def wrapped(darter, kind):
+    """A program that is darter, but for daemons of this kind of WRAPPERS."""
+    path = os.path.join(FOLDER, kind)
+    names = {"darter": shlex.quote(darter), "lingers": shlex.quote(LINGERS)}
+    with open(path, "w", encoding="utf-8") as file:
+        file.write('#!/bin/sh\n[ "$1" = daemon ] || exec {darter} "$@"\n'.format(**names))
+        file.write(WRAPPERS[kind].format(**names) + "\n")
+    os.chmod(path, 0o755)
+    return path
 
 
 def nodes_come_up(run):
@@ -253,7 +291,7 @@ MOMENTS = {
     "while nodes come up": nodes_come_up,
     "in a pull": first_pull_is_on,
     "while a container runs": container_runs,
-    "while all of it ends": lambda run: "ok      the image's program ran" in run.text,
+    "while all of it ends": lambda run: os.path.exists(LINGERS),
 }
 SIGNALS = {"Ctrl-C": signal.SIGINT, "SIGTERM": signal.SIGTERM, "kill -9": signal.SIGKILL}
 
@@ -263,34 +301,49 @@ def interrupted(darter, name, when):
     wanted = [-number] if number == signal.SIGKILL else [128 + number]
     if when == "at once":
         wanted.append(-number)  # bash itself had not begun yet
-    with without_image() if when == "while the image is made" else nullcontext():
-        run = Run(darter, terminal=number == signal.SIGINT)
+    programs = {"in a pull": "slow", "while all of it ends": "lingering"}
+    images = {"while the image is made": without_image, "while a container runs": with_lasting_program}
+    program = wrapped(darter, programs[when]) if when in programs else darter
+    with suppress(FileNotFoundError):
+        os.unlink(LINGERS)
+    with images.get(when, nullcontext)():
+        run = Run(program, terminal=number == signal.SIGINT)
         run.wait_for(moment)
         run.interrupt(number)
         run.expect_status(*wanted, seconds=END_SECONDS)
         run.expect_nothing_left()
 
 
-def by_itself(darter):
+def by_itself(darter, *arguments):
     for terminal in (False, True):
-        run = Run(darter, terminal=terminal)
+        run = Run(darter, *arguments, terminal=terminal)
         run.expect_status(0)
         run.expect_nothing_left()
         assert "All of it has ended" in run.text, run.text
         assert not os.path.exists(f"{FOLDER}/nodes"), "the nodes' files are left"
 
 
+def two_clusters_are_interrupted(darter):
+    for name, number in SIGNALS.items():
+        run = Run(darter, "--two-clusters", terminal=name == "Ctrl-C")
+        run.wait_for(lambda run: "Pulling on kind-worker3 (B), first" in run.text)
+        run.interrupt(number)
+        run.expect_status(-number if number == signal.SIGKILL else 128 + number, seconds=END_SECONDS)
+        run.expect_nothing_left()
+
+
 def group_is_killed(darter):
     """As a job runner does at its time limit."""
-    run = Run(darter)
-    run.wait_for(MOMENTS["while a container runs"])
-    os.killpg(run.process.pid, signal.SIGKILL)
-    run.expect_status(-signal.SIGKILL)
-    run.expect_nothing_left()
+    with with_lasting_program():
+        run = Run(darter)
+        run.wait_for(MOMENTS["while a container runs"])
+        os.killpg(run.process.pid, signal.SIGKILL)
+        run.expect_status(-signal.SIGKILL)
+        run.expect_nothing_left()
 
 
 def terminal_is_closed(darter):
-    run = Run(darter)
+    run = Run(wrapped(darter, "slow"))
     run.wait_for(MOMENTS["in a pull"])
     run.interrupt(signal.SIGHUP)
     run.expect_status(129, seconds=END_SECONDS)
@@ -341,7 +394,8 @@ def script(*arguments, seconds=60):
 def kept(darter, *, end):
     run = Run(darter, "--keep")
     run.expect_status(0)
-    assert "packaging/quickstart --stop" in run.text, run.text
+    run.expect_output_ends()
+    assert "ok      the image's program ran" in run.text and "packaging/quickstart --stop" in run.text, run.text
     try:
         status, text = script("--enter", "node2", "curl", "-sS", "http://127.0.0.1:4002/metrics")
         assert status == 0 and "darter_download_bytes_total" in text, text
@@ -368,7 +422,7 @@ def kill_holder():
 
 
 def keep_is_killed_in_a_pull(darter):
-    run = Run(darter, "--keep")
+    run = Run(wrapped(darter, "slow"), "--keep")
     run.wait_for(MOMENTS["in a pull"])
     run.interrupt(signal.SIGKILL)
     run.expect_status(-signal.SIGKILL)
@@ -376,7 +430,7 @@ def keep_is_killed_in_a_pull(darter):
 
 
 def stopped_from_elsewhere(darter):
-    run = Run(darter)
+    run = Run(wrapped(darter, "slow"))
     run.wait_for(MOMENTS["in a pull"])
     stop()
     run.expect_status(1, seconds=END_SECONDS)
@@ -388,6 +442,8 @@ def cases():
     for when in MOMENTS:
         for name in SIGNALS:
             yield f"{name} {when}", lambda darter, name=name, when=when: interrupted(darter, name, when)
+    yield "two clusters, by itself", lambda darter: by_itself(darter, "--two-clusters")
+    yield "two clusters, interrupted in a pull", two_clusters_are_interrupted
     yield "SIGHUP in a pull", terminal_is_closed
     yield "kill -9 of the process group while a container runs", group_is_killed
     yield "a program that does not work", broken_program
@@ -420,7 +476,9 @@ def main():
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     shutil.rmtree(FOLDER, ignore_errors=True)
     os.makedirs(FOLDER)
-    make_small_image()
+    make_images()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    atexit.register(end_everything)
     passed = failed = 0
     for name, case in cases():
         if arguments.k not in name:

@@ -20,7 +20,7 @@ def _ask(stage, node, address, port, prefix, paths):
     status, output, errors = node.try_to(stage.tool("load"), address, str(port), str(AT_ONCE), "/tmp/paths", seconds=120)
     if status != 0:
         raise RuntimeError(f"bench_load: {errors.strip()}")
-    return float(output)
+    return float(output.split()[0])
 
 
 def ask_straight(stage, name, paths):

@@ -16,6 +16,7 @@ sys.path[:0] = [HERE, os.path.join(REPOSITORY, "tests", "cluster")]
 import figures
 import rows_crowd
 import rows_daemon
+import rows_manager
 import rows_scheduler
 import rows_small
 import rows_transfer
@@ -79,7 +80,7 @@ def main():
     given = arguments()
     if given.list:
         for row in ROWS:
-            print(f"{row.name:16}{row.title}")
+            print(f"{row.name:18}{row.title}")
         return 0
     folder = os.path.join(FOLDER, "lab")
     os.makedirs(folder, exist_ok=True)

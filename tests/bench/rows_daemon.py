@@ -58,17 +58,17 @@ def peak(stage, title):
     return [figure(title, "RSS", "MiB", values, limit=48, known="95–120 MiB at 1 GiB")]
 
 
-def healthy_after(daemon):
+def healthy_after(role, port=HEALTH):
     """Seconds from the start of the program until /healthy answers."""
     begin = time.monotonic()
-    daemon.launch()
+    role.launch()
 
     def answers():
-        with socket.create_connection((daemon.node.ip, HEALTH), timeout=1) as connection:
+        with socket.create_connection((role.node.ip, port), timeout=1) as connection:
             connection.sendall(b"GET /healthy HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
             return b" 200 " in connection.recv(4096)
 
-    until(60, "the daemon is healthy", answers, pause=0.001)
+    until(60, f"the {role.command} is healthy", answers, pause=0.001)
     return time.monotonic() - begin
 
 

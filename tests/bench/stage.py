@@ -9,7 +9,7 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from lab.darter import HEALTH, PROXY, SCHEDULER_METRICS, SCHEDULER_PORT, SOCKET, STORE, Daemon, Scheduler, http_get, merged
+from lab.darter import HEALTH, PROXY, SCHEDULER_METRICS, SCHEDULER_PORT, SOCKET, STORE, Daemon, Manager, Scheduler, http_get, merged
 from lab.process import child_of
 from lab.wait import until
 
@@ -33,6 +33,9 @@ class Darter:
     def daemon(self, node, scheduler_ip, seed, extra=None):
         return Daemon(self.program, node, scheduler_ip, seed, extra)
 
+    def manager(self, node, extra=None):
+        return Manager(self.program, node, extra)
+
     def get(self, url, path):
         return [self.program, "get", url, "-O", path, "--endpoint", SOCKET, "--overwrite", "--no-progress"]
 
@@ -51,6 +54,11 @@ class DragonflyDaemon(Daemon):
     def launch(self):
         arguments = ["--config", self.config_path, *self.arguments, "--console"]
         self.process = self.node.start("dfdaemon", self.darter, *arguments)
+
+
+class DragonflyManager(Manager):
+    def launch(self):
+        self.process = self.node.start("dragonfly-manager", self.darter, "--config", self.config_path, "--console")
 
 
 class Dragonfly:
@@ -74,6 +82,11 @@ class Dragonfly:
     def daemon(self, node, scheduler_ip, seed, extra=None):
         settings = merged(self.settings, extra or {})
         return DragonflyDaemon(os.path.join(self.folder, "dfdaemon"), node, scheduler_ip, seed, settings)
+
+    def manager(self, node, extra=None):
+        """It needs MariaDB and Redis."""
+        own = {"auth": {"jwt": {"key": "bench"}}}
+        return DragonflyManager(os.path.join(self.folder, "manager"), node, merged(own, extra or {}))
 
     def get(self, url, path):
         return [os.path.join(self.folder, "dfget"), url, "-O", path, "--endpoint", SOCKET, "--overwrite", "--no-progress"]

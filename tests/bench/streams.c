@@ -7,20 +7,18 @@
  * peers of these tasks, are answered with parents, say that they started and finished, and end. Anything else
  * that is answered ends the program with status 1. One connection and one thread: the scheduler's work is
  * what counts. */
-#include "core/loop/loop.h"
-#include "core/net/addr.h"
+#include "client.h"
+
 #include "core/rpc/methods.h"
 #include "proto/scheduler.pb-c.h"
 #include <stdlib.h>
-#include <time.h>
 
 typedef Scheduler__V2__AnnouncePeerRequest Request;
 
 enum { HOSTS = 256, LENGTH = 64 << 20, PIECE = 4 << 20, SECONDS = 120 };
 
 struct bench {
-    struct dtr_loop *loop;
-    struct dtr_rpc_channel *channel;
+    struct bench_client client;
     unsigned long tasks, streams;
     unsigned long hosts, begun, ended, parents;
     bool timed; /* false: the tasks' first peers */
@@ -33,24 +31,6 @@ struct stream {
     char host[32], task[65], peer[64];
 };
 
-static void die(const char *what, const char *why)
-{
-    fprintf(stderr, "bench_streams: %s: %s\n", what, why);
-    exit(1);
-}
-
-static char *text(const char *constant)
-{
-    return (char *)(uintptr_t)constant;
-}
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
 /* --- hosts --------------------------------------------------------------------------------------------- */
 
 static void on_announced(void *context, const struct dtr_rpc_message *response,
@@ -58,7 +38,7 @@ static void on_announced(void *context, const struct dtr_rpc_message *response,
 {
     struct bench *bench = context;
     if (!response)
-        die("AnnounceHost", status->message);
+        bench_die("AnnounceHost", status->message);
     bench->hosts++;
 }
 
@@ -73,13 +53,13 @@ static void announce(struct bench *bench, unsigned number)
     (void)snprintf(ip, sizeof(ip), "198.18.%u.%u", number / 256, number % 256);
     host.id = host.hostname = id;
     host.ip = ip;
-    host.os = text("linux");
+    host.os = bench_text("linux");
     host.port = host.download_port = 4000;
     host.proxy_port = 4001;
     request.host = &host;
-    if (dtr_rpc_unary(bench->channel, &dtr_rpc_scheduler_announce_host, &request.base, &options, on_announced,
-                      bench, NULL, &err) != DTR_OK)
-        die("AnnounceHost", err.text);
+    if (dtr_rpc_unary(bench->client.channel, &dtr_rpc_scheduler_announce_host, &request.base, &options,
+                      on_announced, bench, NULL, &err) != DTR_OK)
+        bench_die("AnnounceHost", err.text);
 }
 
 /* --- conversations -------------------------------------------------------------------------------------- */
@@ -93,7 +73,7 @@ static void say(struct stream *stream, Request *request)
     request->task_id = stream->task;
     request->peer_id = stream->peer;
     if (dtr_rpc_call_send(stream->call, &request->base, &err) != DTR_OK)
-        die("AnnouncePeer", err.text);
+        bench_die("AnnouncePeer", err.text);
 }
 
 static void say_register(struct stream *stream)
@@ -101,7 +81,7 @@ static void say_register(struct stream *stream)
     Request request = SCHEDULER__V2__ANNOUNCE_PEER_REQUEST__INIT;
     Scheduler__V2__RegisterPeerRequest arm = SCHEDULER__V2__REGISTER_PEER_REQUEST__INIT;
     Common__V2__Download download = COMMON__V2__DOWNLOAD__INIT;
-    download.url = text("http://origin.example/blob");
+    download.url = bench_text("http://origin.example/blob");
     download.need_back_to_source = !stream->bench->timed;
     download.has_actual_content_length_case =
         COMMON__V2__DOWNLOAD__HAS_ACTUAL_CONTENT_LENGTH_ACTUAL_CONTENT_LENGTH;
@@ -158,7 +138,7 @@ static void on_message(void *context, struct dtr_rpc_call *call, const struct dt
         return; /* more parents, that it did not ask for */
     stream->answered = true;
     if (named != stream->bench->timed || (named && answer->normal_task_response->n_candidate_parents == 0))
-        die(stream->peer, "the answer is another than the one that was to come");
+        bench_die(stream->peer, "the answer is another than the one that was to come");
     if (named) {
         stream->bench->parents += answer->normal_task_response->n_candidate_parents;
         say_peers(stream);
@@ -174,7 +154,7 @@ static void on_closed(void *context, struct dtr_rpc_call *call, const struct dtr
     struct bench *bench = stream->bench;
     (void)call;
     if (status->code != DTR_RPC_OK)
-        die("AnnouncePeer", status->message);
+        bench_die("AnnouncePeer", status->message);
     free(stream);
     bench->ended++;
     if (bench->begun < bench->streams)
@@ -191,45 +171,36 @@ static void begin(struct bench *bench)
     unsigned long number = bench->begun++, task = number % bench->tasks;
     struct dtr_error err;
     if (!stream)
-        die("memory", "there is none");
+        bench_die("memory", "there is none");
     stream->bench = bench;
     /* Not where the task is already: nobody is a parent of itself. */
     unsigned long host = task + (bench->timed ? 1 + number / bench->tasks : 0);
     (void)snprintf(stream->host, sizeof(stream->host), "host-%lu", host % HOSTS);
     (void)snprintf(stream->task, sizeof(stream->task), "%064lx", task);
     (void)snprintf(stream->peer, sizeof(stream->peer), "peer-%d-%lu", bench->timed, number);
-    if (dtr_rpc_call_start(bench->channel, &dtr_rpc_scheduler_announce_peer, &options, &events, stream,
+    if (dtr_rpc_call_start(bench->client.channel, &dtr_rpc_scheduler_announce_peer, &options, &events, stream,
                            &stream->call, &err) != DTR_OK)
-        die("AnnouncePeer", err.text);
+        bench_die("AnnouncePeer", err.text);
     say_register(stream);
-}
-
-static void too_late(void *context)
-{
-    (void)context;
-    die("the scheduler", "it did not answer all in time");
 }
 
 /* Holds `streams` conversations, so many at once. Returns the seconds they took. */
 static double hold(struct bench *bench, bool timed, unsigned long streams, unsigned long at_once)
 {
-    double start = now();
+    double start = bench_now();
     bench->timed = timed;
     bench->streams = streams;
     bench->begun = bench->ended = 0;
     while (bench->begun < at_once && bench->begun < streams)
         begin(bench);
     while (bench->ended < streams)
-        dtr_loop_turn(bench->loop, true);
-    return now() - start;
+        dtr_loop_turn(bench->client.loop, true);
+    return bench_now() - start;
 }
 
 int main(int argc, char **argv)
 {
     struct bench bench = {0};
-    struct dtr_timer *late = NULL;
-    struct dtr_addr addr;
-    struct dtr_error err;
     if (argc != 6) {
         fprintf(stderr, "usage: bench_streams ADDRESS PORT TASKS STREAMS AT_ONCE\n");
         return 2;
@@ -237,22 +208,15 @@ int main(int argc, char **argv)
     unsigned long streams = strtoul(argv[4], NULL, 10), at_once = strtoul(argv[5], NULL, 10);
     bench.tasks = strtoul(argv[3], NULL, 10);
     if (bench.tasks == 0 || at_once == 0)
-        die("arguments", "TASKS and AT_ONCE are at least 1");
-    if (dtr_addr_ip(argv[1], (uint16_t)strtoul(argv[2], NULL, 10), &addr, &err) != DTR_OK ||
-        dtr_loop_new("bench", &bench.loop, &err) != DTR_OK ||
-        dtr_rpc_channel_new(bench.loop, &addr, NULL, &bench.channel, &err) != DTR_OK ||
-        dtr_timer_open(bench.loop, too_late, NULL, &late, &err) != DTR_OK)
-        die(argv[1], err.text);
-    dtr_timer_set(late, SECONDS * 1000);
+        bench_die("arguments", "TASKS and AT_ONCE are at least 1");
+    bench_client_open(&bench.client, argv[1], argv[2], SECONDS);
     for (unsigned i = 0; i < HOSTS; i++)
         announce(&bench, i);
     while (bench.hosts < HOSTS)
-        dtr_loop_turn(bench.loop, true);
+        dtr_loop_turn(bench.client.loop, true);
     (void)hold(&bench, false, bench.tasks, at_once);
     double seconds = hold(&bench, true, streams, at_once);
     printf("%.6f %.2f\n", seconds, streams ? (double)bench.parents / (double)streams : 0.0);
-    dtr_timer_close(late);
-    dtr_rpc_channel_close(bench.channel);
-    dtr_loop_free(bench.loop);
+    bench_client_close(&bench.client);
     return 0;
 }

@@ -83,6 +83,11 @@ class ParentFails(ClusterTest):
         self.assertEqual(self.from_origin(self.file, "node2"), 0, "node1 should be the parent")
         return download
 
+    def asked(self, name):
+        """What node `name` asked the origin for; not how long it is."""
+        ranges = [request["range"] for request in self.origin.requests if request["ip"] == self.daemons[name].node.ip]
+        return [asked for asked in ranges if asked != "bytes=0-0"]
+
     @deadline(60)
     def test_parent_is_killed(self):
         download = self.pull_until_part()
@@ -108,7 +113,9 @@ class ParentFails(ClusterTest):
         self.pull("node3", self.file)
         for name in ("node1", "node3"):
             self.daemons[name].process.freeze()
-        self.pull("node2", self.file, seconds=3 + 2 * STALL_SECONDS)
+        download = self.start_download("node2", self.file)
+        until(4 + 2 * STALL_SECONDS, "the origin is asked", lambda: self.asked("node2"))  # a third stall would be too long
+        self.expect_right(download, self.file, 30)
         for name in ("node1", "node3"):
             self.daemons[name].process.thaw()
         self.expect_idle()
@@ -176,12 +183,12 @@ class OriginFails(ClusterTest):
     @deadline(60)
     def test_takes_its_time_to_begin(self):
         """Longer than bytes may be apart: the head of an answer has twice that."""
-        self.add_daemon("patient", 31, extra={"download": {"stallTimeout": "2s"}})
+        self.add_daemon("patient", 31, extra={"download": {"stallTimeout": "4s"}})
         fault = self.origin.misbehave(Fault(late=True))
         download = self.start_download("patient", self.file)
         self.assertTrue(fault.met.wait(10))
-        threading.Timer(3, fault.release).start()
-        self.expect_right(download, self.file, 20)
+        threading.Timer(5, fault.release).start()
+        self.expect_right(download, self.file, 30)
         asked = [(request["ip"], request["range"]) for request in self.origin.requests]
         self.assertEqual(len(asked), len(set(asked)), f"something was asked for twice: {asked}")
         self.expect_idle()
@@ -299,6 +306,7 @@ class ClientGoesAway(ClusterTest):
         file = self.origin.add(41, SIZE)
         leaving, staying = self.start_download("node1", file), self.start_download("node1", file)
         leaving.wait_size(PART)
+        staying.wait_size(1)
         leaving.process.kill()
         self.expect_right(staying, file, 30)
         self.assertEqual(self.from_origin(file), SIZE)
@@ -317,9 +325,9 @@ class DaemonIsKilled(ClusterTest):
         self.daemons["node1"].process.kill()
         self.expect_error(download, file, 5)
         self.daemons["node1"].start(seconds=10)
-        before = self.origin.sent()
+        before = self.from_origin(stored)
         self.pull("node1", stored)
-        self.assertEqual(self.origin.sent(), before, "the store did not survive")
+        self.assertEqual(self.from_origin(stored), before, "the store did not survive")
         self.pull("node1", file)
         self.assertEqual(self.from_origin(file), SIZE)
         self.expect_idle()
@@ -387,7 +395,8 @@ class StoreIsFull(ClusterTest):
             status, _, said = daemon.node.try_to(daemon.darter, "get", url, "-O", "/tmp/file", *digest)
             self.assertEqual((status, said), (0, ""))
             self.assertEqual(file_sha256(daemon.node.path("/tmp/file")), file.sha256)
-            self.assertIn("goes on from the origin without being stored", daemon.process.log_text())
+            line, log = "goes on from the origin without being stored", daemon.process.log_text
+            until(10, "it is said", lambda line=line, log=log: line in log())
         self.expect_idle()
 
 
@@ -406,7 +415,7 @@ class StoppedWhileItUploads(ClusterTest):
         self.before = self.origin.sent(self.file)
         self.shape("seed", megabits)
         process = self.get("node1")
-        until(20, "the seed sends", lambda: self.seed.metrics().total(self.SENDING) == 1)
+        until(20, "the seed sends", lambda: self.seed.metrics().total(self.SENDING) == 1 or not process.alive())
         return process
 
     def get(self, name):
@@ -421,7 +430,7 @@ class StoppedWhileItUploads(ClusterTest):
 
     @deadline(60)
     def test_a_piece_that_is_being_sent_ends_well(self):
-        process = self.begin(40)  # it takes 3.4 s
+        process = self.begin(60)  # it takes 2.3 s
         self.assertEqual(self.seed.process.stop(15), 0)
         self.expect_file(process)
         self.assertEqual(self.origin.sent(self.file), self.before, "it came from the origin after all")
@@ -430,7 +439,7 @@ class StoppedWhileItUploads(ClusterTest):
     @deadline(60)
     def test_the_limit_cuts_a_piece_that_takes_too_long(self):
         process = self.begin(8)  # it would take 17 s
-        self.assertEqual(self.seed.process.stop(12), 0)
+        self.assertEqual(self.seed.process.stop(15), 0)
         self.expect_file(process)
         self.assertGreater(self.origin.sent(self.file), self.before)
 
@@ -440,5 +449,5 @@ class StoppedWhileItUploads(ClusterTest):
         self.seed.process.signal(signal.SIGTERM)
         until(5, "it stops", lambda: "stopping" in self.seed.process.log_text())
         self.seed.process.signal(signal.SIGTERM)
-        self.assertEqual(self.seed.process.wait(3), 1)
+        self.assertEqual(self.seed.process.wait(15), 1)  # at the limit it would end with 0
         self.expect_file(process)

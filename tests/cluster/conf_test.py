@@ -1,8 +1,6 @@
 """Configuration keys that have their effect only between real processes."""
 
 from fixture import MIB, ClusterTest, deadline
-from lab.authority import Authority
-from lab.origin import Origin
 
 SIZE = 24 * MIB + 99
 
@@ -26,13 +24,6 @@ class Keys(ClusterTest):
         self.assertTrue(self.origin.requests)
         for request in self.origin.requests:
             self.assertNotIn("X-Site", request["headers"])
-
-    def tls_origin(self):
-        """An origin whose certificate only this test's own authority has signed; returns that one's file."""
-        authority = Authority(self.lab.folder + "/tls")
-        self.origin.close()
-        self.origin = Origin(self.lab, self.origin.node, "tls.test", authority.issue("tls.test", "DNS:tls.test"))
-        return authority.cert
 
     @deadline(60)
     def test_origins_may_be_signed_by_an_authority_of_ours(self):

@@ -1,16 +1,18 @@
 """The daemon's gRPC as other programs use it: files for local callers, deleting what is stored, questions about it."""
 
 import os
+import ssl
 
 import grpc
 
-from fixture import MIB, ClusterTest, deadline
+from fixture import MIB, ClusterTest, deadline, until
+from lab.authority import Authority, read
 from lab.cri import field, first_field, varint
 from lab.darter import STORE
 
 SIZE = 20 * MIB + 99
 UPLOAD, DOWNLOAD = "/dfdaemon.v2.DfdaemonUpload/", "/dfdaemon.v2.DfdaemonDownload/"
-URL, OUTPUT_PATH, OVERWRITE, NEED_PIECE_CONTENT, FORCE_HARD_LINK = 1, 11, 26, 20, 22  # of common.v2.Download
+URL, OUTPUT_PATH, CERTIFICATE_CHAIN, OVERWRITE, NEED_PIECE_CONTENT, FORCE_HARD_LINK = 1, 11, 15, 26, 20, 22  # of common.v2.Download
 STARTED, PIECE_FINISHED = 4, 5  # of dfdaemon.v2.DownloadTaskResponse
 FOLDER = "/tmp/out"
 
@@ -63,6 +65,25 @@ class DaemonRpc(ClusterTest):
             return None
         with open(path, "rb") as file:
             return file.read()
+
+    @deadline(60)
+    def test_a_callers_authorities_vouch_for_the_origin(self):
+        """At the seed too, which the scheduler tells to fetch the object, as at the daemon that was asked."""
+        self.add_daemon("seed", 24, seed=True)
+        self.wait_announced(3)
+        until(20, "the seed serves", lambda: " serves" in self.scheduler.process.log_text())
+        authority = ssl.PEM_cert_to_DER_cert(read(self.tls_origin()))
+        other = ssl.PEM_cert_to_DER_cert(read(Authority(self.lab.folder + "/other").cert))
+        file = self.origin.add(1, SIZE)
+        url = self.origin.url + file.path
+        for chain in (b"", field(CERTIFICATE_CHAIN, other)):
+            code, text, _ = self.download(chain, url=url)
+            self.assertNotEqual(code, grpc.StatusCode.OK)
+            self.assertIn("certificate", text)
+        code, text, _ = self.download(field(CERTIFICATE_CHAIN, other), field(CERTIFICATE_CHAIN, authority), url=url)
+        self.assertEqual(code, grpc.StatusCode.OK, text)
+        self.assertEqual(self.from_origin(file, "seed"), SIZE)
+        self.assertEqual(self.from_origin(file), SIZE)
 
     @deadline(60)
     def test_output_path_with_a_full_store(self):

@@ -2,14 +2,15 @@
 
 import re
 import socket
-import time
 
 from fixture import MIB, ClusterTest, deadline, settings, until
+from lab.authority import replace
 from lab.darter import SCHEDULER_PORT, Scheduler, yaml
 
 SIZE = 24 * MIB + 99
 DYNCONFIG = "/etc/dragonfly/dynconfig.yaml"
 NAME = "schedulers.test"
+PACE = 256 << 10  # bytes a second of the origin, until the test has seen enough
 
 
 class Schedulers(ClusterTest):
@@ -24,7 +25,7 @@ class Schedulers(ClusterTest):
         """A daemon that looks at its file again and again; `dynconfig` is the file's text, None: as usual."""
         daemon = self.add_daemon("node1", 21, extra={"dynconfig": {"refreshInterval": "200ms"}}, start=False)
         if dynconfig is not None:
-            daemon.node.write(DYNCONFIG, dynconfig)
+            replace(daemon.node, DYNCONFIG, dynconfig)
         if start:
             daemon.start()
         return daemon
@@ -42,7 +43,7 @@ class Schedulers(ClusterTest):
         daemon.node.write("/etc/host.conf", "multi on\n")
         lines = [f"{scheduler.node.ip} {NAME}" for scheduler in schedulers]
         lines += self.lab.host_lines()
-        daemon.node.write("/etc/hosts", "\n".join(lines) + "\n")
+        replace(daemon.node, "/etc/hosts", "\n".join(lines) + "\n")
 
     @staticmethod
     def told(scheduler, what):
@@ -69,7 +70,7 @@ class Schedulers(ClusterTest):
         daemon = self.add_node()
         self.wait_announced_to(self.scheduler)
         self.expect_pull_by(self.scheduler, 1)
-        daemon.node.write(DYNCONFIG, self.naming(self.second))
+        replace(daemon.node, DYNCONFIG, self.naming(self.second))
         self.wait_announced_to(self.second)
         self.wait_left(self.scheduler)
         self.expect_pull_by(self.second, 2)
@@ -78,13 +79,13 @@ class Schedulers(ClusterTest):
     def test_a_bad_edit_changes_nothing_and_is_said_once(self):
         daemon = self.add_node()
         self.wait_announced_to(self.scheduler)
-        daemon.node.write(DYNCONFIG, "scheduler:\n  addrs: [what]\n")
+        replace(daemon.node, DYNCONFIG, "scheduler:\n  addrs: [what]\n")
         self.wait_log(daemon, rf"WARN the schedulers stay as they are: {DYNCONFIG}:2: scheduler.addrs is \"what\"")
         self.expect_pull_by(self.scheduler, 3)
-        daemon.node.write(DYNCONFIG, "# no scheduler\nscheduler: {addr: 'no-such-name.test:8002'}\n")
+        replace(daemon.node, DYNCONFIG, "# no scheduler\nscheduler: {addr: 'no-such-name.test:8002'}\n")
         self.wait_log(daemon, rf"stay as they are: {DYNCONFIG}:2: scheduler.addr: no-such-name.test has no address")
         self.expect_pull_by(self.scheduler, 4)
-        daemon.node.write(DYNCONFIG, self.naming(self.scheduler, self.second))
+        replace(daemon.node, DYNCONFIG, self.naming(self.scheduler, self.second))
         self.wait_announced_to(self.second)
         self.assertEqual(self.told(self.scheduler, "announce_host"), 1)
         self.assertEqual(daemon.process.log_text().count(":2: scheduler.addrs is"), 1)
@@ -126,7 +127,7 @@ class Schedulers(ClusterTest):
         daemon.start()
         self.wait_log(daemon, f"everything comes from the origin: {DYNCONFIG} cannot be opened")
         self.expect_pull_by(None, 8)
-        daemon.node.write(DYNCONFIG, self.naming(self.second))
+        replace(daemon.node, DYNCONFIG, self.naming(self.second))
         self.wait_announced_to(self.second)
         self.expect_pull_by(self.second, 9)
 
@@ -142,14 +143,15 @@ class Schedulers(ClusterTest):
     def test_a_conversation_is_brought_to_its_end(self):
         daemon = self.add_node()
         self.wait_announced_to(self.scheduler)
-        self.shape("origin", 60)
+        self.origin.pace = PACE
         file = self.origin.add(10, SIZE)
         download = self.start_download("node1", file)
-        download.wait_size(2 * MIB)
-        daemon.node.write(DYNCONFIG, self.naming(self.second))
+        download.wait_size(1)
+        replace(daemon.node, DYNCONFIG, self.naming(self.second))
         self.wait_announced_to(self.second)
-        self.assertTrue(download.process.alive(), "the pull should last longer")
         self.assertEqual(self.told(self.scheduler, "leave_host"), 0)
+        self.assertTrue(download.process.alive(), "the pull should last longer")
+        self.origin.pace = None
         self.expect_right(download, file, 30)
         self.wait_left(self.scheduler)
         finished = "download_peer_back_to_source_finished"
@@ -163,14 +165,12 @@ class Schedulers(ClusterTest):
             server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
             server.bind((origin.ip, 53))
         self.addCleanup(server.close)
-        daemon.node.write("/etc/resolv.conf", f"nameserver {origin.ip}\noptions timeout:30\n")
+        daemon.node.write("/etc/resolv.conf", f"nameserver {origin.ip}\noptions timeout:30 attempts:5\n")
         daemon.start()
         server.settimeout(20)
         server.recvfrom(512)  # it asks, and gets no answer
         self.expect_pull_by(None, 11)
-        start = time.monotonic()
-        self.assertEqual(daemon.process.stop(20), 0)
-        self.assertLess(time.monotonic() - start, 10)
+        self.assertEqual(daemon.process.stop(30), 0, "150 s are left for the answer")
 
     @deadline(60)
     def test_a_scheduler_takes_over_its_limits(self):
@@ -179,9 +179,9 @@ class Schedulers(ClusterTest):
         self.roles.append(third)
         third.start()
         limits = {"candidateParentLimit": 1, "filterParentLimit": 7}
-        third.node.write(DYNCONFIG, yaml({"schedulerClusterConfig": limits}))
+        replace(third.node, DYNCONFIG, yaml({"schedulerClusterConfig": limits}))
         self.wait_log(third, "candidateParentLimit is 1 now, filterParentLimit 7")
-        third.node.write(DYNCONFIG, "\nschedulerClusterConfig: {filterParentLimit: none}\n")
+        replace(third.node, DYNCONFIG, "\nschedulerClusterConfig: {filterParentLimit: none}\n")
         self.wait_log(third, rf"limits stay as they are: {DYNCONFIG}:2: schedulerClusterConfig.filterParentLimit")
         self.assertTrue(third.healthy())
 
@@ -194,13 +194,13 @@ class Schedulers(ClusterTest):
         self.add_node(self.naming(third))
         self.wait_announced_to(third)
         urls = [{"regex": "nobody", "value": 2}]
-        third.node.write(DYNCONFIG, yaml({"applications": [{"name": "builds", "priority": {"value": 1, "urls": urls}}]}))
+        replace(third.node, DYNCONFIG, yaml({"applications": [{"name": "builds", "priority": {"value": 1, "urls": urls}}]}))
         self.wait_log(third, "priorities by application are taken over, for 1")
         self.pull_of_builds(20)
         self.assertEqual(self.registered(third, "_failure", "LEVEL1"), 1)
         self.assertEqual(self.registered(third, "", "LEVEL1"), 1)
         urls[0] = {"regex": "/blobs/sha256:[0-9a-f]+$", "value": 3}
-        third.node.write(DYNCONFIG, yaml({"applications": [{"name": "builds", "priority": {"urls": urls}}]}))
+        replace(third.node, DYNCONFIG, yaml({"applications": [{"name": "builds", "priority": {"urls": urls}}]}))
         until(20, "they change", lambda: third.process.log_text().count("are taken over, for 1") == 2)
         self.pull_of_builds(21)
         self.assertEqual(self.registered(third, "", "LEVEL3"), 1)

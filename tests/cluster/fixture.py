@@ -1,12 +1,14 @@
 """What the tests start from: a lab for each test, a small cluster in it, downloads through a daemon's proxy."""
 
+import glob
 import os
 import re
 import shutil
 import signal
 import unittest
 
-from lab.darter import PROXY, STORE, Daemon, Scheduler
+from lab.authority import Authority
+from lab.darter import PATIENT, PROXY, STORE, Daemon, Scheduler
 from lab.image import file_sha256
 from lab.lab import REPOSITORY, SANITIZER, Lab
 from lab.origin import Origin
@@ -79,11 +81,10 @@ class Download:
         """Waits until so many bytes have arrived; fails when the download is over before."""
 
         def check():
-            if self.size() >= size:
-                return True
-            if not self.process.alive():
+            alive = self.process.alive()  # before the size: the rest may come between the two questions
+            if self.size() < size and not alive:
                 raise AssertionError(f"the download ended at {self.size()} bytes, wanted to act at {size}")
-            return False
+            return self.size() >= size
 
         until(seconds, f"{size} bytes arrive (see {self.process.log})", check)
 
@@ -103,9 +104,17 @@ class ClusterTest(LabTest):
         self.roles = []
         self.origin = Origin(self.lab, self.lab.node("origin", 10))
         self.addCleanup(self.origin.close)
-        self.scheduler = Scheduler(settings["darter"], self.lab.node("scheduler", 11))
+        self.scheduler = Scheduler(settings["darter"], self.lab.node("scheduler", 11), PATIENT)
         self.roles.append(self.scheduler)
-        self.addCleanup(self._stop_roles)
+        self.addCleanup(stop_roles, self.roles)
+
+    def tls_origin(self):
+        """From now on the origin has a certificate that only this test's own authority has signed; returns that one's
+        file."""
+        authority = Authority(self.lab.folder + "/tls")
+        self.origin.close()
+        self.origin = Origin(self.lab, self.origin.node, "tls.test", authority.issue("tls.test", "DNS:tls.test"))
+        return authority.cert
 
     def add_daemon(self, name, number, seed=False, extra=None, start=True, families=None):
         node = self.lab.node(name, number, families)
@@ -123,13 +132,16 @@ class ClusterTest(LabTest):
         return daemon.start()
 
     def start_cluster(self, *names, extra=None):
-        """Scheduler first, then a daemon for each name ("seed" is one); waits until all have announced themselves."""
+        """Scheduler first, then a daemon for each name ("seed" is one); waits until all have announced themselves and
+        the scheduler has reached the seed."""
         self.scheduler.start()
         for number, name in enumerate(names, start=21):
             self.add_daemon(name, number, seed=name == "seed", extra=extra)
         self.wait_announced(len(names))
+        if "seed" in names:
+            until(30, "the seed serves", lambda: " serves" in self.scheduler.process.log_text())
 
-    def wait_announced(self, count, seconds=20):
+    def wait_announced(self, count, seconds=30):
         until(seconds, f"{count} daemons announced", lambda: self.scheduler.announced() >= count)
 
     def start_download(self, name, file, headers=(), seconds=120, registry=None):
@@ -168,6 +180,11 @@ class ClusterTest(LabTest):
     def from_peers(self, name):
         return sum(self.daemons[name].traffic()["peers"].values())
 
+    def taken_from_origins(self):
+        """Bytes, of all daemons that run."""
+        running = [daemon for daemon in self.daemons.values() if daemon.process and daemon.process.alive()]
+        return sum(daemon.traffic()["origin"] for daemon in running)
+
     def from_origin(self, file, name=None):
         return self.origin.sent(file, self.daemons[name].node.ip if name else None)
 
@@ -177,21 +194,42 @@ class ClusterTest(LabTest):
             if daemon.process and daemon.process.alive():
                 daemon.wait_idle(seconds)
 
-    def _stop_roles(self):
-        """Everything that still runs stops when asked, with status 0, and no sanitizer has complained."""
-        problems = []
-        for role in reversed(self.roles):
-            if role.process and role.process.alive():
-                try:
-                    status = role.process.stop(15)
-                    if status not in (0, -signal.SIGTERM):
-                        problems.append(f"{role.command} on {role.node.name} ended with {status}: {role.process.log}")
-                except DeadlineExceeded as error:
-                    problems.append(str(error))
-            if role.process and SANITIZER.search(role.process.log_text()):
-                problems.append(f"a sanitizer complains: {role.process.log}")
-        if problems:
-            raise AssertionError("; ".join(problems))
+
+def stop_roles(roles):
+    """Everything that still runs stops when asked, the last one first, with status 0, and no sanitizer has complained."""
+    problems = []
+    for role in reversed(roles):
+        if role.process and role.process.alive():
+            try:
+                status = role.process.stop(30)
+                if status not in (0, -signal.SIGTERM):
+                    problems.append(f"{role.command} on {role.node.name} ended with {status}: {role.process.log}")
+            except DeadlineExceeded as error:
+                problems.append(str(error))
+        if role.process and SANITIZER.search(role.process.log_text()):
+            problems.append(f"a sanitizer complains: {role.process.log}")
+    if problems:
+        raise AssertionError("; ".join(problems))
+
+
+class JumpingClock:
+    """For a test: the date of a role's machine can jump while its timers go on."""
+
+    def with_clock(self, role):
+        """Before the role starts."""
+        clock = {
+            "LD_PRELOAD": glob.glob("/usr/lib/*/faketime/libfaketime.so.1")[0],
+            "FAKETIME_TIMESTAMP_FILE": "/tmp/clock",
+            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+            "FAKETIME_NO_CACHE": "1",
+            "ASAN_OPTIONS": "verify_asan_link_order=0",
+        }
+        role.wrapper = ["env", *(f"{name}={value}" for name, value in clock.items())]
+        self.step(role, "+0")
+
+    def step(self, role, offset):
+        role.node.write("/tmp/clock.new", offset + "\n")
+        os.rename(role.node.path("/tmp/clock.new"), role.node.path("/tmp/clock"))
 
 
 def flip_bytes(path, every=MIB, count=16):
@@ -204,4 +242,4 @@ def flip_bytes(path, every=MIB, count=16):
             file.write(bytes(byte ^ 0xFF for byte in old))
 
 
-__all__ = ["ClusterTest", "Download", "LabTest", "MIB", "PROXY", "Process", "STALL_SECONDS", "deadline", "flip_bytes", "until"]
+__all__ = ["ClusterTest", "Download", "LabTest", "MIB", "PROXY", "Process", "STALL_SECONDS", "deadline", "flip_bytes", "stop_roles", "until"]

@@ -1,7 +1,5 @@
 """IPv6: a cluster that has nothing else, and one whose nodes have one family, the other, or both."""
 
-import re
-
 from fixture import MIB, ClusterTest, deadline, until
 from lab.darter import HEALTH, METRICS, SCHEDULER_METRICS, SCHEDULER_PORT, http_get, yaml
 from lab.lab import place
@@ -10,7 +8,13 @@ from lab.origin import PORT
 SIZE = 24 * MIB + 99
 
 
-class OnlyIPv6(ClusterTest):
+class WithLog(ClusterTest):
+    def wait_says(self, words):
+        """The scheduler's log is written a while after what it tells."""
+        until(20, f"the scheduler says {words}", lambda: words in self.scheduler.process.log_text())
+
+
+class OnlyIPv6(WithLog):
     families = (6,)
 
     @deadline(60)
@@ -23,8 +27,7 @@ class OnlyIPv6(ClusterTest):
         self.assertEqual(self.from_origin(file), SIZE, "the origin must send the file exactly once")
         self.assertEqual(self.from_origin(file, "seed"), SIZE)
         self.assertEqual(self.from_peers("node2"), SIZE)
-        log = self.scheduler.process.log_text()
-        self.assertIn(f"host {seed.ip}-seed-seed is there: a seed at [{seed.ip}]:4000", log)
+        self.wait_says(f"host {seed.ip}-seed-seed is there: a seed at [{seed.ip}]:4000")
         self.assertEqual(http_get(node2.ip, HEALTH, "/healthy")[0], 200)
         self.assertEqual(http_get(node2.ip, METRICS, "/metrics")[0], 200)
         self.assertEqual(http_get(self.scheduler.node.ip, SCHEDULER_METRICS, "/metrics")[0], 200)
@@ -73,8 +76,7 @@ class OnlyIPv6(ClusterTest):
         by_option.start()
         self.wait_announced(2)
         for daemon in (by_name, by_option):
-            self.assertIn(f"host {daemon.node.ip}-{daemon.node.name} is there", self.scheduler.process.log_text())
-
+            self.wait_says(f"host {daemon.node.ip}-{daemon.node.name} is there")
 
     @deadline(60)
     def test_a_host_that_nobody_can_reach_says_so(self):
@@ -85,7 +87,7 @@ class OnlyIPv6(ClusterTest):
         until(20, words, lambda: words in daemon.process.log_text())
 
 
-class BothFamilies(ClusterTest):
+class BothFamilies(WithLog):
     families = (6, 4)
 
     @deadline(90)
@@ -99,9 +101,9 @@ class BothFamilies(ClusterTest):
         four.node.write("/etc/dragonfly/dynconfig.yaml", yaml({"scheduler": {"addrs": addrs}}))
         four.start()
         self.wait_announced(4)
-        log = self.scheduler.process.log_text()
         for name in ("seed", "six", "both", "four"):
-            self.assertRegex(log, re.escape(f" at {place(self.daemons[name].node.ip, 4000)}"))
+            self.wait_says(f" at {place(self.daemons[name].node.ip, 4000)}")
+        self.wait_says("-seed serves")
         file = self.origin.add(1, SIZE)
         self.pull("six", file)
         self.assertEqual(self.from_origin(file, "seed"), SIZE)

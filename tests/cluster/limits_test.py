@@ -74,6 +74,7 @@ class OpenFiles(ClusterTest):
         for client in clients:
             client.close()
         early.close()
+        until(10, "descriptors are closed", lambda: len(daemon.process.open_files()) < FILES // 2)
         self.pull("node1", self.origin.add(2, 8 * MIB))
         self.assertTrue(daemon.healthy())
         self.expect_idle()

@@ -9,6 +9,7 @@ from fixture import MIB, PROXY, ClusterTest, Download, deadline, flip_bytes, unt
 from lab.origin import Fault
 
 SIZE = 24 * MIB + 99
+PIECE = 4 * MIB
 LINE = re.compile(r"^\S+Z (ERROR|WARN|INFO|DEBUG) (?:\[([0-9a-f]{8})\] )?(.*)$")
 SECRET = "s3cr3t"
 
@@ -23,13 +24,18 @@ class Line:
         return f"{self.level} [{self.pull}] {self.message}"
 
 
+def whole_lines(process):
+    """The last one may be under way."""
+    return process.log_text().split("\n")[:-1]
+
+
 def read_text(process):
-    lines = [LINE.match(line) for line in process.log_text().splitlines()]
+    lines = [LINE.match(line) for line in whole_lines(process)]
     return [Line(match[1], match[2], match[3]) for match in lines if match]
 
 
 def read_json(process):
-    lines = [json.loads(line) for line in process.log_text().splitlines() if line.startswith("{")]
+    lines = [json.loads(line) for line in whole_lines(process) if line.startswith("{")]
     return [Line(line["level"].upper(), line.get("pull"), line["message"]) for line in lines]
 
 
@@ -46,6 +52,8 @@ class PullsAreLogged(ClusterTest):
             daemon.arguments += ["--log-level", "debug"]
             daemon.start()
         self.wait_announced(len(names))
+        if "seed" in names:
+            until(30, "the seed serves", lambda: " serves" in self.scheduler.process.log_text())
 
     def lines(self, name):
         """The lines of node `name` that belong to a pull, once all that began have ended."""
@@ -66,8 +74,12 @@ class PullsAreLogged(ClusterTest):
             found.setdefault(line.pull, []).append(line)
         return found
 
+    @staticmethod
+    def find(lines, level, pattern):
+        return [line for line in lines if line.level == level and re.search(pattern, line.message)]
+
     def expect(self, lines, level, pattern):
-        found = [line for line in lines if line.level == level and re.search(pattern, line.message)]
+        found = self.find(lines, level, pattern)
         self.assertTrue(found, f"no {level} line says /{pattern}/ among {lines}")
         return found
 
@@ -87,7 +99,10 @@ class PullsAreLogged(ClusterTest):
             self.assertIn(f"pull of {self.origin.url}{file.path} begins: task {task}, bytes 0- of ", begin.message)
             self.expect(lines, "INFO", rf"^the scheduler names parents: .*{re.escape(seed)}")
             self.expect(lines, "DEBUG", rf"^parent {re.escape(seed)} is asked what it has$")
-            self.expect(lines, "INFO", rf"^done after \d+ ms; 0 bytes of the origin, {SIZE} of \d+ peers? \([0-9., ]+\)$")
+            [done] = self.expect(lines, "INFO", r"^done after \d+ ms; 0 bytes of the origin, \d+ of \d+ peers? \([0-9., ]+\)$")
+            again = int(re.search(r"(\d+) of \d+ peer", done.message)[1]) - SIZE
+            self.assertIn(again % PIECE, (0, SIZE % PIECE))  # of a piece that two sent, since one began late
+            self.assertIn(again // PIECE, range(SIZE // PIECE + 1))
             self.assertLessEqual(len([line for line in lines if line.level == "INFO"]), 4)
         lines = self.lines("seed")
         self.expect(lines, "INFO", "^the scheduler sends it back to source$")
@@ -96,14 +111,21 @@ class PullsAreLogged(ClusterTest):
 
     def expect_scheduler(self, ips, task):
         """The scheduler's lines about a node's pull carry the node's id."""
-        lines = self.read(self.scheduler.process)
         for name, ip in zip(("node1", "node2", "seed"), ips):
-            self.expect(lines, "INFO", rf"^host {re.escape(ip)}-\S+ is there: a (seed|peer) at {re.escape(ip)}:4000$")
             [pull] = self.pulls(name)
-            mine = [line for line in lines if line.pull == pull]
-            self.expect(mine, "DEBUG", rf"^{re.escape(ip)}-\S+ registers for task {task}, {re.escape(self.origin.url)}")
-            self.expect(mine, "DEBUG", "^answer: (\\d+ parents|back to source), ")
-            self.expect(mine, "DEBUG", "^download_peer_(back_to_source_)?finished$")
+            self.wait_said("INFO", rf"^host {re.escape(ip)}-\S+ is there: a (seed|peer) at {re.escape(ip)}:4000$", None)
+            self.wait_said("DEBUG", rf"^{re.escape(ip)}-\S+ registers for task {task}, {re.escape(self.origin.url)}", pull)
+            self.wait_said("DEBUG", r"^answer: (\d+ parents|back to source), ", pull)
+            self.wait_said("DEBUG", "^download_peer_(back_to_source_)?finished$", pull)
+
+    def wait_said(self, level, pattern, pull):
+        """The scheduler hears of things, and says them, a while after the daemon."""
+        process = self.scheduler.process
+
+        def said():
+            return self.find([line for line in self.read(process) if pull in (None, line.pull)], level, pattern)
+
+        until(10, f"a {level} line of pull {pull} says /{pattern}/; its log: {process.log}", said)
 
     @deadline(60)
     def test_a_pull_tells_its_life_as_text(self):
@@ -116,11 +138,14 @@ class PullsAreLogged(ClusterTest):
     @deadline(60)
     def test_each_pull_has_an_id_of_its_own_and_its_readers_share_it(self):
         self.start_all("node1")
-        self.shape("origin", 200)
+        fault = self.origin.misbehave(Fault(stall=4 * MIB))
         file = self.origin.add(2, SIZE)
         first = self.start_download("node1", file)
-        first.wait_size(2 * MIB)
+        self.assertTrue(fault.met.wait(20))
         second = self.start_download("node1", file)
+        joins, log = "another reader joins: bytes 0-", self.daemons["node1"].process.log_text
+        until(20, "the second joins", lambda: joins in log())
+        fault.release()
         self.expect_right(first, file, 30)
         self.expect_right(second, file, 30)
         self.pull("node1", self.origin.add(3, SIZE))
@@ -235,11 +260,12 @@ class LogFiles(ClusterTest):
         daemon_log = self.start_logging(daemon, "dfdaemon")
         self.wait_announced(1)
         file = self.origin.add(1, SIZE)
-        self.shape("origin", 80)
+        fault = self.origin.misbehave(Fault(stall=4 * MIB))
         download = self.start_download("node1", file)
-        until(20, "the pull begins", lambda: self.origin.sent(file) >= MIB)
+        self.assertTrue(fault.met.wait(20))
         self.rotate(self.scheduler, scheduler_log)
         self.rotate(daemon, daemon_log)
+        fault.release()
         self.expect_right(download, file, 30)
         until(10, "its end is in the new file", lambda: re.search(r"done after \d+ ms", self.text(daemon_log)))
         self.rotate(daemon, daemon_log)

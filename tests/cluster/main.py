@@ -48,6 +48,12 @@ class Printer(unittest.TestResult):
         super().addError(test, err)
         self._failed(test, self.errors[-1][1])
 
+    def addSubTest(self, test, subtest, err):
+        super().addSubTest(test, subtest, err)
+        if err is not None:
+            kind = self.failures if issubclass(err[0], test.failureException) else self.errors
+            self._failed(subtest, kind[-1][1])
+
     def addSkip(self, test, reason):
         super().addSkip(test, reason)
         self._line("skipped", test, f" ({reason})")

@@ -4,7 +4,6 @@ import os
 import re
 import signal
 import socket
-import time
 
 import grpc
 
@@ -41,7 +40,11 @@ class Managed(ClusterTest):
         under = {"manager": {"addr": f"http://{self.manager.address}"}, "dynconfig": {"refreshInterval": LOOK}}
         return self.add_daemon(name, number, seed=seed, extra={**under, **(extra or {})}, start=start)
 
-    def start_all(self):
+    def start_all(self, ranks=None):
+        """`ranks`: in this order daemons get the clusters. They go to the next one when a scheduler is silent for 3 s; where
+        that is not what a test is about there is none."""
+        if ranks:
+            self.manager.ranks[""] = ranks
         self.manager.start()
         for scheduler in (self.first, self.second):
             scheduler.start()
@@ -82,9 +85,8 @@ class Managed(ClusterTest):
         self.add_node("scoped", 22, {"host": {"idc": "idc-b", "location": "x|y"}})
         self.add_node("bound", 23, {"host": {"schedulerClusterID": 2}})
         self.add_node("seed", 24, {"seedPeer": {"enable": True, "clusterID": 2}}, seed=True)
-        self.wait_announced_to(self.first, 1)
-        self.wait_announced_to(self.second, 3)
-        self.assertEqual(self.told(self.first, "announce_host"), 1)
+        for scheduler, names in ((self.first, {"plain"}), (self.second, {"scoped", "bound", "seed"})):
+            until(20, f"{names} are there", lambda s=scheduler, n=names: s.hosts() == n)
         self.expect_pull_by("plain", 1, self.first)
         self.expect_pull_by("bound", 2, self.second)
         asked = self.asked_by("scoped")
@@ -102,7 +104,7 @@ class Managed(ClusterTest):
         self.expect_pull_by("node1", 3, self.second)
         self.first.start()
         self.wait_announced_to(self.first)
-        until(20, "it leaves the other", lambda: self.told(self.second, "leave_host") == 1)
+        until(20, "it leaves the other", lambda: self.told(self.second, "leave_host") >= 1)
         self.expect_pull_by("node1", 4, self.first)
 
     @deadline(60)
@@ -132,7 +134,7 @@ class Managed(ClusterTest):
     @deadline(60)
     def test_without_manager_the_last_answer_counts(self):
         self.manager.limits[1] = {"candidate_parent_limit": 2, "filter_parent_limit": 9}
-        self.start_all()
+        self.start_all(ranks=[1])
         daemon = self.add_node("node1", 21)
         self.wait_announced_to(self.first)
         self.wait_log(self.first, "candidateParentLimit is 2 now, filterParentLimit 9")
@@ -150,7 +152,7 @@ class Managed(ClusterTest):
 
     @deadline(60)
     def test_a_manager_that_is_gone_for_a_while_holds_nothing_up(self):
-        self.start_all()
+        self.start_all(ranks=[1])
         daemon = self.add_node("node1", 21)
         self.wait_announced_to(self.first)
         self.manager.stop()
@@ -173,7 +175,7 @@ class Managed(ClusterTest):
         self.start_all()
         known = next(each for each in self.manager.schedulers.values() if each.cluster == 1)
         self.assertEqual((known.hostname, known.ip, known.port), ("scheduler-1", self.first.node.ip, SCHEDULER_PORT))
-        self.assertEqual((known.features, known.config), (["schedule"], {"manager_keep_alive_interval": 200000000}))
+        self.assertEqual((known.features, known.config), (["schedule", "preheat"], {"manager_keep_alive_interval": 200000000}))
         until(20, "it shows that it lives", lambda: known.beats >= 3)
         self.wait_log(self.first, "candidateParentLimit is 1 now, filterParentLimit 64")
         self.wait_log(self.first, "priorities by application are taken over, for 1")
@@ -188,7 +190,7 @@ class Managed(ClusterTest):
     def test_a_block_list_refuses_downloads(self):
         lists = {"tags": ["nightly"], "urls": ["/blobs/sha256:.*[?]secret$"], "applications": [], "priorities": []}
         self.manager.clients[1] = {"load_limit": 200, "block_list": {"task": {"download": lists}}}
-        self.start_all()
+        self.start_all(ranks=[1])
         daemon = self.add_node("node1", 21)
         self.wait_log(daemon, "block list has 2 entries now")
         file = self.origin.add(12, SIZE)
@@ -216,7 +218,7 @@ class Managed(ClusterTest):
 
     @deadline(60)
     def test_a_reload_leads_into_another_cluster(self):
-        self.start_all()
+        self.start_all(ranks=[1])
         daemon = self.add_node("node1", 21, {"dynconfig": {"refreshInterval": "10m"}})
         self.wait_announced_to(self.first)
         daemon.configure({"host": {"schedulerClusterID": 2}})
@@ -233,10 +235,8 @@ class Managed(ClusterTest):
         daemon = self.add_node("node1", 21)
         silent.wait()
         self.expect_pull_by("node1", 10, None)
-        start = time.monotonic()
         for role in (daemon, self.first):
             self.assertEqual(role.process.stop(15), 0)
-        self.assertLess(time.monotonic() - start, 10)
 
 
 class Silent:

@@ -1,5 +1,6 @@
 """SIGHUP: a changed configuration is taken over while pulls run, all or nothing."""
 
+import datetime
 import os
 import re
 import signal
@@ -7,7 +8,7 @@ import time
 from unittest import mock
 
 from fixture import MIB, PROXY, ClusterTest, deadline, settings, until
-from lab.darter import HEALTH, Up, merged
+from lab.darter import HEALTH, Manager, Up, merged
 
 SIZE = 24 * MIB + 77
 SECOND_SCRIPT = """return {
@@ -175,7 +176,7 @@ class Reload(ClusterTest):
         self.start_cluster("node1", "node2")
         file = self.origin.add(5, SIZE)
         text = self.reload(self.scheduler, {"scheduler": {"algorithm": "second", "retryLimit": 6}})
-        self.assertIn("scheduler.algorithm default -> second, scheduler.retryLimit 5 -> 6\n", text)
+        self.assertIn("scheduler.algorithm default -> second, scheduler.retryLimit 10 -> 6\n", text)
         self.wait_log(self.scheduler, "policy second ranks parents now")
         self.scheduler.configure({"scheduler": {"algorithm": "broken", "retryLimit": 7}})
         self.refuse(self.scheduler, r"ERROR \S+yaml:\d+: scheduler.algorithm: \S+broken.lua:1: ")
@@ -189,6 +190,42 @@ class Reload(ClusterTest):
         self.assertIn(" DEBUG ", self.scheduler.process.log_text())
         self.assertEqual(self.from_peers("node2"), SIZE)
 
+    # --- the manager ---------------------------------------------------------------------------------------
+
+    @deadline(60)
+    def test_the_manager_takes_what_it_can(self):
+        manager = Manager(settings["darter"], self.lab.node("manager", 2))
+        self.roles.append(manager)
+        manager.node.write("/etc/darter/scope/second.lua", SECOND_SCRIPT % "second")
+        manager.node.write("/etc/darter/scope/broken.lua", "return {")
+        manager.start()
+        self.assertEqual(manager.call("GET", "/clusters")[0], 200)
+        changed = {
+            "scope": {"algorithm": "second"},
+            "auth": {"jwt": {"timeout": "2h", "maxRefresh": "3h"}},
+            "server": {"logLevel": "debug", "grpc": {"requestRateLimit": 9}},
+        }
+        text = self.reload(manager, changed)
+        self.assertRegex(
+            text,
+            r"now on: server.logLevel info -> debug, server.grpc.requestRateLimit 4000 -> 9, "
+            r"auth.jwt.timeout \S+ -> 2h, auth.jwt.maxRefresh \S+ -> 3h, scope.algorithm default -> second\n",
+        )
+        self.wait_log(manager, "policy second ranks clusters now")
+        status, session = manager.call("POST", "/users/refresh_token")
+        self.assertEqual(status, 200)
+        expires = datetime.datetime.fromisoformat(session["expire"].replace("Z", "+00:00"))
+        left = expires - datetime.datetime.now(datetime.timezone.utc)
+        self.assertLess(abs(left.total_seconds() - 2 * 3600), 60)
+        # All or nothing, and what cannot change says so.
+        manager.configure(merged(changed, {"scope": {"algorithm": "broken"}, "server": {"logLevel": "warn"}}))
+        self.refuse(manager, r"ERROR \S+yaml:\d+: scope.algorithm: \S+broken.lua:1: ")
+        manager.configure(merged(changed, {"auth": {"jwt": {"key": "secret"}}, "server": {"rest": {"addr": ":8081"}}}))
+        text = self.hang_up(manager)
+        self.wait_log(manager, "takes effect at the next start: server.rest.addr :8080 -> :8081, auth.jwt.key")
+        self.assertNotIn("secret", manager.process.log_text())
+        self.assertEqual(manager.call("GET", "/clusters")[0], 200)
+
     # --- options, storms, memory ---------------------------------------------------------------------------
 
     @deadline(60)
@@ -201,9 +238,11 @@ class Reload(ClusterTest):
         self.assertIn("is read again, nothing has changed", self.hang_up(daemon))
 
     @deadline(60)
-    def test_up_reads_both_files_and_neither_when_one_is_bad(self):
+    def test_up_reads_all_files_and_none_when_one_is_bad(self):
         up = Up(settings["darter"], self.lab.node("one", 21))
         up.arguments += ["--config", "/etc/d.yaml", "--scheduler-config", "/etc/s.yaml"]
+        up.arguments += ["--manager-config", "/etc/m.yaml"]
+        up.node.write("/etc/m.yaml", "auth: {jwt: {timeout: 2h}}\n")
         up.node.write("/etc/d.yaml", "proxy: {prefetch: true}\n")
         up.node.write("/etc/s.yaml", "scheduler: {retryLimit: 5}\n")
         self.daemons["one"] = up
@@ -213,9 +252,13 @@ class Reload(ClusterTest):
         up.node.write("/etc/s.yaml", "scheduler: {retryLimit: none}\n")
         self.refuse(up, r"ERROR /etc/s.yaml:1: scheduler.retryLimit is \"none\"")
         up.node.write("/etc/s.yaml", "scheduler: {retryLimit: 6}\nmetrics: {addr: '127.0.0.1:8001'}\n")
+        up.node.write("/etc/m.yaml", "auth: {jwt: {timeout: soon}}\n")
+        self.refuse(up, r"ERROR /etc/m.yaml:1: auth.jwt.timeout is \"soon\"")
+        up.node.write("/etc/m.yaml", "auth: {jwt: {timeout: 3h}}\n")
         self.hang_up(up)
         self.wait_log(up, "counts from now on: proxy.prefetch true -> false\n")
         self.wait_log(up, "counts from now on: scheduler.retryLimit 5 -> 6\n")
+        self.wait_log(up, "/etc/m.yaml is read again, counts from now on: auth.jwt.timeout 2h -> 3h\n")
         self.wait_log(up, "WARN /etc/s.yaml is read again, takes effect at the next start: metrics.addr 127.0.0.1:8000")
         self.pull("one", self.origin.add(6, SIZE))
 

@@ -25,6 +25,7 @@ class Renew(ClusterTest):
             headers = {"X-Dragonfly-Registry": self.origin.url, "X-Dragonfly-Use-P2P": "true"}
             connection.request("GET", "/thing", headers=headers)
             answer = connection.getresponse()
+            self.hit = answer.headers["X-Dragonfly-Task-Download-Finished"] == "true"
             return answer.status, answer.read()
         finally:
             connection.close()
@@ -51,7 +52,7 @@ class Renew(ClusterTest):
         self.start("1s")
         sent = self.origin.sent()
         self.wait_old()
-        self.assertEqual(self.origin.sent(), sent)
+        self.assertEqual((self.origin.sent(), self.hit), (sent, True))
         self.expect_body(1)
 
     @deadline(60)
@@ -59,6 +60,7 @@ class Renew(ClusterTest):
         self.start("1s")
         self.put(2)
         self.wait_old()
+        self.assertFalse(self.hit)
         self.expect_body(2)
         self.expect_idle()
 

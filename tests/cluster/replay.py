@@ -274,7 +274,7 @@ class Parents:
         self.replies = {}  # by piece
         for call in read(f"{name}-vortex")[0]:
             self.replies[bytes.fromhex(call.one("request"))[70:]] = bytes.fromhex(call.one("reply"))
-        self.served = set()
+        self.served = []
         self.calls = [call for call in read(f"{name}-daemon")[0] if call.client == f"{NETWORK}.{number}"]
         for ip in sorted({call.server for call in self.calls}):
             join_network(None, int(ip.rpartition(".")[2]))
@@ -321,11 +321,12 @@ class Parents:
     def give(self, connection, ip):
         with connection, connection.makefile("rb") as incoming:
             request = incoming.read(74)
+            piece = ip, int.from_bytes(request[70:], "big")
+            self.served.append(piece)  # before it is there, as its child may be done with that
             try:
                 connection.sendall(b"".join(self.piece(request)))
             except OSError:
-                return  # the child has changed its mind
-            self.served.add((ip, int.from_bytes(request[70:], "big")))
+                self.served.remove(piece)  # the child has changed its mind
 
 
 class DaemonReplay(RecordedOthers):

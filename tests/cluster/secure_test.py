@@ -8,7 +8,8 @@ import grpc
 from fixture import MIB, ClusterTest, deadline, until
 from lab.authority import Authority, read, replace, section
 from lab.cri import field
-from lab.darter import SCHEDULER_PORT, Scheduler, yaml
+from lab.darter import PATIENT, SCHEDULER_PORT, Scheduler, yaml
+from lab.jobs import Jobs
 
 SIZE = 24 * MIB + 99
 PEERS = 4000
@@ -26,7 +27,7 @@ class SecureCluster(ClusterTest):
     def start_scheduler(self, names=None, extra=None):
         node = self.scheduler.node
         self.authority.install(node, *self.authority.issue(node.name, names or f"IP:{node.ip}"))
-        config = {"server": {"tls": section()}, "seedPeer": {"tls": section()}, **(extra or {})}
+        config = {"server": {"tls": section()}, "seedPeer": {"tls": section()}, **PATIENT, **(extra or {})}
         self.scheduler = self.roles[0] = Scheduler(self.scheduler.darter, node, config)
         self.scheduler.start()
 
@@ -152,6 +153,24 @@ class Secure(SecureCluster):
         daemon.start()
         self.wait_announced(1)
 
+    @deadline(90)
+    def test_jobs_reach_seeds_and_peers_by_their_own_keys(self):
+        """seedPeer.tls for the one, peer.tls for the others; callers show a certificate too."""
+        self.start_scheduler(extra={"peer": {"tls": {"caCert": section()["caCert"]}}})
+        self.start_secure("seed", "node1")
+        self.wait_says(self.scheduler, "-seed-seed serves")
+        jobs = Jobs(self.scheduler, self.credentials())
+        url = self.origin.url + self.origin.add(1, SIZE).path
+        rows = [jobs.wait(jobs.begin_file(url, scope=scope))["rows"][0] for scope in ("all_seed_peers", "all_peers")]
+        self.assertEqual([row["state"] for row in rows], ["done", "failed"], rows)
+        self.assertEqual(set(jobs.stat_file(url)), {"seed"})
+        self.scheduler.process.stop(10)
+        self.start_scheduler(extra={"peer": {"tls": section()}})
+        self.wait_announced(2)
+        jobs = Jobs(self.scheduler, self.credentials())
+        self.assertEqual(jobs.wait(jobs.begin_file(url, scope="all_peers"))["rows"][0]["state"], "done")
+        self.assertEqual(set(jobs.stat_file(url)), {"seed", "node1"})
+
     def shown_by(self, node, port):
         """The name in the certificate that a new caller sees."""
         command = ["openssl", "s_client", "-connect", f"{node.ip}:{port}", "-alpn", "h2"]
@@ -180,8 +199,10 @@ class Secure(SecureCluster):
             until(20, f"{role.node.name} shows the new one", lambda: self.shown_by(role.node, port) == new)
             self.wait_says(role, f"new connections go by what is in {place} now, valid until ")
         self.pull("node1", second)
-        self.daemons["node2"].process.stop(10)
-        self.daemons["node2"].start()
-        self.wait_says(self.daemons["node2"], "announced to scheduler")
+        node2, words = self.daemons["node2"], "announced to scheduler"
+        node2.process.stop(30)
+        before = node2.process.log_text().count(words)
+        node2.start()
+        until(20, "it is announced again", lambda: node2.process.log_text().count(words) > before)
         self.pull("node2", second)
         self.assertEqual(self.from_origin(second), SIZE)

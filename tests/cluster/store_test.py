@@ -4,23 +4,29 @@ import os
 import time
 
 from fixture import MIB, ClusterTest, deadline, flip_bytes, until
-from lab.darter import STORE
+from lab.darter import STORE, merged
 
 SIZE = 32 * MIB
 
 
-def next_second():
-    """Times of use are stored in seconds."""
-    now = int(time.time())
-    until(3, "the next second", lambda: int(time.time()) > now)
-
-
 class Cleaning(ClusterTest):
+    def start_cluster(self, *names, extra=None):
+        """Without the scrub, which opens what nobody is at."""
+        no_scrub = {"modules": {"options": {"storage_file": {"scrub_rate": "0"}}}}
+        super().start_cluster(*names, extra=merged(no_scrub, extra or {}))
+
     def stored(self, name="node1"):
         return self.daemons[name].stored_files()
 
     def evicted(self, reason, name="node1"):
         return self.daemons[name].metrics().total("darter_evicted_tasks_total", reason=reason)
+
+    def next_second(self):
+        """Times of use are stored in seconds, and noted when the last reader has left, a while after curl has all."""
+        files = self.daemons["node1"].process.open_files
+        until(10, "nobody is at a task", lambda: not [path for path in files() if "/tasks/" in path])
+        now = int(time.time())
+        until(3, "the next second", lambda: int(time.time()) > now)
 
     def expect_stored(self, file, name="node1"):
         before = self.origin.sent()
@@ -49,10 +55,10 @@ class Cleaning(ClusterTest):
         self.assertEqual(reading.wait(20), (0, 200))
         for file in files[:3]:
             self.pull("node1", file)
-            next_second()
+            self.next_second()
         self.expect_stored(files[0])
         self.assertEqual(self.evicted("space"), 0)
-        next_second()
+        self.next_second()
         self.pull("node1", files[3])
         until(20, "two and the small one leave", lambda: self.evicted("space") == 3)
         self.expect_stored(files[0])
@@ -84,7 +90,7 @@ class Cleaning(ClusterTest):
         files = [self.origin.add(number, SIZE) for number in range(1, 4)]
         for file in files:
             self.pull("node1", file)
-            next_second()
+            self.next_second()
         self.assertEqual(self.evicted("space"), 1, "the third needs the first one's space")
         self.expect_stored(files[1])
         self.expect_stored(files[2])
@@ -102,7 +108,7 @@ class Cleaning(ClusterTest):
         files = [self.origin.add(number, SIZE) for number in range(1, 4)]
         for file in files:
             self.pull("node1", file)
-            next_second()
+            self.next_second()
         self.assertEqual(self.evicted("space"), 1)
         self.expect_stored(files[2])
         self.pull("node1", self.origin.add(9, 128 * MIB))
@@ -162,8 +168,8 @@ class Damage(ClusterTest):
         self.pull("node1", self.file)
         self.assertEqual(self.damaged(), 1)
         self.assertEqual(self.from_origin(self.file), SIZE + self.PIECE, "only the piece should be fetched anew")
-        said = self.daemons["node1"].process.log_text()
-        self.assertIn(f"{os.path.basename(self.path)} at byte {self.PIECE}", said)
+        line, log = f"{os.path.basename(self.path)} at byte {self.PIECE}", self.daemons["node1"].process.log_text
+        until(10, "it is said", lambda: line in log())
         self.pull("node1", self.file)
         self.assertEqual(self.damaged(), 1)
         self.assertEqual(self.from_origin(self.file), SIZE + self.PIECE)

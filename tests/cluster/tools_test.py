@@ -62,9 +62,12 @@ class GetTest(ClusterTest):
             self.assertIn(part, result[1])
         self.assertEqual(self.left(), [])
 
-    def arrived(self, size):
-        """So many bytes have come to the daemon from the origin."""
-        until(20, f"{size} bytes arrive", lambda: self.origin.sent(self.file) >= size)
+    def start_and_stall(self, *options):
+        """`get` under way, of which a part has come."""
+        fault = self.origin.misbehave(Fault(stall=PART))
+        process = self.start_get(*options)
+        self.assertTrue(fault.met.wait(20))
+        return process, fault
 
 
 class Get(GetTest):
@@ -215,11 +218,9 @@ class GetFails(GetTest):
 
     @deadline(60)
     def test_get_while_the_daemon_is_killed(self):
-        self.shape("origin", MEGABITS)
-        process = self.start_get()
-        self.arrived(PART)
+        process, _ = self.start_and_stall()
         self.daemon.process.kill()
-        self.assertEqual(process.wait(10), 1)
+        self.assertEqual(process.wait(15), 1)
         self.assertIn("the daemon went away", process.log_text())
         self.assertEqual(self.left(), [])
 
@@ -274,11 +275,9 @@ class GetFails(GetTest):
 
 class GetIsInterrupted(GetTest):
     def interrupt(self, number):
-        self.shape("origin", MEGABITS)
-        process = self.start_get()
-        self.arrived(PART)
+        process, _ = self.start_and_stall()
         process.signal(number)
-        self.assertEqual(process.wait(5), 128 + number)
+        self.assertEqual(process.wait(15), 128 + number)
         self.assertEqual(self.left(), [])
         self.expect_idle()
 
@@ -292,12 +291,12 @@ class GetIsInterrupted(GetTest):
 
     @deadline(60)
     def test_get_and_kill_minus_9(self):
-        self.shape("origin", MEGABITS)
-        process = self.start_get()
-        self.arrived(PART)
+        process, fault = self.start_and_stall()
         process.kill()
         self.assertEqual(self.left(), [])
         self.expect_idle(20)
+        self.origin.misbehave(None)
+        fault.release()
         self.assertEqual(self.get(), (0, ""))
         self.expect_file()
 

@@ -25,7 +25,8 @@ enum {
 
 static const char *const sets[] = {"managed-manager",       "managed-scheduler",  "managed-daemon",
                                    "managerless-scheduler", "managerless-daemon", "darter-scheduler",
-                                   "darter-daemon",         "guest-scheduler",    "guest-daemon"};
+                                   "darter-daemon",         "guest-scheduler",    "guest-daemon",
+                                   "darter-manager",        "guest-manager"};
 
 static const struct dtr_rpc_method *const methods[] = {
 #define METHOD(name, path, kind, flags, input, output) &dtr_rpc_##name,

@@ -15,23 +15,34 @@
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-static const char *const files[] = {"managed-manager", "managed-scheduler", "managed-daemon",
-                                    "managerless-scheduler", "managerless-daemon"};
+static const char *const files[] = {"managed-manager",       "managed-scheduler",  "managed-daemon",
+                                    "managerless-scheduler", "managerless-daemon", "darter-manager",
+                                    "guest-manager"};
 
 /* How many of each message all files hold together. */
 static struct {
     const char *name;
     size_t expected, seen;
 } counts[] = {
-    {"dfdaemon.v2.DownloadTaskRequest", 2, 0},    {"dfdaemon.v2.DownloadTaskResponse", 8, 0},
-    {"dfdaemon.v2.SyncHostRequest", 6, 0},        {"dfdaemon.v2.SyncPiecesRequest", 6, 0},
-    {"dfdaemon.v2.SyncPiecesResponse", 18, 0},    {"google.protobuf.Empty", 12, 0},
-    {"grpc.health.v1.HealthCheckRequest", 23, 0}, {"grpc.health.v1.HealthCheckResponse", 23, 0},
-    {"manager.v2.GetSchedulerRequest", 1, 0},     {"manager.v2.KeepAliveRequest", 3, 0},
-    {"manager.v2.ListApplicationsRequest", 1, 0}, {"manager.v2.ListSchedulersRequest", 9, 0},
-    {"manager.v2.ListSchedulersResponse", 9, 0},  {"manager.v2.Scheduler", 2, 0},
-    {"manager.v2.UpdateSchedulerRequest", 1, 0},  {"scheduler.v2.AnnounceHostRequest", 12, 0},
-    {"scheduler.v2.AnnouncePeerRequest", 50, 0},  {"scheduler.v2.AnnouncePeerResponse", 8, 0},
+    {"dfdaemon.v2.DownloadTaskRequest", 2, 0},
+    {"dfdaemon.v2.DownloadTaskResponse", 8, 0},
+    {"dfdaemon.v2.SyncHostRequest", 6, 0},
+    {"dfdaemon.v2.SyncPiecesRequest", 6, 0},
+    {"dfdaemon.v2.SyncPiecesResponse", 18, 0},
+    {"google.protobuf.Empty", 12, 0},
+    {"grpc.health.v1.HealthCheckRequest", 31, 0},
+    {"grpc.health.v1.HealthCheckResponse", 31, 0},
+    {"manager.v2.GetSchedulerRequest", 14, 0},
+    {"manager.v2.KeepAliveRequest", 51, 0},
+    {"manager.v2.ListApplicationsRequest", 14, 0},
+    {"manager.v2.ListApplicationsResponse", 11, 0},
+    {"manager.v2.ListSchedulersRequest", 57, 0},
+    {"manager.v2.ListSchedulersResponse", 57, 0},
+    {"manager.v2.Scheduler", 19, 0},
+    {"manager.v2.UpdateSchedulerRequest", 5, 0},
+    {"scheduler.v2.AnnounceHostRequest", 12, 0},
+    {"scheduler.v2.AnnouncePeerRequest", 50, 0},
+    {"scheduler.v2.AnnouncePeerResponse", 8, 0},
     {"scheduler.v2.DeleteHostRequest", 6, 0},
 };
 

@@ -80,6 +80,11 @@ class Containerd:
         """Pulls through CRI, the way kubelet does; PullError says what went wrong."""
         return ImageService(self.node.socket_path(SOCKET)).pull(reference, seconds)
 
+    def remove(self, reference):
+        """Removes the image and its content, the way crictl rmi does."""
+        ImageService(self.node.socket_path(SOCKET)).remove(reference)
+        until(10, "the image's content is gone", lambda: self.stored() == 0)
+
     def stored(self):
         """Bytes of content that have arrived so far, blobs under way included."""
         total = 0

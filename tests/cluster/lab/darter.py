@@ -4,6 +4,7 @@ import http.client
 import json
 import os
 import re
+import shutil
 
 from .lab import place
 from .wait import until
@@ -12,8 +13,16 @@ SCHEDULER_PORT, SCHEDULER_METRICS = 8002, 8000
 MANAGER_GRPC, MANAGER_REST = 65003, 8080
 PROXY, METRICS, HEALTH = 4001, 4002, 4003
 SOCKET = "/var/run/dragonfly/dfdaemon.sock"
-STORE = "/var/lib/dragonfly"
+STORE, CACHE = "/var/lib/dragonfly", "/var/cache/dragonfly"
 DATABASE = "/var/lib/dragonfly/manager.db"
+CLUSTER = {  # the console's defaults
+    "scheduler_cluster_config": {"candidate_parent_limit": 4, "filter_parent_limit": 40},
+    "seed_peer_cluster_config": {"load_limit": 2000},
+    "peer_cluster_config": {"load_limit": 200},
+}
+# For a scheduler whose patience a test is not about. A seed that was told to fetch has 4 s, and not 2, until the origin's
+# answer reaches it and it registers; else another node goes to the origin too. Daemons wait for 5 s.
+PATIENT = {"scheduler": {"retryBackToSourceLimit": 8, "retryLimit": 10}}
 SAMPLE = re.compile(r'^([A-Za-z_:][\w:]*)(?:\{(.*)\})?\s+(\S+)')
 LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 
@@ -45,7 +54,7 @@ class Metrics:
         return sums
 
 
-def http_get(ip, port, path, seconds=5):
+def http_get(ip, port, path, seconds=20):
     """GET; returns (status, text)."""
     connection = http.client.HTTPConnection(ip, port, timeout=seconds)
     try:
@@ -119,7 +128,7 @@ class Role:
         arguments = ["--config", self.config_path, *self.arguments]
         self.process = self.node.start(self.command, *self.wrapper, self.darter, self.command, *arguments)
 
-    def start(self, seconds=15):
+    def start(self, seconds=30):
         self.launch()
         self.wait_healthy(seconds)
         return self
@@ -160,8 +169,16 @@ class Scheduler(Role):
     def announced(self):
         return self.metrics().total("dragonfly_scheduler_announce_host_total")
 
+    def hosts(self):
+        """Names of the hosts that it knows, a seed's as the node's."""
+        place_of_it = place(self.node.ip, SCHEDULER_PORT)
+        listed = self.node.enter(self.darter, "ctl", "hosts", "--scheduler", place_of_it, "--json")
+        return {host["hostname"].removesuffix("-seed") for host in json.loads(listed)}
+
 
 class Daemon(Role):
+    """`scheduler_ip`: whom a local file names; None where the manager says it."""
+
     command = "daemon"
     config_path = "/etc/dragonfly/dfdaemon.yaml"
     metrics_port = METRICS
@@ -174,13 +191,14 @@ class Daemon(Role):
             "seedPeer": {"enable": seed},
             "network": {"enableIPv6": 6 in node.ips},
         }
-        addrs = [place(scheduler_ip, SCHEDULER_PORT)]
-        node.write("/etc/dragonfly/dynconfig.yaml", yaml({"scheduler": {"addrs": addrs}}))
+        arguments = []
+        if scheduler_ip:
+            addrs = [place(scheduler_ip, SCHEDULER_PORT)]
+            node.write("/etc/dragonfly/dynconfig.yaml", yaml({"scheduler": {"addrs": addrs}}))
+            arguments = ["--dynconfig", "/etc/dragonfly/dynconfig.yaml"]
         os.makedirs(node.path(STORE), exist_ok=True)
         os.makedirs(node.path("/run/dragonfly"), exist_ok=True)
-        super().__init__(
-            darter, node, merged(config, extra or {}), ["--dynconfig", "/etc/dragonfly/dynconfig.yaml"]
-        )
+        super().__init__(darter, node, merged(config, extra or {}), arguments)
 
     def healthy(self):
         return http_get(self.node.ip, HEALTH, "/healthy")[0] == 200
@@ -193,18 +211,35 @@ class Daemon(Role):
             "peers": metrics.by_label("darter_download_bytes_total", "parent"),
         }
 
+    def named_parents(self):
+        """Addresses of all candidate parents that schedulers have named to it, by its log."""
+        lists = re.findall(r"the scheduler names parents: (.*)", self.process.log_text())
+        return {ip for line in lists for ip in line.split(", ") if ip}
+
+    def met(self):
+        """Addresses of all peers that gave it something or were named to it."""
+        return set(self.traffic()["peers"]) | self.named_parents()
+
     def busy(self):
         """Transfers in flight, by the daemon's own gauges."""
         metrics = self.metrics()
         names = ("concurrent_download_task_total", "concurrent_upload_task_total", "concurrent_upload_piece_total")
         return sum(metrics.total("dragonfly_client_" + name) for name in names)
 
-    def wait_idle(self, seconds=10):
+    def wait_idle(self, seconds=20):
         until(seconds, f"daemon on {self.node.name} has nothing in flight", lambda: self.busy() == 0)
 
-    def init_containerd(self, registry_url):
-        """darter init: containerd on this node asks this daemon first."""
-        host = registry_url.partition("://")[2]
+    def lose_all(self):
+        """Stops, and comes back with an empty store and no memory, as when its pod is deleted."""
+        self.process.stop(20)
+        for folder in (STORE, CACHE):
+            shutil.rmtree(self.node.path(folder), ignore_errors=True)
+        os.makedirs(self.node.path(STORE))
+        return self.start()
+
+    def init_containerd(self, registry_url, namespace=None):
+        """darter init: containerd on this node asks this daemon first for images of `namespace` (the registry's)."""
+        host = namespace or registry_url.partition("://")[2]
         registry = {"hostNamespace": host, "serverAddr": registry_url, "capabilities": ["pull", "resolve"]}
         containerd = {"configPath": "/etc/containerd/config.toml", "registries": [registry]}
         config = {"proxy": {"addr": f"http://127.0.0.1:{PROXY}"}, "containerRuntime": {"containerd": containerd}}
@@ -264,11 +299,9 @@ class Manager(Role):
 
     def __init__(self, darter, node, extra=None):
         config = {
-            "database": {"sqlite": {"path": DATABASE}},
             "metrics": {"enable": True, "addr": f":{SCHEDULER_METRICS}"},
             "network": {"enableIPv6": 6 in node.ips},
         }
-        os.makedirs(node.path(os.path.dirname(DATABASE)), exist_ok=True)
         self.token = None
         super().__init__(darter, node, merged(config, extra or {}))
 
@@ -284,6 +317,21 @@ class Manager(Role):
         if not self.token:
             self.token = self._call("POST", "/users/signin", {"name": "root", "password": "dragonfly"})[1]["token"]
         return self._call(method, path, body)
+
+    def add_cluster(self, name, scopes):
+        """Adds a cluster the way the console does; returns it."""
+        body = {"name": name, "scopes": scopes, **CLUSTER}
+        status, cluster = self.call("POST", "/clusters", body)
+        if status != 200:
+            raise AssertionError(f"POST /clusters: status {status}: {cluster}")
+        return cluster
+
+    def active(self):
+        """Of which clusters it has active schedulers."""
+        status, listed = self.call("GET", "/schedulers?state=active&per_page=100")
+        if status != 200:
+            raise AssertionError(f"GET /schedulers: status {status}: {listed}")
+        return [scheduler["scheduler_cluster_id"] for scheduler in listed]
 
     def _call(self, method, path, body):
         headers = {"Content-Type": "application/json"}

@@ -7,6 +7,7 @@ from the same packages is used again.
 import hashlib
 import json
 import os
+import random
 import shutil
 import subprocess
 
@@ -151,6 +152,16 @@ def make_image(folder, layers, environment, command):
         "layers": [blob.descriptor() for blob in blobs],
     }
     return Image(Blob(write_json(os.path.join(folder, "manifest.json"), manifest), MANIFEST_TYPE), config_blob, blobs)
+
+
+def noise(size):
+    """Fills a layer with a file that does not compress: the same bytes for the same size."""
+
+    def fill(tree):
+        with open(os.path.join(tree, "usr", f"noise{size}"), "wb") as file:
+            file.write(random.Random(size).randbytes(size))
+
+    return fill
 
 
 def load_image(folder):

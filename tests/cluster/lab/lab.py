@@ -63,7 +63,7 @@ class Node:
                 raise RuntimeError(f"node {self.name} did not come up; see {self.logs}/node.log")
             return os.path.exists(self.path("/run/node"))
 
-        until(20, f"node {self.name} comes up", ready)
+        until(30, f"node {self.name} comes up", ready)
         self.init = child_of(self._holder.pid)
         self.enter("hostname", self.name)
         self.write("/etc/hostname", self.name + "\n")
@@ -133,8 +133,8 @@ class Node:
         """Everything on the node is killed by the kernel together with its first process."""
         os.kill(self.init, signal.SIGKILL)
         for process in self.processes:
-            process.wait(10)
-        self._holder.wait(10)
+            process.wait(30)
+        self._holder.wait(30)
         # It went with the namespace, unless somebody still holds a socket from there.
         subprocess.run(["ip", "link", "delete", self.port], capture_output=True, check=False)
 

@@ -4,6 +4,7 @@ It runs on threads of the test's own process; its sockets are in the node's netw
 number, so the right bytes are known without keeping them.
 """
 
+import contextlib
 import copy
 import hashlib
 import random
@@ -106,7 +107,7 @@ class Origin:
         self.challenge = ""
         self._fault = None
         self._faults = []
-        self._sending = []  # addresses of the clients that are being sent a body
+        self._sending = {}  # addresses of the clients that are being sent a body, each by its request's number
         self._lock = threading.Lock()
         lab.name(name, node)
         origin = self
@@ -145,7 +146,7 @@ class Origin:
             fault = self._fault
             if fault and fault.cut() is not None and asks_length:
                 return None
-            if fault and fault.further and ip not in self._sending:
+            if fault and fault.further and ip not in self._sending.values():
                 return None
             if fault and fault.times is not None:
                 fault.times -= 1
@@ -153,14 +154,16 @@ class Origin:
                     self._fault = None
             return fault
 
-    def begins(self, ip):
+    def begins(self, record):
         with self._lock:
-            self._sending.append(ip)
-            self.most_at_once = max(self.most_at_once, self._sending.count(ip))
+            self._sending[id(record)] = record["ip"]
+            at_once = list(self._sending.values()).count(record["ip"])
+            self.most_at_once = max(self.most_at_once, at_once)
 
-    def ends(self, ip):
+    def ends(self, record):
+        """Before the last bytes leave: whoever has them all may ask for more at once. Once more does no harm."""
         with self._lock:
-            self._sending.remove(ip)
+            self._sending.pop(id(record), None)
 
     def sent(self, file=None, ip=None):
         """Body bytes sent so far, of one file and to one client only when given. A node asks for a length that it
@@ -174,16 +177,36 @@ class Origin:
         )
 
     def close(self):
+        """Nobody can reach it any more, on a connection from before either."""
         for fault in self._faults:
             fault.release()
         self._server.shutdown()
         self._server.server_close()
+        self._server.cut()
 
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
     request_queue_size = 128
+
+    def __init__(self, *arguments):
+        self._connections = set()
+        super().__init__(*arguments)
+
+    def process_request(self, request, client_address):
+        self._connections.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request):
+        self._connections.discard(request)
+        super().shutdown_request(request)
+
+    def cut(self):
+        """Ends the connections that there are; after shutdown() none is added."""
+        for connection in list(self._connections):
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request, client_address):
         """A client that goes away is no news here."""
@@ -251,11 +274,11 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Range", f"bytes {first}-{last}/{len(file.data)}")
         self.end_headers()
         if body:
-            self.server_origin.begins(record["ip"])
+            self.server_origin.begins(record)
             try:
                 self._send(self._bytes(file, first, last, fault), fault, record)
             finally:
-                self.server_origin.ends(record["ip"])
+                self.server_origin.ends(record)
 
     @staticmethod
     def _bytes(file, first, last, fault):
@@ -306,6 +329,16 @@ class _Handler(BaseHTTPRequestHandler):
                 fault.released.wait()
                 cut = None
             size = min(CHUNK, len(data) - at, cut - at if cut is not None else CHUNK)
-            self.wfile.write(data[at : at + size])
+            if at + size == len(data):
+                self.server_origin.ends(record)
+            self._write(data[at : at + size], record)
             at += size
-            record["bytes"] += size
+
+    def _write(self, data, record):
+        """They count before they leave, so that whoever has them finds them counted."""
+        record["bytes"] += len(data)
+        try:
+            self.wfile.write(data)
+        except OSError:
+            record["bytes"] -= len(data)
+            raise

@@ -52,7 +52,7 @@ class Process:
             self.pid = child_of(self._entry.pid)
             return self.pid
 
-        until(5, f"{self.name} starts", program)
+        until(30, f"{self.name} starts", program)
 
     def alive(self):
         return self._entry.poll() is None

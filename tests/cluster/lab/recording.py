@@ -65,6 +65,7 @@ class Call:
         self.events = []  # (microseconds, way, kind, text)
         self.headers = {}
         self.code = 0
+        self.gone = None  # when its client said goodbye
 
     def add(self, when, way, kind, text):
         self.events.append((when, way, kind, text))
@@ -87,7 +88,7 @@ class Call:
 
 def read(name):
     """The calls of tests/transcripts/<name>.txt in the order of their beginnings, and when the server said goodbye."""
-    calls, goaway = {}, None
+    calls, gone, goaway = {}, {}, None
     with open(os.path.join(REPOSITORY, "tests", "transcripts", name + ".txt"), encoding="ascii") as file:
         for line in file:
             word, *rest = line.rstrip("\n").split(" ", 4)
@@ -97,9 +98,13 @@ def read(name):
             stream, way, kind, text = (rest + [""])[:4]
             if kind == "goaway":
                 goaway = int(word) if way == "<" else goaway
+                if way == ">":
+                    gone[tuple(connection)] = int(word)
                 continue
             call = calls.setdefault((*connection, stream), Call(*connection))
             call.add(int(word), way, kind, text)
+    for key, call in calls.items():
+        call.gone = gone.get(key[:2])
     return sorted(calls.values(), key=lambda call: call.start), goaway
 
 
