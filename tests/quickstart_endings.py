@@ -24,7 +24,7 @@ import tempfile
 import termios
 import threading
 import time
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, nullcontext
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 REPOSITORY = os.path.dirname(HERE)
@@ -54,7 +54,7 @@ int main(void)
 
 IMAGE, LASTING = os.path.join(FOLDER, "image"), os.path.join(FOLDER, "image.lasting")
 LASTING_SECONDS = 300  # of its program, which is always ended
-LINGERS = os.path.join(FOLDER, "lingers")  # is there when a lingering daemon was told to end
+LINGERS = "/run/lingers"  # is there, on its node, when a lingering daemon was told to end
 WRAPPERS = {
     "slow": 'exec {darter} "$@" --set download.bandwidthLimit=10MB',
     "lingering": "trap 'touch {lingers}; while :; do sleep 1; done' TERM\n{darter} \"$@\" &\nwait",
@@ -261,7 +261,7 @@ def with_lasting_program():
 def wrapped(darter, kind):
     """A program that is darter, but for daemons of this kind of WRAPPERS."""
     path = os.path.join(FOLDER, kind)
-    names = {"darter": shlex.quote(darter), "lingers": shlex.quote(LINGERS)}
+    names = {"darter": shlex.quote(darter), "lingers": LINGERS}
     with open(path, "w", encoding="utf-8") as file:
         file.write('#!/bin/sh\n[ "$1" = daemon ] || exec {darter} "$@"\n'.format(**names))
         file.write(WRAPPERS[kind].format(**names) + "\n")
@@ -291,7 +291,7 @@ MOMENTS = {
     "while nodes come up": nodes_come_up,
     "in a pull": first_pull_is_on,
     "while a container runs": container_runs,
-    "while all of it ends": lambda run: os.path.exists(LINGERS),
+    "while all of it ends": lambda run: glob.glob(f"{FOLDER}/nodes/*{LINGERS}"),
 }
 SIGNALS = {"Ctrl-C": signal.SIGINT, "SIGTERM": signal.SIGTERM, "kill -9": signal.SIGKILL}
 
@@ -304,8 +304,8 @@ def interrupted(darter, name, when):
     programs = {"in a pull": "slow", "while all of it ends": "lingering"}
     images = {"while the image is made": without_image, "while a container runs": with_lasting_program}
     program = wrapped(darter, programs[when]) if when in programs else darter
-    with suppress(FileNotFoundError):
-        os.unlink(LINGERS)
+    for lingers in MOMENTS["while all of it ends"](None):
+        os.unlink(lingers)  # of the run before
     with images.get(when, nullcontext)():
         run = Run(program, terminal=number == signal.SIGINT)
         run.wait_for(moment)

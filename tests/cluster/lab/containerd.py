@@ -34,10 +34,10 @@ def snapshotter_for(folder):
         os.makedirs(os.path.join(test, name), exist_ok=True)
     options = f"lowerdir={test}/lower,upperdir={test}/upper,workdir={test}/work"
     mount = subprocess.run(
-        ["mount", "-t", "overlay", "overlay", "-o", options, test + "/both"], capture_output=True, check=False
+        ["mount", "-n", "-t", "overlay", "overlay", "-o", options, test + "/both"], capture_output=True, check=False
     )
     if mount.returncode == 0:
-        subprocess.run(["umount", test + "/both"], check=True)
+        subprocess.run(["umount", "-n", test + "/both"], check=True)
     shutil.rmtree(test)
     return "overlayfs" if mount.returncode == 0 else "native"
 
