@@ -64,7 +64,7 @@ static void of_those_that_come_at_once_one_refreshes_the_peers(void **state)
 {
     enum { MAKERS = 4, ROUNDS = 10 };
     (void)state;
-    for (int round = 1; round <= ROUNDS; round++) {
+    for (int round = 0; round < ROUNDS; round++) {
         struct maker makers[MAKERS];
         int good = 0, refused = 0;
         for (int i = 0; i < MAKERS; i++)
@@ -76,8 +76,9 @@ static void of_those_that_come_at_once_one_refreshes_the_peers(void **state)
         }
         assert_int_equal(good, 1);
         assert_int_equal(refused, MAKERS - 1);
-        assert_int_equal(count("jobs"), round);
-        rig_sql(&rig, "UPDATE jobs SET state = 'SUCCESS'");
+        assert_int_equal(count("jobs"), 1);
+        /* Where there are no rows, InnoDB lets all of them wait for each other. */
+        rig_sql(&rig, "DELETE FROM jobs");
     }
 }
 

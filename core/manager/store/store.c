@@ -2,6 +2,7 @@
 #include "core/manager/store/store.h"
 
 #include "core/base/clock.h"
+#include "core/base/digest.h"
 #include "core/base/str.h"
 #include "core/manager/store/schema.h"
 #include "core/obs/log.h"
@@ -13,7 +14,8 @@
 enum {
     IDLE_MOST = 16,      /* connections that are kept for the next work: one for each worker of the manager */
     TRUST_MS = 1000,     /* one that lay idle longer is asked whether it still lives */
-    TRIES = 8,           /* of a transaction that others are in the way of */
+    TRY_MS = 5000,       /* for so long a transaction is begun again that others are in the way of */
+    PAUSE_MOST_MS = 64,  /* between two such tries */
     LOCK_WAIT_MS = 60000 /* for a process that brings the tables up to date */
 };
 
@@ -178,12 +180,26 @@ static int once(struct store_db *db, store_work *work, void *context, struct dtr
     return rc;
 }
 
+/* Somewhere in the first `most` milliseconds, so that those who were in each other's way do not meet again.
+ */
+static void pause_within(uint64_t most_ms)
+{
+    uint32_t drawn;
+    dtr_random(&drawn, sizeof(drawn));
+    const struct timespec pause = {.tv_nsec = (long)(drawn % (most_ms * 1000)) * 1000};
+    (void)nanosleep(&pause, NULL);
+}
+
+/* A deadlock's loser that came back at once would lose again, as long as a third keeps the winner waiting. */
 static int transact(struct store_db *db, store_work *work, void *context, struct dtr_error *err)
 {
-    int rc = DTR_ELIMIT;
-    for (int i = 0; i < TRIES && rc == DTR_ELIMIT && !db->broken; i++)
-        rc = once(db, work, context, err);
-    return rc;
+    const uint64_t end_ms = dtr_now_ms() + TRY_MS;
+    for (uint64_t most_ms = 1;; most_ms = most_ms < PAUSE_MOST_MS ? 2 * most_ms : most_ms) {
+        int rc = once(db, work, context, err);
+        if (rc != DTR_ELIMIT || db->broken || dtr_now_ms() >= end_ms)
+            return rc;
+        pause_within(most_ms);
+    }
 }
 
 static int with_connection(struct store *store,

@@ -32,7 +32,8 @@ struct store_db {
 };
 
 /* One piece of work in one transaction, which is committed when it returns DTR_OK and rolled back when not.
- * It may run several times, when others were in its way, so it begins from nothing each time. */
+ * It may run several times, for some seconds, when others were in its way, so it begins from nothing each
+ * time; DTR_ELIMIT when they are in its way all the time. Blocks; from a worker thread. */
 typedef int store_work(struct store_db *db, void *context, struct dtr_error *err);
 int store_do(struct store *store, store_work *work, void *context, struct dtr_error *err);
 /* The same without a transaction: for work that only reads one thing, or whose statements stand for

@@ -1,4 +1,5 @@
 /* The manager's tables and transactions on a real database. */
+#include "core/base/clock.h"
 #include "core/manager/rig.h"
 #include "core/manager/store/schema.h"
 
@@ -159,6 +160,31 @@ static void what_fails_leaves_nothing_and_what_was_in_the_way_runs_again(void **
     assert_int_equal(rig_number(&rig, "SELECT COUNT(*) FROM secrets"), 1);
 }
 
+struct crowd {
+    uint64_t since_ms;
+    int runs;
+};
+
+static int find_it_free_after_a_while(struct store_db *db, void *context, struct dtr_error *err)
+{
+    enum { HELD_MS = 300 };
+    struct crowd *crowd = context;
+    (void)db;
+    crowd->runs++;
+    return dtr_now_ms() - crowd->since_ms >= HELD_MS
+               ? DTR_OK
+               : dtr_error_set(err, DTR_ELIMIT, DTR_RETRY_SAME, "in the way");
+}
+
+static void who_is_in_the_way_for_a_while_is_waited_for(void **state)
+{
+    (void)state;
+    struct dtr_error err;
+    struct crowd crowd = {.since_ms = dtr_now_ms()};
+    assert_int_equal(store_do(rig.store, find_it_free_after_a_while, &crowd, &err), DTR_OK);
+    assert_in_range(crowd.runs, 2, 300);
+}
+
 static int try_the_same(struct store_db *db, void *context, struct dtr_error *err)
 {
     (void)db;
@@ -258,6 +284,7 @@ int main(int argc, char **argv)
         RIG_TEST(older_tables_are_refused_when_they_may_not_be_changed, &rig),
         RIG_TEST(older_tables_keep_what_is_in_them, &rig),
         RIG_TEST(what_fails_leaves_nothing_and_what_was_in_the_way_runs_again, &rig),
+        RIG_TEST(who_is_in_the_way_for_a_while_is_waited_for, &rig),
         RIG_TEST(a_lock_is_held_by_one, &rig),
         RIG_TEST(numbers_are_those_of_all_rows, &rig),
         RIG_TEST(it_comes_back_by_itself, &rig),
