@@ -131,6 +131,23 @@ class Managed(ClusterTest):
         self.wait_announced_to(self.first)
         self.expect_pull_by("node1", 6, self.first)
 
+    @deadline(90)
+    def test_a_pull_waits_for_a_manager_that_comes_late(self):
+        self.first.start()
+        daemon = self.add_node("node1", 21, {"download": {"stallTimeout": "60s"}})
+        file = self.origin.add(31, SIZE)
+        download = self.start_download("node1", file)
+        self.wait_log(daemon, "WARN no manager answers")
+        self.manager.start()
+        self.expect_right(download, file, 60)
+        self.assertEqual(self.told(self.first, "register_peer"), 1)
+
+    @deadline(60)
+    def test_a_pull_does_not_wait_for_schedulers_that_nobody_names(self):
+        self.manager.start()
+        self.add_node("node1", 21, {"download": {"stallTimeout": "60s"}})
+        self.pull("node1", self.origin.add(32, SIZE), seconds=30)
+
     @deadline(60)
     def test_without_manager_the_last_answer_counts(self):
         self.manager.limits[1] = {"candidate_parent_limit": 2, "filter_parent_limit": 9}

@@ -318,6 +318,43 @@ static void without_any_answer_it_waits_for_the_manager(void **state)
     UNTIL(asks(A));
 }
 
+/* As for a scheduler that is named but does not answer yet: for a stall time. */
+static void pulls_wait_for_the_first_answer(void **state)
+{
+    (void)state;
+    manager.mute = true;
+    start();
+    assert_true(daemon_.talk->expecting);
+    UNTIL(manager.listed == 1 && !daemon_.talk->expecting);
+    manager.mute = false;
+    stop();
+    set("download.stallTimeout", "1h");
+    start();
+    assert_true(daemon_.talk->expecting);
+    TURN_UNTIL_BY(loop, false, asks(A) && is_kept());
+    assert_false(daemon_.talk->expecting);
+    stop();
+    start();
+    assert_false(daemon_.talk->expecting); /* the last answer counts at once */
+}
+
+static void nobody_is_waited_for_whom_the_manager_does_not_name(void **state)
+{
+    Manager__V2__ListSchedulersResponse nothing = MANAGER__V2__LIST_SCHEDULERS_RESPONSE__INIT;
+    (void)state;
+    set("download.stallTimeout", "1h");
+    manager.schedulers = &nothing;
+    start();
+    UNTIL(manager.listed == 1 && !daemon_.talk->expecting);
+    stop();
+    manager.schedulers = NULL; /* NOT_FOUND */
+    start();
+    UNTIL(manager.listed == 2 && !daemon_.talk->expecting);
+    manager.schedulers = &answer;
+    look();
+    UNTIL(asks(A));
+}
+
 /* An answer of no use changes nothing, neither now nor at the next start. */
 static void a_bad_answer_changes_nothing(void **state)
 {
@@ -432,6 +469,8 @@ int main(void)
         TEST(when_nobody_serves_the_first_is_waited_for),
         TEST(without_manager_the_last_answer_counts),
         TEST(without_any_answer_it_waits_for_the_manager),
+        TEST(pulls_wait_for_the_first_answer),
+        TEST(nobody_is_waited_for_whom_the_manager_does_not_name),
         TEST(a_bad_answer_changes_nothing),
         TEST(a_damaged_last_answer_is_no_reason_not_to_start),
         TEST(a_last_answer_of_another_cluster_does_not_count),

@@ -165,6 +165,7 @@ void talk_call_over(struct talk *talk)
 void talk_close(struct talk *talk, void (*closed)(void *context), void *context)
 {
     talk->closing = true;
+    talk->expecting = false;
     talk->closed = closed;
     talk->closed_context = context;
     talk->open_calls++; /* ours, so that nothing ends before all is set going */

@@ -8,12 +8,13 @@
 /* One stream. `task` is NULL once the pull has no more to do with it. A scheduler that has forgotten this
  * host (it was restarted, or heard nothing for long) answers a register by NOT_FOUND: the host is announced
  * anew, and the register sent once more. A register also waits for a scheduler that was there a moment ago:
- * one that is restarted is worth the wait, and one that is not costs each outage one stall time at most. */
+ * one that is restarted is worth the wait, and one that is not costs each outage one stall time at most. The
+ * same holds at the start, while a manager has yet to name them. */
 struct conversation {
     struct dtr_list link;
     struct talk *talk;
     struct dtr_task *task;
-    struct scheduler *scheduler;
+    struct scheduler *scheduler;       /* NULL while one is expected */
     struct dtr_rpc_call *call;         /* NULL while it waits for the announcement */
     struct dtr_plan_action registered; /* to be said once more */
     bool asking;                       /* a register or reschedule waits for its answer */

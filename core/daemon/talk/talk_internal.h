@@ -32,6 +32,8 @@ struct talk {
     struct scheduler **chosen;  /* those that there are now; the ring has their places in here */
     size_t chosen_count;
     struct dtr_ring ring;
+    bool expecting;                /* none is chosen, but some will be named */
+    struct dtr_timer *expectation; /* ends it; or NULL */
     struct dtr_list conversations; /* struct conversation */
     struct dtr_list links;         /* struct link */
     size_t open_calls;             /* calls whose end is to come */
@@ -66,6 +68,8 @@ void conversation_stat(struct talk *talk, struct dtr_task *task);
 void conversation_say(struct talk *talk, struct dtr_task *task, const struct dtr_plan_action *action);
 /* This scheduler knows this host, or (false) will not for now: registers that waited for it go on. */
 void conversations_announced(struct talk *talk, const struct scheduler *scheduler, bool known);
+/* Schedulers are chosen, or will not be: registers that waited for that go on. */
+void conversations_chosen(struct talk *talk);
 /* Ends those of a task whose pull is over without a last word; NULL: of all. */
 void conversations_cancel(struct talk *talk, const struct dtr_task *task);
 

@@ -228,22 +228,31 @@ static int begin(struct conversation *conversation, struct dtr_error *err)
     return DTR_OK;
 }
 
+/* Where no scheduler is there yet, conversations_announced() goes on then, or conversations_chosen(). */
+static int begin_or_wait(struct conversation *conversation, struct dtr_error *err)
+{
+    struct talk *talk = conversation->talk;
+    conversation->scheduler = talk_scheduler_for(talk, conversation->task_id);
+    if (conversation->scheduler)
+        return begin(conversation, err);
+    conversation->scheduler = talk_scheduler_soon(talk, conversation->task_id);
+    return conversation->scheduler || talk->expecting
+               ? DTR_OK
+               : dtr_error_set(err, DTR_EUNAVAILABLE, DTR_RETRY_SAME, "no scheduler is there");
+}
+
 static int make(struct talk *talk, struct dtr_task *task, const struct dtr_plan_action *action,
                 struct conversation **ret_conversation, struct dtr_error *err)
 {
-    struct scheduler *scheduler = talk_scheduler_for(talk, dtr_task_id_of(task));
-    struct scheduler *soon = scheduler ? NULL : talk_scheduler_soon(talk, dtr_task_id_of(task));
-    if (!scheduler && !soon)
-        return dtr_error_set(err, DTR_EUNAVAILABLE, DTR_RETRY_SAME, "no scheduler is there");
     struct conversation *conversation = calloc(1, sizeof(*conversation));
     if (!conversation)
         return dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for a conversation");
-    *conversation = (struct conversation){.talk = talk, .task = task, .scheduler = soon ? soon : scheduler};
+    *conversation = (struct conversation){.talk = talk, .task = task};
     conversation->registered = *action;
     (void)dtr_copy_text(conversation->task_id, sizeof(conversation->task_id), dtr_task_id_of(task));
     int rc = name_peer(conversation, err);
-    if (rc == DTR_OK && !soon) /* else conversations_announced() goes on */
-        rc = begin(conversation, err);
+    if (rc == DTR_OK)
+        rc = begin_or_wait(conversation, err);
     if (rc != DTR_OK) {
         free(conversation);
         return rc;
@@ -270,6 +279,16 @@ void conversations_announced(struct talk *talk, const struct scheduler *schedule
         if (conversation->call || conversation->scheduler != scheduler)
             continue;
         if (!known || !conversation->task || begin(conversation, &err) != DTR_OK)
+            over(conversation, &err, false);
+    }
+}
+
+void conversations_chosen(struct talk *talk)
+{
+    dtr_list_each_safe (node, &talk->conversations) {
+        struct conversation *conversation = dtr_container(node, struct conversation, link);
+        struct dtr_error err = {0};
+        if (!conversation->scheduler && (!conversation->task || begin_or_wait(conversation, &err) != DTR_OK))
             over(conversation, &err, false);
     }
 }

@@ -211,6 +211,8 @@ void schedulers_free(struct talk *talk)
         drop(dtr_container(node, struct scheduler, link));
     dtr_ring_free(&talk->ring);
     free(talk->chosen);
+    if (talk->expectation)
+        dtr_timer_close(talk->expectation);
 }
 
 /* --- which there are -------------------------------------------------------------------------------------
@@ -294,7 +296,7 @@ static int choose(struct talk *talk, const struct talk_place *list, size_t count
 
 static bool is_new(const struct talk *talk, const struct choice *choice)
 {
-    bool other = choice->count != talk->chosen_count;
+    bool other = choice->count != talk->chosen_count || talk->expecting;
     for (size_t i = 0; i < choice->count; i++)
         other = other || !choice->list[i]->wanted;
     return other;
@@ -310,6 +312,15 @@ static void log_choice(const struct choice *choice)
     if (choice->count > 0)
         dtr_log(DTR_LOG_INFO, NULL, "schedulers: %s", dtr_str_text(&names));
     dtr_str_free(&names);
+}
+
+/* Pulls that begin ask a scheduler, or wait for one, when one is chosen or expected. */
+static void expect(struct talk *talk, bool expecting)
+{
+    talk->expecting = expecting;
+    dtr_tasks_have_scheduler(talk->daemon->tasks, expecting || talk->chosen_count > 0);
+    if (!expecting)
+        conversations_chosen(talk);
 }
 
 /* The choice's list and ring are the talk's from here on. */
@@ -330,7 +341,21 @@ static void take(struct talk *talk, struct choice *choice)
         if (dtr_rpc_channel_state(scheduler->channel) == DTR_RPC_READY && !scheduler->announced)
             announce(scheduler); /* it was to be left */
     }
-    dtr_tasks_have_scheduler(talk->daemon->tasks, talk->chosen_count > 0);
+    expect(talk, false);
+}
+
+/* Nobody was named in time. */
+static void on_expectation(void *context)
+{
+    expect(context, false);
+}
+
+void talk_expect(struct talk *talk)
+{
+    if (dtr_timer_open(talk->daemon->parts.control, on_expectation, talk, &talk->expectation, NULL) != DTR_OK)
+        return;
+    dtr_timer_set(talk->expectation, talk->daemon->config->download.stall_timeout_ms);
+    expect(talk, true);
 }
 
 int talk_schedulers(struct talk *talk, const struct talk_place *list, size_t count, struct dtr_error *err)
