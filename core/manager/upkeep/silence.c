@@ -180,7 +180,7 @@ static int change_those(struct change *change, struct fleet_view *view, struct d
  */
 
 static int look_at(struct silence *silence, enum silence_kind kind, struct store *store, uint64_t now_ms,
-                   bool *ret_news, struct dtr_error *err)
+                   struct dtr_error *err)
 {
     struct look look = {.before = &silence->of[kind], .now_ms = now_ms};
     struct find finding = {kind, &look};
@@ -188,8 +188,6 @@ static int look_at(struct silence *silence, enum silence_kind kind, struct store
     struct change change = {&look.now, now_ms, is_silent, tables[kind].expire, true, 0};
     if (rc == DTR_OK && now_ms - silence->begun_ms >= SILENCE_BEGIN_MS)
         rc = change_those(&change, silence->view, err);
-    if (ret_news)
-        *ret_news |= rc == DTR_OK && change.changed > 0;
     free(silence->of[kind].list);
     silence->of[kind] = look.now;
     return rc;
@@ -203,17 +201,14 @@ static void begin_anew(struct silence *silence, uint64_t now_ms)
     silence->looking = true;
 }
 
-int silence_look(struct silence *silence, struct store *store, uint64_t now_ms, bool *ret_news,
-                 struct dtr_error *err)
+int silence_look(struct silence *silence, struct store *store, uint64_t now_ms, struct dtr_error *err)
 {
     int rc = DTR_OK;
-    if (ret_news)
-        *ret_news = false;
     if (!silence->looking || now_ms - silence->last_ms > SILENCE_GAP_MS)
         begin_anew(silence, now_ms);
     silence->last_ms = now_ms;
     for (int kind = 0; kind < SILENCE_KINDS && rc == DTR_OK; kind++)
-        rc = look_at(silence, (enum silence_kind)kind, store, now_ms, ret_news, err);
+        rc = look_at(silence, (enum silence_kind)kind, store, now_ms, err);
     if (rc != DTR_OK)
         silence->looking = false;
     return rc;

@@ -29,10 +29,9 @@ struct silence;
 struct silence *silence_new(struct fleet_view *view);
 void silence_free(struct silence *silence);
 
-/* Looks at all rows; those that are active and were silent for too long become inactive (*ret_news, or NULL).
- * `now_ms` is the steady clock. After an error it begins anew. */
-int silence_look(struct silence *silence, struct store *store, uint64_t now_ms, bool *ret_news,
-                 struct dtr_error *err);
+/* Looks at all rows; those that are active and were silent for too long become inactive. `now_ms` is the
+ * steady clock. After an error it begins anew. */
+int silence_look(struct silence *silence, struct store *store, uint64_t now_ms, struct dtr_error *err);
 /* Deletes those that were inactive for SILENCE_REAP_MS until the last look. */
 int silence_reap(struct silence *silence, enum silence_kind kind, int64_t *ret_reaped, struct dtr_error *err);
 

@@ -51,7 +51,7 @@ static void look(struct upkeep *upkeep)
     struct dtr_error err = {0};
     upkeep->options.round(upkeep->options.context);
     (void)age_now_ms();
-    int rc = silence_look(upkeep->silence, upkeep->options.store, dtr_now_ms(), NULL, &err);
+    int rc = silence_look(upkeep->silence, upkeep->options.store, dtr_now_ms(), &err);
     if (rc != DTR_OK)
         return; /* which was logged when the database went away, and is tried again soon */
     do_run(upkeep, RUN_SCHEDULERS);
