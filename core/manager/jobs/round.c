@@ -17,7 +17,7 @@ int round_init(struct round *round, struct store *store, uint64_t lease_ms, uint
                             .step_ms = step_ms,
                             .looked_ms = now_ms,
                             .sync_every_ms = sync_every_ms,
-                            .sync_due_ms = now_ms + sync_every_ms,
+                            .sync_last_id = -1,
                             .seen = calloc(ROWS_LISTED_MOST, sizeof(*round->seen)),
                             .seen_ms = calloc(ROWS_LISTED_MOST, sizeof(*round->seen_ms))};
     dtr_uuid(round->owner);
@@ -275,13 +275,20 @@ static int take(struct store_db *db, void *context, struct dtr_error *err)
 /* --- jobs about peers, by themselves -------------------------------------------------------------------
  */
 
+struct sync {
+    json_t *args;         /* NULL: it is not to be made yet */
+    size_t cluster_count; /* that it is for; 0: there is nobody to ask */
+};
+
 static int make_sync(struct store_db *db, void *context, struct dtr_error *err)
 {
-    struct job_new made = {.kind = JOB_SYNC_PEERS, .bio = "", .args = context};
+    struct sync *sync = context;
+    struct job_new made = {.kind = JOB_SYNC_PEERS, .bio = "", .args = sync->args};
     int64_t *clusters = NULL, id;
     int rc = rows_usable(db, JOB_SYNC_PEERS, &clusters, &made.cluster_count, err);
     made.clusters = clusters;
-    if (rc == DTR_OK && made.cluster_count > 0)
+    sync->cluster_count = made.cluster_count;
+    if (rc == DTR_OK && made.args && made.cluster_count > 0)
         rc = rows_insert(db, &made, &id, err);
     free(clusters);
     return rc == DTR_EEXISTS ? DTR_OK : rc;
@@ -292,34 +299,59 @@ static int last_sync(struct store_db *db, void *context, struct dtr_error *err)
     return rows_last_sync(db, context, err);
 }
 
-/* What any manager made counts for all, also before this one was started. */
-static void hear_of_sync(struct round *round, int64_t last_ms)
+static void put_off(struct round *round, uint64_t ms)
 {
-    const int64_t age_ms = store_now_ms() - last_ms, every_ms = (int64_t)round->sync_every_ms;
-    if (last_ms == round->sync_last_ms)
-        return;
-    round->sync_last_ms = last_ms;
-    if (age_ms >= 0 && age_ms < every_ms)
-        round->sync_due_ms = round->now_ms + (uint64_t)(every_ms - age_ms);
+    if (round->sync_due_ms < round->now_ms + ms)
+        round->sync_due_ms = round->now_ms + ms;
+}
+
+/* What any manager made counts for all. One that comes while we look was made just now, whatever its date
+ * says. How old one from before the start is, only its date tells; when that cannot be, the peers are
+ * refreshed once too often, which does no harm. */
+static void hear_of_sync(struct round *round, const struct job_made *last)
+{
+    const int64_t every_ms = (int64_t)round->sync_every_ms;
+    const int64_t age_ms = round->sync_last_id < 0 ? store_now_ms() - last->at_ms : 0;
+    if (last->id > round->sync_last_id && last->id > 0 && age_ms >= 0 && age_ms < every_ms)
+        put_off(round, (uint64_t)(every_ms - age_ms));
+    round->sync_last_id = last->id;
+}
+
+static int wait_for_schedulers(struct round *round, struct dtr_error *err)
+{
+    struct sync sync = {0};
+    int rc = store_read(round->store, make_sync, &sync, err);
+    round->sync_ready = rc == DTR_OK && sync.cluster_count > 0;
+    if (round->sync_ready && round->sync_every_ms > ROUND_SYNC_FIRST_MS)
+        put_off(round, ROUND_SYNC_FIRST_MS);
+    return rc;
+}
+
+static int sync_now(struct round *round, struct dtr_error *err)
+{
+    struct sync sync = {.args = json_object()};
+    int rc = sync.args ? store_do(round->store, make_sync, &sync, err)
+                       : dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for jobs");
+    json_decref(sync.args);
+    round->sync_ready = rc != DTR_OK || sync.cluster_count > 0;
+    if (rc == DTR_OK && round->sync_ready)
+        put_off(round, round->sync_every_ms);
+    return rc;
 }
 
 static int sync_peers(struct round *round, struct dtr_error *err)
 {
-    int64_t last_ms = 0;
+    struct job_made last;
     if (round->sync_every_ms == 0 || round->now_ms < round->sync_look_ms)
         return DTR_OK;
     round->sync_look_ms = round->now_ms + SYNC_LOOK_MS;
-    int rc = store_read(round->store, last_sync, &last_ms, err);
+    int rc = store_read(round->store, last_sync, &last, err);
     if (rc == DTR_OK)
-        hear_of_sync(round, last_ms);
-    if (rc != DTR_OK || round->now_ms < round->sync_due_ms)
-        return rc;
-    json_t *args = json_object();
-    rc = args ? store_do(round->store, make_sync, args, err) : DTR_ENOMEM;
-    json_decref(args);
-    if (rc == DTR_OK)
-        round->sync_due_ms = round->now_ms + round->sync_every_ms;
-    return rc;
+        hear_of_sync(round, &last);
+    if (rc == DTR_OK && !round->sync_ready)
+        rc = wait_for_schedulers(round, err);
+    return rc == DTR_OK && round->sync_ready && round->now_ms >= round->sync_due_ms ? sync_now(round, err)
+                                                                                    : rc;
 }
 
 /* --- all of it -----------------------------------------------------------------------------------------

@@ -6,7 +6,12 @@
 
 #include "core/manager/jobs/rows.h"
 
-enum { ROUND_TAKEN_MOST = 32 /* jobs of each sort in one round */ };
+enum {
+    ROUND_TAKEN_MOST = 32, /* jobs of each sort in one round */
+    /* From the first scheduler to the first job about peers, when none was made for long: schedulers that
+     * were started together with us have heard of their hosts by then. */
+    ROUND_SYNC_FIRST_MS = 10 * 60000,
+};
 
 /* One whose schedulers are wanted. */
 struct job_wish {
@@ -23,7 +28,8 @@ struct round {
     uint64_t watched_ms, looked_ms, step_ms; /* how long it has watched jobs of others, until the last look;
                                                 how much one look counts at most */
     uint64_t sync_every_ms, sync_due_ms, sync_look_ms; /* jobs about peers that are made by themselves */
-    int64_t sync_last_ms;                              /* when the last one was made, a date */
+    int64_t sync_last_id;                              /* the last one; -1: we have not looked */
+    bool sync_ready;                                   /* there is a scheduler to ask */
     struct job_lost *seen; /* jobs of others, as they were when they last changed, */
     uint64_t *seen_ms;     /* which was then, of the time it has watched */
     size_t seen_count;

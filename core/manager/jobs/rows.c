@@ -363,8 +363,19 @@ int rows_usable(struct store_db *db, enum job_kind kind, int64_t **ret_clusters,
                          STORE_VALUES(store_text(features)), ret_clusters, ret_count, err);
 }
 
-int rows_last_sync(struct store_db *db, int64_t *ret_ms, struct dtr_error *err)
+static int on_last(void *context, const struct dtr_value *columns, size_t count, struct dtr_error *err)
 {
-    return store_number(db, "SELECT COALESCE(MAX(created_at), 0) FROM jobs WHERE type = 'sync_peers'", NULL,
-                        0, ret_ms, err);
+    struct job_made *last = context;
+    (void)count;
+    (void)err;
+    *last = (struct job_made){columns[0].number, columns[1].number};
+    return DTR_OK;
+}
+
+int rows_last_sync(struct store_db *db, struct job_made *ret_last, struct dtr_error *err)
+{
+    *ret_last = (struct job_made){0};
+    return store_each(db,
+                      "SELECT id, created_at FROM jobs WHERE type = 'sync_peers' ORDER BY id DESC LIMIT 1",
+                      NULL, 0, on_last, ret_last, err);
 }

@@ -85,7 +85,10 @@ void job_targets_free(struct job_targets *targets);
 /* Clusters that have a scheduler which could do it, by id; the list is the caller's. */
 int rows_usable(struct store_db *db, enum job_kind kind, int64_t **ret_clusters, size_t *ret_count,
                 struct dtr_error *err);
-/* When the last job about peers was made, as a date; 0: there is none. */
-int rows_last_sync(struct store_db *db, int64_t *ret_ms, struct dtr_error *err);
+/* The last job about peers; id 0: there is none. Its row is never purged (upkeep.h). */
+struct job_made {
+    int64_t id, at_ms; /* a date */
+};
+int rows_last_sync(struct store_db *db, struct job_made *ret_last, struct dtr_error *err);
 
 #endif

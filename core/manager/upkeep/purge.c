@@ -27,6 +27,7 @@ static const struct rule rules[] = {
                        audit_tables},
     [UPKEEP_JOBS] = {"job", (int64_t)6 * 3600 * 1000000000,
                      "SELECT id FROM jobs WHERE state IN ('SUCCESS', 'FAILURE') AND updated_at < ?"
+                     " AND id <> COALESCE((SELECT MAX(id) FROM jobs WHERE type = 'sync_peers'), 0)"
                      " ORDER BY id LIMIT ?",
                      job_tables},
 };

@@ -98,6 +98,22 @@ static void jobs_go_when_they_have_ended_long_ago(void **state)
     assert_int_equal(rig_number(&rig, "SELECT COUNT(*) FROM job_clusters"), 4);
 }
 
+/* It is how managers that are started later know when the peers were refreshed. */
+static void the_last_job_about_peers_stays(void **state)
+{
+    (void)state;
+    for (int id = 1; id <= 4; id++)
+        add_job(id, "SUCCESS", DAY, DAY);
+    rig_sql(&rig, "UPDATE jobs SET type = 'sync_peers' WHERE id IN (2, 3)");
+    assert_int_equal(purge(UPKEEP_JOBS), 3);
+    assert_int_equal(rig_number(&rig, "SELECT MIN(id) FROM jobs"), 3);
+    assert_int_equal(rig_number(&rig, "SELECT COUNT(*) FROM job_clusters"), 1);
+    add_job(5, "STARTED", DAY, DAY);
+    rig_sql(&rig, "UPDATE jobs SET type = 'sync_peers'");
+    assert_int_equal(purge(UPKEEP_JOBS), 1);
+    assert_int_equal(rig_number(&rig, "SELECT MIN(id) FROM jobs"), 5);
+}
+
 static void a_setting_that_is_broken_or_missing_is_the_usual_one(void **state)
 {
     static const char *const values[] = {
@@ -195,6 +211,7 @@ int main(int argc, char **argv)
         RIG_TEST(audits_go_by_their_age, &rig),
         RIG_TEST(more_than_a_batch_goes_at_once, &rig),
         RIG_TEST(jobs_go_when_they_have_ended_long_ago, &rig),
+        RIG_TEST(the_last_job_about_peers_stays, &rig),
         RIG_TEST(a_setting_that_is_broken_or_missing_is_the_usual_one, &rig),
         RIG_TEST(what_is_of_the_future_stays, &rig),
         cmocka_unit_test(the_date_is_the_machines),

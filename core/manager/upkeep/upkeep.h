@@ -12,8 +12,9 @@ enum upkeep_kind { UPKEEP_AUDITS, UPKEEP_JOBS };
 
 /* Deletes those that are older than the setting "gc" ({"audit":{"ttl":ns},"job":{"ttl":ns}}, features page
  * 1.5) says, by the date of age.h: audits since they were written, jobs since they ended; jobs that still run
- * stay. A setting that is not such is logged and counts as the usual one. *ret_purged counts rows, also those
- * deleted before an error. Blocking; on worker threads, also those of two managers at once. */
+ * stay, and the last one about peers, which says when they were refreshed. A setting that is not such is
+ * logged and counts as the usual one. *ret_purged counts rows, also those deleted before an error. Blocking;
+ * on worker threads, also those of two managers at once. */
 int upkeep_purge(struct store *store, enum upkeep_kind kind, int64_t *ret_purged, struct dtr_error *err);
 
 /* --- all of it, time and again ---------------------------------------------------------------------------
