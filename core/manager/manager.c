@@ -63,15 +63,17 @@ static void on_round(void *context)
     ranker_look(manager->ranker);
 }
 
-static int make_upkeep(struct dtr_manager *manager, struct dtr_error *err)
+static int make_upkeep(struct dtr_manager *manager, const struct dtr_manager_options *options,
+                       struct dtr_error *err)
 {
-    const struct upkeep_options options = {.loop = manager->control,
-                                           .pool = manager->pool,
-                                           .store = manager->store,
-                                           .view = manager->view,
-                                           .round = on_round,
-                                           .context = manager};
-    return upkeep_new(&options, &manager->upkeep, err);
+    const struct upkeep_options upkeep = {.loop = manager->control,
+                                          .pool = manager->pool,
+                                          .store = manager->store,
+                                          .view = manager->view,
+                                          .sync_every_ms = options->jobs.sync_every_ms,
+                                          .round = on_round,
+                                          .context = manager};
+    return upkeep_new(&upkeep, &manager->upkeep, err);
 }
 
 /* --- life ------------------------------------------------------------------------------------------------
@@ -187,7 +189,7 @@ static int make_parts(struct dtr_manager *manager, const struct dtr_manager_opti
     if (rc == DTR_OK)
         rc = dtr_pool_new(WORKERS, WAITING_MOST, &manager->rest_pool, err);
     if (rc == DTR_OK)
-        rc = make_upkeep(manager, err);
+        rc = make_upkeep(manager, options, err);
     if (rc == DTR_OK)
         rc = make_jobs(manager, options, err);
     if (rc == DTR_OK)

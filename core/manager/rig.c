@@ -74,6 +74,17 @@ int64_t rig_number(struct rig *rig, const char *sql)
     return question.number;
 }
 
+void rig_peer(struct rig *rig, int64_t cluster, const char *name, const char *state, int64_t updated_at)
+{
+    char sql[400];
+    (void)snprintf(sql, sizeof(sql),
+                   "INSERT INTO peers (scheduler_cluster_id, host_name, ip, type, port, download_port,"
+                   " proxy_port, object_storage_port, state, created_at, updated_at)"
+                   " VALUES (%lld, '%s', '10.0.0.9', 'normal', 1, 1, 1, 0, '%s', 1, %lld)",
+                   (long long)cluster, name, state, (long long)updated_at);
+    rig_sql(rig, sql);
+}
+
 void rig_cluster(struct rig *rig, int64_t id, const char *scopes, bool is_default)
 {
     char sql[1024];

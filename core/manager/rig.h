@@ -46,6 +46,8 @@ void rig_sql(struct rig *rig, const char *sql);
 int64_t rig_number(struct rig *rig, const char *sql);
 /* A cluster with these scopes (JSON) and its seed peer cluster of the same id. */
 void rig_cluster(struct rig *rig, int64_t id, const char *scopes, bool is_default);
+/* A peer of a cluster, at 10.0.0.9; ids count from 1. */
+void rig_peer(struct rig *rig, int64_t cluster, const char *name, const char *state, int64_t updated_at);
 
 /* A unary call. The response is a copy, freed with protobuf_c_message_free_unpacked(); NULL when it failed,
  * *ret_code and rig_said say how. */

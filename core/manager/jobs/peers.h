@@ -1,5 +1,6 @@
 /* Hosts that schedulers know, as rows of `peers`. A look at them (a job "sync_peers") has a mark, which is
- * the date it was made: rows of it have that as their updated_at. Blocking; on worker threads. */
+ * the date it was made: rows of it have that as their updated_at. What becomes of rows that no look sees any
+ * more: upkeep_expire_peers(). Blocking; on worker threads. */
 #ifndef DTR_MANAGER_JOBS_PEERS_H
 #define DTR_MANAGER_JOBS_PEERS_H
 

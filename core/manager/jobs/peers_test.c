@@ -13,25 +13,13 @@ static void on_over(struct jobs_waiter *waiter)
     dtr_container(waiter, struct waiting, waiter)->over = true;
 }
 
-/* One that was known before. */
-static void add_peer(const char *name, const char *ip, const char *state, int cluster)
-{
-    char sql[400];
-    (void)snprintf(sql, sizeof(sql),
-                   "INSERT INTO peers (host_name, type, ip, port, download_port, proxy_port,"
-                   " object_storage_port, state, scheduler_cluster_id, created_at, updated_at)"
-                   " VALUES ('%s', 'normal', '%s', 1, 1, 1, 0, '%s', %d, 5, 5)",
-                   name, ip, state, cluster);
-    rig_sql(&rig, sql);
-}
-
 static void peers_are_refreshed_one_run_at_a_time(void **state)
 {
     (void)state;
     int rc;
     struct waiting waiting = {.waiter = {.over = on_over}};
-    add_peer("gone", "10.0.0.8", "active", 1);
-    add_peer("host-1", "10.0.0.9", "inactive", 1);
+    rig_peer(&rig, 1, "gone", "active", 5);
+    rig_peer(&rig, 1, "host-1", "inactive", 5);
     waiting.waiter.id = add_job(JOB_SYNC_PEERS, "{}", 2);
     (void)try_job(JOB_SYNC_PEERS, "{}", 2, &rc);
     assert_int_equal(rc, DTR_EEXISTS);
@@ -85,7 +73,7 @@ static void of_those_that_come_at_once_one_refreshes_the_peers(void **state)
 static void a_cluster_that_was_not_heard_of_keeps_its_peers(void **state)
 {
     (void)state;
-    add_peer("there", "10.0.0.8", "active", 2);
+    rig_peer(&rig, 2, "there", "active", 5);
     fake_close(&fakes[1]);
     int64_t id = add_job(JOB_SYNC_PEERS, "{}", 2);
     start_runner(0);

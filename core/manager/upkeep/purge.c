@@ -10,7 +10,7 @@
 #define NS_PER_MS 1000000
 
 struct rule {
-    const char *name;  /* in the setting */
+    const char *name;  /* in the setting; NULL: it is always the usual one */
     int64_t usual_ttl; /* nanoseconds */
     const char *find;  /* the ids of what was there before a time, at most so many */
     /* Where they are deleted: "column IN " follows. The last one counts. Ended by NULL. */
@@ -21,6 +21,8 @@ static const char *const audit_tables[] = {"DELETE FROM audits WHERE id", NULL};
 static const char *const job_tables[] = {"DELETE FROM job_clusters WHERE job_id", "DELETE FROM jobs WHERE id",
                                          NULL};
 
+static const char *const peer_tables[] = {"DELETE FROM peers WHERE id", NULL};
+
 static const struct rule rules[] = {
     [UPKEEP_AUDITS] = {"audit", (int64_t)7 * 24 * 3600 * 1000000000,
                        "SELECT id FROM audits WHERE operated_at < ? ORDER BY operated_at LIMIT ?",
@@ -30,6 +32,9 @@ static const struct rule rules[] = {
                      " AND id <> COALESCE((SELECT MAX(id) FROM jobs WHERE type = 'sync_peers'), 0)"
                      " ORDER BY id LIMIT ?",
                      job_tables},
+    [UPKEEP_PEERS] = {NULL, (int64_t)7 * 24 * 3600 * 1000000000,
+                      "SELECT id FROM peers WHERE state <> 'active' AND updated_at < ? ORDER BY id LIMIT ?",
+                      peer_tables},
 };
 
 /* --- the setting -----------------------------------------------------------------------------------------
@@ -63,8 +68,8 @@ static int read_setting(struct store_db *db, void *context, struct dtr_error *er
 
 static int find_ttl(struct store *store, const struct rule *rule, int64_t *ret_ttl, struct dtr_error *err)
 {
-    struct setting setting = {.rule = rule};
-    int rc = store_read(store, read_setting, &setting, err);
+    struct setting setting = {.rule = rule, .ttl = rule->usual_ttl};
+    int rc = rule->name ? store_read(store, read_setting, &setting, err) : DTR_OK;
     if (rc == DTR_OK && setting.ttl == 0) {
         dtr_log(DTR_LOG_WARN, NULL,
                 "the config gc says no %s.ttl in nanoseconds, from 1; %lld h is what counts: set it by "

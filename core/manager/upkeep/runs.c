@@ -11,7 +11,7 @@
 
 enum { AGAIN_MS = 60000, HOUR_MS = 3600 * 1000, RANDOM = 8 };
 
-/* As Dragonfly's. */
+/* As Dragonfly's, which has none for peers: it deletes those that a refresh does not see. */
 static const struct {
     const char *name, *args;
     uint64_t interval_ms;
@@ -20,18 +20,21 @@ static const struct {
     [RUN_AUDITS] = {"audit", "{\"type\":\"audit\"}", 6 * HOUR_MS},
     [RUN_SCHEDULERS] = {"scheduler", "{\"type\":\"scheduler\"}", HOUR_MS},
     [RUN_SEEDS] = {"seed_peer", "{\"type\":\"seed_peer\"}", HOUR_MS},
+    [RUN_PEERS] = {"peer", "{\"type\":\"peer\"}", HOUR_MS},
 };
 
-void runs_init(struct runs *runs, uint64_t now_ms)
+void runs_init(struct runs *runs, uint64_t sync_every_ms, uint64_t now_ms)
 {
+    runs->sync_every_ms = sync_every_ms;
     for (int kind = 0; kind < RUN_KINDS; kind++)
-        runs->due_ms[kind] = now_ms + RUN_FIRST_MS;
+        runs->due_ms[kind] = now_ms + (kind == RUN_PEERS ? RUN_PEERS_FIRST_MS : RUN_FIRST_MS);
 }
 
 struct run {
     enum run_kind kind;
     struct store *store;
     struct silence *silence;
+    uint64_t sync_every_ms;
     bool done;                    /* by this manager, or by another not long ago */
     int64_t begun_ms, purged, id; /* id: of the row */
     int rc;                       /* of the work */
@@ -39,6 +42,12 @@ struct run {
     const char *bio;
     struct dtr_error err;
 };
+
+static int clear_peers(struct run *run)
+{
+    int rc = upkeep_expire_peers(run->store, run->sync_every_ms, &run->err);
+    return rc == DTR_OK ? upkeep_purge(run->store, UPKEEP_PEERS, &run->purged, &run->err) : rc;
+}
 
 static int work(struct run *run)
 {
@@ -49,8 +58,10 @@ static int work(struct run *run)
         return upkeep_purge(run->store, UPKEEP_AUDITS, &run->purged, &run->err);
     case RUN_SCHEDULERS:
         return silence_reap(run->silence, SILENCE_SCHEDULERS, &run->purged, &run->err);
-    default:
+    case RUN_SEEDS:
         return silence_reap(run->silence, SILENCE_SEEDS, &run->purged, &run->err);
+    default:
+        return clear_peers(run);
     }
 }
 
@@ -136,7 +147,7 @@ static int alone(struct run *run, int (*work_alone)(struct store_db *, void *, s
 int runs_do(struct runs *runs, enum run_kind kind, struct store *store, struct silence *silence,
             uint64_t now_ms, struct dtr_error *err)
 {
-    struct run run = {.kind = kind, .store = store, .silence = silence};
+    struct run run = {.kind = kind, .store = store, .silence = silence, .sync_every_ms = runs->sync_every_ms};
     if (now_ms < runs->due_ms[kind])
         return DTR_OK;
     int rc = alone(&run, run_alone, err);

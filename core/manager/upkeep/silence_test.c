@@ -32,7 +32,7 @@ static int end(void **state)
     return 0;
 }
 
-enum { SECOND = 1000, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE };
+enum { SECOND = 1000, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE, DAY = 24 * HOUR };
 
 /* --- rows ------------------------------------------------------------------------------------------------
  */
@@ -259,28 +259,28 @@ static void each_run_leaves_a_row(void **state)
 {
     struct runs runs;
     (void)state;
-    runs_init(&runs, now_ms);
+    runs_init(&runs, DAY, now_ms);
     add_old_job(1);
     run(&runs, RUN_JOBS);
     assert_int_equal(count("jobs WHERE type = 'gc'"), 0); /* it is not due */
-    now_ms += RUN_FIRST_MS;
+    now_ms += RUN_PEERS_FIRST_MS;
     for (int kind = 0; kind < RUN_KINDS; kind++)
         run(&runs, (enum run_kind)kind);
     assert_int_equal(count("jobs"), RUN_KINDS);
     assert_int_equal(count("jobs WHERE type = 'gc' AND state = 'SUCCESS' AND args_json = '{\"type\":\"job\"}'"
                            " AND result_json = '{\"purged\":1}' AND user_id = 0"),
                      1);
-    assert_int_equal(
-        count("jobs WHERE result_json = '{\"purged\":0}' AND args_json IN"
-              " ('{\"type\":\"audit\"}', '{\"type\":\"scheduler\"}', '{\"type\":\"seed_peer\"}')"),
-        3);
+    assert_int_equal(count("jobs WHERE result_json = '{\"purged\":0}' AND args_json IN"
+                           " ('{\"type\":\"audit\"}', '{\"type\":\"scheduler\"}', '{\"type\":\"seed_peer\"}',"
+                           " '{\"type\":\"peer\"}')"),
+                     4);
 }
 
 static void runs_come_in_their_intervals(void **state)
 {
     struct runs runs;
     (void)state;
-    runs_init(&runs, now_ms);
+    runs_init(&runs, DAY, now_ms);
     now_ms += RUN_FIRST_MS;
     for (int hour = 0; hour < 12; hour++, now_ms += HOUR) {
         /* The dates of the rows go with the test's clock. */
@@ -297,8 +297,8 @@ static void of_two_managers_one_does_it(void **state)
 {
     struct runs one, other;
     (void)state;
-    runs_init(&one, now_ms);
-    runs_init(&other, now_ms);
+    runs_init(&one, DAY, now_ms);
+    runs_init(&other, DAY, now_ms);
     now_ms += RUN_FIRST_MS;
     run(&one, RUN_AUDITS);
     run(&other, RUN_AUDITS);
@@ -323,7 +323,7 @@ static void not_while_another_is_at_it(void **state)
     struct runs runs;
     struct dtr_error err;
     (void)state;
-    runs_init(&runs, now_ms);
+    runs_init(&runs, DAY, now_ms);
     now_ms += RUN_FIRST_MS;
     assert_int_equal(store_alone(rig.store, "darter-gc-job", run_meanwhile, &runs, &err), DTR_OK);
     assert_int_equal(count("jobs"), 0);
@@ -336,7 +336,7 @@ static void a_run_that_fails_says_so(void **state)
 {
     struct runs runs;
     (void)state;
-    runs_init(&runs, now_ms);
+    runs_init(&runs, DAY, now_ms);
     now_ms += RUN_FIRST_MS;
     rig_sql(&rig, "DROP TABLE audits");
     run(&runs, RUN_AUDITS);

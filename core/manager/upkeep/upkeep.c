@@ -62,6 +62,7 @@ static void purge(struct upkeep *upkeep)
 {
     do_run(upkeep, RUN_JOBS);
     do_run(upkeep, RUN_AUDITS);
+    do_run(upkeep, RUN_PEERS);
 }
 
 /* --- on the loop -----------------------------------------------------------------------------------------
@@ -138,7 +139,7 @@ int upkeep_new(const struct upkeep_options *options, struct upkeep **ret_upkeep,
 void upkeep_begin(struct upkeep *upkeep)
 {
     (void)age_now_ms(); /* the date from which jumps are seen */
-    runs_init(&upkeep->runs, dtr_now_ms());
+    runs_init(&upkeep->runs, upkeep->options.sync_every_ms, dtr_now_ms());
     dtr_timer_set(upkeep->look.timer, 0);
     dtr_timer_set(upkeep->purge.timer, upkeep->purge.every_ms);
 }
