@@ -48,6 +48,18 @@ static void on_update(void *service, struct dtr_rpc_call *call, const struct dtr
     answer(stub, call, stub->scheduler ? &stub->scheduler->base : NULL);
 }
 
+static void on_seed(void *service, struct dtr_rpc_call *call, const struct dtr_rpc_message *request)
+{
+    struct stub_manager *stub = service;
+    const Manager__V2__UpdateSeedPeerRequest *message = (const void *)request->message;
+    stub->seeded++;
+    (void)snprintf(stub->seed_request, sizeof(stub->seed_request), "%d %s %s %s %s %s %d %d %d",
+                   message->source_type, message->hostname, message->ip, message->type,
+                   message->idc ? message->idc : "-", message->location ? message->location : "-",
+                   message->port, message->download_port, (int)message->seed_peer_cluster_id);
+    answer(stub, call, stub->seed ? &stub->seed->base : NULL);
+}
+
 static void on_get(void *service, struct dtr_rpc_call *call, const struct dtr_rpc_message *request)
 {
     struct stub_manager *stub = service;
@@ -66,9 +78,12 @@ static void on_applications(void *service, struct dtr_rpc_call *call, const stru
 
 static void on_alive(void *context, struct dtr_rpc_call *call, const struct dtr_rpc_message *message)
 {
+    struct stub_manager *stub = context;
+    const Manager__V2__KeepAliveRequest *request = (const void *)message->message;
     (void)call;
-    (void)message;
-    ((struct stub_manager *)context)->alive++;
+    stub->alive++;
+    (void)snprintf(stub->beat, sizeof(stub->beat), "%d %s %s %d", request->source_type, request->hostname,
+                   request->ip, (int)request->cluster_id);
 }
 
 static void on_stream_closed(void *context, struct dtr_rpc_call *call, const struct dtr_rpc_status *status)
@@ -93,6 +108,7 @@ void stub_manager_open(struct stub_manager *stub, struct dtr_loop *loop, const s
     static const struct dtr_rpc_handler handlers[] = {
         {.method = &dtr_rpc_manager_list_schedulers, .request = on_list},
         {.method = &dtr_rpc_manager_update_scheduler, .request = on_update},
+        {.method = &dtr_rpc_manager_update_seed_peer, .request = on_seed},
         {.method = &dtr_rpc_manager_get_scheduler, .request = on_get},
         {.method = &dtr_rpc_manager_list_applications, .request = on_applications},
         {.method = &dtr_rpc_manager_keep_alive, .open = on_keep_alive},

@@ -17,12 +17,15 @@ struct stub_manager {
     /* Answers. NULL: NOT_FOUND. */
     const Manager__V2__ListSchedulersResponse *schedulers;
     const Manager__V2__Scheduler *scheduler; /* to UpdateScheduler and GetScheduler */
+    const Manager__V2__SeedPeer *seed;       /* to UpdateSeedPeer */
     const Manager__V2__ListApplicationsResponse *applications;
     bool mute; /* calls but Health/Check get no answer */
 
     /* What it was asked, and in which words last. */
-    int listed, updated, got, applied, streams, alive;
+    int listed, updated, seeded, got, applied, streams, alive;
     char request[1024];          /* of ListSchedulers or UpdateScheduler: the fields, one after the other */
+    char seed_request[1024];     /* of UpdateSeedPeer */
+    char beat[512];              /* of KeepAlive */
     struct dtr_rpc_call *stream; /* KeepAlive, open; or NULL */
 };
 

@@ -96,6 +96,9 @@ class TwoClusters(Stage):
             until(SECONDS, f"{cluster.names} are in cluster {cluster.letter}", lambda c=cluster: c.scheduler.hosts() == c.names)
             listed = ", ".join(sorted(cluster.scheduler.hosts()))
             self.check(True, f"cluster {cluster.letter.upper()}'s scheduler has its own: {listed}")
+            seed = cluster.seed_node.name
+            until(SECONDS, f"the manager has {seed}", lambda c=cluster: self.manager.active_seeds(c.number) == [c.seed_node.name])
+            self.check(True, f"the manager shows {seed} as the seed of cluster {cluster.number}")
 
     def pull_in(self, cluster):
         """The guide's two pulls: from the source; then, the node's cache cleared, from the cache of a remote peer."""

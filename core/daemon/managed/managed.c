@@ -5,6 +5,7 @@
 #include "core/daemon/blocklist.h"
 #include "core/daemon/managed/clusters.h"
 #include "core/daemon/managed/health.h"
+#include "core/daemon/managed/seed.h"
 #include "core/managed/last.h"
 #include "core/managed/uplink.h"
 #include "core/obs/build.h"
@@ -20,6 +21,7 @@ struct managed {
     struct dtr_uplink *uplink;
     struct dtr_tls *tls; /* NULL: plain */
     struct dtr_last *last;
+    struct seed *seed;        /* of a seed peer, or NULL */
     struct clusters clusters; /* of the last good answer; none: there was no answer */
     uint64_t bound;           /* for which it was read */
     uint64_t used;            /* id of the cluster in use */
@@ -144,10 +146,17 @@ static void finish(void *context)
     void (*closed)(void *) = managed->closed;
     void *closed_context = managed->closed_context;
     clusters_free(&managed->clusters);
+    seed_free(managed->seed);
     dtr_last_close(managed->last);
     dtr_tls_drop(managed->tls);
     free(managed);
     closed(closed_context);
+}
+
+static void leave(void *context)
+{
+    struct managed *managed = context;
+    dtr_uplink_close(managed->uplink, finish, managed);
 }
 
 static void on_health(void *context, const bool *serves)
@@ -155,8 +164,10 @@ static void on_health(void *context, const bool *serves)
     struct managed *managed = context;
     managed->health = NULL;
     if (managed->closing) {
-        dtr_uplink_close(managed->uplink, finish, managed);
+        seed_close(managed->seed, leave, managed);
     } else if (use_healthy(managed, &managed->clusters.items[managed->cluster], serves) > 0) {
+        if (managed->outcome == DTR_UPLINK_GOOD)
+            seed_show(managed->seed, managed->used);
         dtr_uplink_end_turn(managed->uplink, managed->outcome);
     } else {
         managed->cluster++;
@@ -333,6 +344,8 @@ int managed_new(struct dtr_daemon *daemon, struct managed **ret_managed, struct 
     options.tls = managed->tls;
     if (rc == DTR_OK)
         rc = dtr_uplink_open(&options, &managed->uplink, err);
+    if (rc == DTR_OK && config->seed_peer.enable)
+        rc = seed_new(daemon, managed->uplink, &managed->seed, err);
     if (rc != DTR_OK) {
         dtr_last_close(managed->last);
         dtr_tls_drop(managed->tls);
@@ -375,5 +388,5 @@ void managed_close(struct managed *managed, void (*closed)(void *context), void 
     if (managed->health)
         health_cancel(managed->health); /* on_health() goes on */
     else
-        dtr_uplink_close(managed->uplink, finish, managed);
+        seed_close(managed->seed, leave, managed);
 }

@@ -444,6 +444,51 @@ static void a_last_answer_of_another_cluster_does_not_count(void **state)
     assert_int_equal(daemon_.talk->chosen_count, 0);
 }
 
+/* In the cluster that is used, or that it is bound to, for as long as it runs. */
+static void a_seed_peer_makes_itself_known(void **state)
+{
+    static const Manager__V2__SeedPeer known = MANAGER__V2__SEED_PEER__INIT;
+    (void)state;
+    set("seedPeer.enable", "true");
+    set("seedPeer.keepaliveInterval", "100ms");
+    set("host.idc", "here");
+    daemon_.ports.peers = 4000;
+    manager.seed = &known;
+    start();
+    UNTIL(manager.alive >= 3);
+    assert_string_equal(manager.seed_request, "2 test 127.0.0.1 super here - 4000 4000 1");
+    assert_string_equal(manager.beat, "2 test 127.0.0.1 1");
+    assert_int_equal(manager.seeded, 1);
+    assert_int_equal(manager.streams, 1);
+    /* It goes with the cluster that is used. */
+    assert_int_equal(dtr_rpc_health_set(stubs[A].health, "", false, NULL), DTR_OK);
+    look();
+    UNTIL(manager.streams == 2 && strcmp(manager.beat, "2 test 127.0.0.1 2") == 0);
+    assert_string_equal(manager.seed_request, "2 test 127.0.0.1 super here - 4000 4000 2");
+    /* A manager that forgets it is told again. */
+    dtr_rpc_call_finish(manager.stream, DTR_RPC_NOT_FOUND, "it is not registered");
+    UNTIL(manager.seeded == 3 && manager.streams == 3);
+    stop();
+    UNTIL(!manager.stream);
+    set("seedPeer.clusterID", "1");
+    assert_int_equal(dtr_rpc_health_set(stubs[A].health, "", true, NULL), DTR_OK);
+    start();
+    UNTIL(manager.streams == 4);
+    assert_string_equal(manager.seed_request, "2 test 127.0.0.1 super here - 4000 4000 1");
+}
+
+/* Without a cluster for it, or where the manager does not know the question, pulls go on as always. */
+static void a_seed_peer_that_is_refused_serves_all_the_same(void **state)
+{
+    (void)state;
+    set("seedPeer.enable", "true");
+    start();
+    UNTIL(manager.seeded == 1 && asks(A));
+    look();
+    UNTIL(manager.seeded == 2);
+    assert_int_equal(manager.streams, 0);
+}
+
 /* end() comes while the manager, or a scheduler, has not answered. */
 static void it_may_end_while_it_waits(void **state)
 {
@@ -475,6 +520,8 @@ int main(void)
         TEST(a_damaged_last_answer_is_no_reason_not_to_start),
         TEST(a_last_answer_of_another_cluster_does_not_count),
         TEST(the_block_list_is_that_of_the_cluster),
+        TEST(a_seed_peer_makes_itself_known),
+        TEST(a_seed_peer_that_is_refused_serves_all_the_same),
         TEST(it_may_end_while_it_waits),
     };
 #undef TEST

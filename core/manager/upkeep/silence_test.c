@@ -120,11 +120,14 @@ static void who_says_nothing_for_three_intervals_is_inactive(void **state)
     assert_false(look_for(18 * SECOND));
     assert_true(look_for(2 * SECOND));
     assert_int_equal(count("schedulers WHERE state = 'active'"), 1);
-    assert_int_equal(count("seed_peers WHERE state = 'active'"), 0);
     assert_false(look_for(10 * SECOND));
     set("schedulers", 2, "last_keep_alive_at = 2");
-    assert_false(look_for(30 * SECOND));
+    assert_false(look_for(14 * SECOND));
+    assert_int_equal(count("seed_peers WHERE state = 'active'"), 1);
     assert_true(look_for(4 * SECOND));
+    assert_int_equal(count("seed_peers WHERE state = 'active'"), 0);
+    assert_false(look_for(12 * SECOND));
+    assert_true(look_for(6 * SECOND));
     assert_int_equal(count("schedulers WHERE state = 'inactive' AND updated_at > 0"), 3);
 }
 

@@ -328,10 +328,17 @@ class Manager(Role):
 
     def active(self):
         """Of which clusters it has active schedulers."""
-        status, listed = self.call("GET", "/schedulers?state=active&per_page=100")
+        return [scheduler["scheduler_cluster_id"] for scheduler in self._list("/schedulers?state=active&per_page=100")]
+
+    def active_seeds(self, cluster):
+        """Names of the active seed peers of a seed peer cluster."""
+        return [seed["host_name"] for seed in self._list(f"/seed-peers?state=active&seed_peer_cluster_id={cluster}")]
+
+    def _list(self, path):
+        status, listed = self.call("GET", path)
         if status != 200:
-            raise AssertionError(f"GET /schedulers: status {status}: {listed}")
-        return [scheduler["scheduler_cluster_id"] for scheduler in listed]
+            raise AssertionError(f"GET {path}: status {status}: {listed}")
+        return listed
 
     def _call(self, method, path, body):
         headers = {"Content-Type": "application/json"}
