@@ -38,6 +38,18 @@ static json_t *half_values(const json_t *values)
     return half;
 }
 
+/* Under the id of the scheduler cluster, so that whoever names either id means the same cluster, unless a
+ * seed peer cluster that was made alone has it. */
+static int insert_half(struct store_db *db, const json_t *values, int64_t id, int64_t *ret_id,
+                       struct dtr_error *err)
+{
+    int64_t taken = 0;
+    int rc = store_number(db, "SELECT COUNT(*) FROM seed_peer_clusters WHERE id = ?",
+                          STORE_VALUES(STORE_NUMBER(id)), &taken, err);
+    return rc == DTR_OK ? resource_insert(&kind_seed_peer_cluster, db, values, taken ? 0 : id, ret_id, err)
+                        : rc;
+}
+
 /* For one that was made without: with what it has, and defaults. */
 static int make_half(struct rest_call *call, struct store_db *db, int64_t id, const json_t *values,
                      struct dtr_error *err)
@@ -50,7 +62,7 @@ static int make_half(struct rest_call *call, struct store_db *db, int64_t id, co
         rc = fields_check(kind_seed_peer_cluster.fields, F_CREATE, half, &whole, NULL, err);
     }
     if (rc == DTR_OK)
-        rc = resource_insert(&kind_seed_peer_cluster, db, whole, &half_id, err);
+        rc = insert_half(db, whole, id, &half_id, err);
     if (rc == DTR_OK)
         rc = cluster_link(db, half_id, id, err);
     json_decref(row);

@@ -125,7 +125,8 @@ static void shared_halves_stay(void **state)
     assert_int_equal(number_at(rig, "0.seed_peer_cluster_id"), 1);
     assert_int_equal(number_at(rig, "1.seed_peer_cluster_id"), 0);
     assert_int_equal(number_at(rig, "1.scheduler_cluster_id"), 2);
-    assert_int_equal(number_at(rig, "2.seed_peer_cluster_id"), 2);
+    assert_int_equal(number_at(rig, "2.scheduler_cluster_id"), 3);
+    assert_int_equal(number_at(rig, "2.seed_peer_cluster_id"), 3);
     assert_int_equal(number_at(rig, "2.seed_peer_cluster_config.load_limit"), 7);
     ask(rig, 200, "PUT", "/api/v1/seed-peer-clusters/1/scheduler-clusters/2", NULL);
     ask(rig, 200, "GET", "/api/v1/clusters/2", NULL);
@@ -133,6 +134,23 @@ static void shared_halves_stay(void **state)
     ask(rig, 200, "DELETE", "/api/v1/clusters/2", NULL);
     ask(rig, 200, "GET", "/api/v1/seed-peer-clusters/1", NULL);
     ask(rig, 404, "PUT", "/api/v1/seed-peer-clusters/7/scheduler-clusters/1", NULL);
+}
+
+/* Whoever names a seed peer's cluster names the scheduler cluster of the same id. */
+static void both_halves_have_one_id(void **state)
+{
+    struct rest_rig *rig = *state;
+    ask(rig, 200, "POST", "/api/v1/clusters", "{\"name\":\"b\"}");
+    ask(rig, 409, "POST", "/api/v1/clusters", "{\"name\":\"b\"}"); /* after which MariaDB leaves an id out */
+    ask(rig, 200, "POST", "/api/v1/clusters", "{\"name\":\"c\"}");
+    assert_int_equal(number_at(rig, "seed_peer_cluster_id"), number_at(rig, "scheduler_cluster_id"));
+    ask(rig, 200, "POST", "/api/v1/seed-peer-clusters", "{\"name\":\"lone\"}");
+    const int64_t lone = number_at(rig, "id");
+    ask(rig, 200, "POST", "/api/v1/clusters", "{\"name\":\"d\"}"); /* whose id may be taken */
+    assert_true(number_at(rig, "scheduler_cluster_id") != lone ||
+                number_at(rig, "seed_peer_cluster_id") > lone);
+    ask(rig, 200, "POST", "/api/v1/clusters", "{\"name\":\"e\"}");
+    assert_true(number_at(rig, "seed_peer_cluster_id") != lone);
 }
 
 /* A half alone becomes a whole cluster when it is changed as one. */
@@ -230,6 +248,7 @@ int main(int argc, char **argv)
         TEST(what_cannot_be_is_refused),
         TEST(clusters_with_schedulers_stay),
         TEST(shared_halves_stay),
+        TEST(both_halves_have_one_id),
         TEST(a_half_gets_its_other_half),
         TEST(schedulers_can_move),
         TEST(nobody_is_left_in_a_cluster_that_is_gone),

@@ -73,14 +73,16 @@ static int explain(const struct resource *resource, int rc, struct dtr_error *er
                        resource->name);
 }
 
-int resource_insert(const struct resource *resource, struct store_db *db, const json_t *json, int64_t *ret_id,
-                    struct dtr_error *err)
+int resource_insert(const struct resource *resource, struct store_db *db, const json_t *json, int64_t id,
+                    int64_t *ret_id, struct dtr_error *err)
 {
     struct dtr_str sql = {0};
     struct values values = {0};
     struct dtr_ran ran = {0};
     int64_t now = store_now_ms();
-    dtr_str_printf(&sql, "INSERT INTO %s (", resource->table);
+    dtr_str_printf(&sql, "INSERT INTO %s (%s", resource->table, id > 0 ? "id, " : "");
+    if (id > 0)
+        values_add(&values, STORE_NUMBER(id), NULL);
     int rc = check_references(resource, db, json, err);
     if (rc == DTR_OK)
         rc = put_columns(resource, json, ", ", &sql, &values, err);
@@ -92,7 +94,7 @@ int resource_insert(const struct resource *resource, struct store_db *db, const 
     dtr_str_putc(&sql, ')');
     if (rc == DTR_OK)
         rc = explain(resource, run(db, &sql, &values, &ran, err), err);
-    *ret_id = ran.id;
+    *ret_id = id > 0 ? id : ran.id;
     values_free(&values);
     dtr_str_free(&sql);
     return rc;
@@ -130,7 +132,7 @@ static int write_row(struct rest_call *call, struct store_db *db, int64_t id, js
     int rc = resource->check ? resource->check(call, db, id, values, err) : DTR_OK;
     if (rc == DTR_OK)
         rc = id > 0 ? resource_change(resource, db, id, values, err)
-                    : resource_insert(resource, db, values, &id, err);
+                    : resource_insert(resource, db, values, 0, &id, err);
     if (rc == DTR_OK && resource->written)
         rc = resource->written(call, db, id, values, err);
     if (rc == DTR_OK)

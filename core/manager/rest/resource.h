@@ -33,8 +33,8 @@ int resource_answer(struct rest_call *call, struct store_db *db, int64_t id, str
 /* Reads one, dressed; 404 names it. *ret_row is the caller's. */
 int resource_read(struct rest_call *call, const struct resource *resource, struct store_db *db, int64_t id,
                   json_t **ret_row, struct dtr_error *err);
-/* Makes one of checked values. */
-int resource_insert(const struct resource *resource, struct store_db *db, const json_t *values,
+/* Makes one of checked values, under this id; 0: under the next one. */
+int resource_insert(const struct resource *resource, struct store_db *db, const json_t *values, int64_t id,
                     int64_t *ret_id, struct dtr_error *err);
 /* Changes what `values` holds; 404 when there is none. */
 int resource_change(const struct resource *resource, struct store_db *db, int64_t id, const json_t *values,
