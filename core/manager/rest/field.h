@@ -43,11 +43,17 @@ struct field {
 };
 
 /* Checks `body` for making (F_CREATE) or changing (F_UPDATE) a thing. *ret_values (the caller's) holds the
- * fields that were given, or have a preset, by name; nested ones too. Names that the table does not have for
- * this are left out, and the first is written to `ret_unknown` when it is not NULL ("": none). null counts as
- * not given. DTR_EINVALID names the field and says what is allowed. */
+ * fields that were given, or have a preset, by name; nested ones too. What the tables do not have for this is
+ * left out, and fields_unknown() fills `ret_unknown` when it is not NULL. null counts as not given.
+ * DTR_EINVALID names the field and says what is allowed. */
 int fields_check(const struct field *fields, unsigned mode, const json_t *body, json_t **ret_values,
                  char ret_unknown[64], struct dtr_error *err);
+/* The way to the first name, at any depth, that the tables do not have for this, or that is there in other
+ * letters too: "scopes.idcs"; "": there is none. */
+void fields_unknown(const struct field *fields, unsigned mode, const json_t *object, char ret_unknown[64]);
+/* What an object has by this name; NULL: nothing. As Go's programs read JSON, small and capital letters are
+ * the same; the one that is spelt right comes first, then the last of the others. */
+const json_t *field_given(const json_t *object, const char *name);
 /* The value of a parameter of a query. DTR_EINVALID names the field and says what is allowed; of a text only
  * its words count, for whatever else is not there is not found. */
 int field_from_text(const struct field *field, const char *text, struct dtr_value *ret_value,
