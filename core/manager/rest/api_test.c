@@ -169,6 +169,40 @@ static void scripts_of_other_origins_may_ask(void **state)
     assert_string_equal(header(rig, "Access-Control-Allow-Credentials"), "true");
 }
 
+/* What is refused before a handler has it: scripts read why, and the log has it. */
+static void early_refusals_are_written_down_and_shown_to_scripts(void **state)
+{
+    static const struct {
+        const char *head;
+        int status;
+    } requests[] = {
+        {"GET /api/v1/peers?a=%", 400},
+        {"POST /api/v1/configs", 413},
+    };
+    struct rest_rig *rig = *state;
+    for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++) {
+        char text[200], line[40];
+        struct client client;
+        (void)snprintf(text, sizeof(text),
+                       "%s HTTP/1.1\r\nHost: m\r\nConnection: close\r\nOrigin: http://console:3000\r\n"
+                       "Content-Length: %d\r\n\r\n",
+                       requests[i].head, requests[i].status == 413 ? 1048577 : 0);
+        (void)snprintf(line, sizeof(line), "HTTP/1.1 %d ", requests[i].status);
+        client_whole(&rig->http, &client, text);
+        assert_true(client_has(&client, line));
+        assert_true(client_has(&client, "Access-Control-Allow-Origin: http://console:3000\r\n"));
+        dtr_str_free(&client.received);
+    }
+    sign_in(rig, "root", "dragonfly");
+    ask(rig, 200, "GET", "/api/v1/audits?status_code=400", NULL);
+    assert_int_equal(json_array_size(rig->json), 1);
+    assert_string_equal(text_at(rig, "0.path"), "/api/v1/peers");
+    assert_string_equal(text_at(rig, "0.actor_type"), "UNKNOWN");
+    ask(rig, 200, "GET", "/api/v1/audits?status_code=413", NULL);
+    assert_string_equal(text_at(rig, "0.detail"), "the body is larger than 1024 KiB");
+    rig->session[0] = 0;
+}
+
 static void large_answers_are_compressed_for_who_can_read_them(void **state)
 {
     struct rest_rig *rig = *state;
@@ -374,6 +408,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(filters_take_only_words_that_there_are),
         cmocka_unit_test(persistent_cache_tasks_are_none_yet),
         cmocka_unit_test(scripts_of_other_origins_may_ask),
+        cmocka_unit_test(early_refusals_are_written_down_and_shown_to_scripts),
         cmocka_unit_test(large_answers_are_compressed_for_who_can_read_them),
         cmocka_unit_test(bodies_must_be_json_of_a_limited_size),
         cmocka_unit_test(chunked_bodies_are_limited_too),
