@@ -84,7 +84,7 @@ bool field_time_parse(const char *text, int64_t *ret_ms)
 /* --- one value -------------------------------------------------------------------------------------------
  */
 
-static size_t characters(const char *text)
+size_t field_characters(const char *text)
 {
     size_t count = 0;
     for (; *text; text++)
@@ -134,7 +134,7 @@ static int check_text(const struct field *field, const char *text, const struct 
     struct dtr_error why = {0};
     int rc = check_word(field, text, place, err);
     if (rc == DTR_OK)
-        rc = check_range(field, (int64_t)characters(text), " characters", place, err);
+        rc = check_range(field, (int64_t)field_characters(text), " characters", place, err);
     if (rc == DTR_OK && field->check && field->check(text, &why) != DTR_OK)
         rc = wrong(place, err, why.text);
     return rc;

@@ -22,6 +22,7 @@ enum {
     F_FILTER = 4,  /* and in the query of a list */
     F_NEEDED = 8,  /* must be given when the thing is made */
     F_HIDDEN = 16, /* in no answer */
+    F_BEGINS = 32, /* as a filter it finds the texts that begin with it */
     F_EDIT = F_CREATE | F_UPDATE,
 };
 
@@ -58,6 +59,8 @@ const json_t *field_given(const json_t *object, const char *name);
  * its words count, for whatever else is not there is not found. */
 int field_from_text(const struct field *field, const char *text, struct dtr_value *ret_value,
                     struct dtr_error *err);
+/* Characters, which may have several bytes, of UTF-8. */
+size_t field_characters(const char *text);
 /* The column; NULL when the field has none. */
 const char *field_column(const struct field *field);
 /* As a column's value. *ret_text (free()) holds its text when one had to be made, else NULL. */
