@@ -10,6 +10,8 @@
 #define SECOND   INT64_C(1000000000)
 #define WEEK     (7 * 24 * 3600 * SECOND)
 #define URL_MOST 16384
+/* With 10 clusters as many parts as a job may have (MACHINE_PARTS_MOST). */
+#define URLS_MOST 1000
 
 /* --- tables --------------------------------------------------------------------------------------------
  */
@@ -53,7 +55,7 @@ static const struct field hdfs[] = {PLAIN("delegation_token", 8192), {0}};
 static const struct field preheat[] = {
     {.name = "type", .kind = FIELD_TEXT, .flags = F_CREATE | F_NEEDED, .words = "image|file"},
     PLAIN("url", URL_MOST),
-    {.name = "urls", .kind = FIELD_LIST, .flags = F_CREATE, .least = 1, .most = 100, .of = a_url},
+    {.name = "urls", .kind = FIELD_LIST, .flags = F_CREATE, .least = 1, .most = URLS_MOST, .of = a_url},
     IDENTITY,
     REGISTRY,
     {.name = "scope",

@@ -104,12 +104,13 @@ static void many_items_are_refused(void **state)
     struct rest_rig *rig = *state;
     static const struct {
         const char *name, *item;
-    } lists[] = {{"ips", "\"10.0.0.1\""}, {"urls", "\"http://o/f\""}};
+        int most;
+    } lists[] = {{"ips", "\"10.0.0.1\"", 100}, {"urls", "\"http://o/f\"", 1000}};
     for (size_t i = 0; i < 2; i++) {
         struct dtr_str args = {0};
         dtr_str_printf(&args, "{\"type\":\"file\",\"url\":\"http://o/f\",\"%s\":[%s", lists[i].name,
                        lists[i].item);
-        for (int at = 1; at < 100; at++)
+        for (int at = 1; at < lists[i].most; at++)
             dtr_str_printf(&args, ",%s", lists[i].item);
         dtr_str_puts(&args, "]}");
         post(rig, 200, "preheat", dtr_str_text(&args), NULL);
