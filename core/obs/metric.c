@@ -146,6 +146,13 @@ static void make_other(const struct dtr_family *family, struct key *ret_key)
     make_key(family, other, ret_key);
 }
 
+static unsigned series_most(const struct dtr_family *family)
+{
+    if (family == &families[DTR_MANAGER_REQUESTS])
+        return DTR_METRIC_REQUEST_SERIES;
+    return has_hosts(family) ? DTR_METRIC_HOST_SERIES : DTR_METRIC_SERIES;
+}
+
 static struct dtr_series *series_of(struct dtr_family *family, const char *const *labels)
 {
     struct key key;
@@ -154,8 +161,7 @@ static struct dtr_series *series_of(struct dtr_family *family, const char *const
     if (s)
         return s;
     pthread_mutex_lock(&family->lock);
-    unsigned most = has_hosts(family) ? DTR_METRIC_HOST_SERIES : DTR_METRIC_SERIES;
-    if (atomic_load(&family->series_count) >= most)
+    if (atomic_load(&family->series_count) >= series_most(family))
         make_other(family, &key);
     s = find_series(family, &key);
     if (!s)

@@ -21,11 +21,12 @@ enum {
     DTR_METRICS_ALL = 15,
 };
 
-#define DTR_METRIC_LABELS       9     /* labels of one family at most */
-#define DTR_METRIC_SERIES       128   /* label sets of one family, besides "other" ... */
-#define DTR_METRIC_HOST_SERIES  16384 /* ... of host_traffic, which has some for each host */
-#define DTR_METRIC_LABEL_LENGTH 127   /* bytes of a label value; longer ones are cut */
-#define DTR_METRIC_BUCKETS      24    /* upper bounds 1, 2, 4, ... 2^23, then +Inf (features page 6.3) */
+#define DTR_METRIC_LABELS         9     /* labels of one family at most */
+#define DTR_METRIC_SERIES         128   /* label sets of one family, besides "other" ... */
+#define DTR_METRIC_HOST_SERIES    16384 /* ... of host_traffic, which has some for each host */
+#define DTR_METRIC_REQUEST_SERIES 2048  /* ... of the manager's requests: a route has some for each status */
+#define DTR_METRIC_LABEL_LENGTH   127   /* bytes of a label value; longer ones are cut */
+#define DTR_METRIC_BUCKETS        24    /* upper bounds 1, 2, 4, ... 2^23, then +Inf (features page 6.3) */
 
 /* The values of the labels in the family's order; NULL instead when it has none:
  *     dtr_metric_add(DTR_CLIENT_BACKEND_REQUEST, DTR_LABELS("http", "GET"), 1); */

@@ -123,6 +123,8 @@
                     "Searches for the clusters that suit a peer")                                            \
     X(MANAGER_CREATE_JOB, "create_job_total", COUNTER, "name", 1, "Jobs asked for")                          \
     X(MANAGER_CREATE_JOB_SUCCESS, "create_job_success_total", COUNTER, "name", 1, "Jobs that ended well")    \
+    X(MANAGER_REQUESTS, "requests_total", COUNTER, "code,method,url", 1,                                     \
+      "Answers of the REST API; url is the route")                                                           \
     X(MANAGER_VERSION, "version", GAUGE,                                                                     \
       "major,minor,git_version,git_commit,platform,build_time,"                                              \
       "go_version,go_tags,go_gcflags",                                                                       \

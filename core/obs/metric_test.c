@@ -112,6 +112,19 @@ static void label_sets_are_bounded(void **state)
     assert_shows(DTR_METRICS_CLIENT, expected);
 }
 
+/* An alert counts answers by their code, which none of them may lose. */
+static void all_routes_have_their_codes(void **state)
+{
+    (void)state;
+    char url[32];
+    for (int i = 0; i < 300; i++) {
+        (void)snprintf(url, sizeof(url), "/api/v1/r%d", i);
+        dtr_metric_add(DTR_MANAGER_REQUESTS, DTR_LABELS("200", "GET", url), 1);
+    }
+    assert_shows(DTR_METRICS_MANAGER,
+                 "\ndragonfly_manager_requests_total{code=\"200\",method=\"GET\",url=\"/api/v1/r299\"} 1\n");
+}
+
 /* Any of many hosts is found again; past the bound they are one. */
 static void hosts_have_more_label_sets(void **state)
 {
@@ -230,6 +243,7 @@ int main(void)
         cmocka_unit_test(histograms_have_24_doubling_buckets),
         cmocka_unit_test(label_sets_are_bounded),
         cmocka_unit_test(hosts_have_more_label_sets),
+        cmocka_unit_test(all_routes_have_their_codes),
         cmocka_unit_test(threads_lose_no_count),
         cmocka_unit_test(modules_bring_their_counters),
         cmocka_unit_test(sizes_fall_into_levels),

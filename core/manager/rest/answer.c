@@ -3,6 +3,7 @@
 
 #include "core/base/str.h"
 #include "core/obs/log.h"
+#include "core/obs/metric.h"
 
 #include <libdeflate.h>
 #include <stdlib.h>
@@ -116,8 +117,26 @@ static void put_headers(struct rest_call *call, bool body)
         call_header(call, "Retry-After", "%u", call->retry_after);
 }
 
+/* By the route, for there are as many paths as things. Strangers choose methods and paths of none. */
+static void count_answer(const struct rest_call *call)
+{
+    static const char *const methods[] = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"};
+    const struct route *route = call->match.route;
+    const char *method = "other", *base = "";
+    char code[12], url[DTR_METRIC_LABEL_LENGTH + 1] = "other";
+    for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]) && call->method; i++)
+        method = strcmp(methods[i], call->method) == 0 ? methods[i] : method;
+    if (route && route->base != BASE_ROOT)
+        base = call->match.with_token ? "/oapi/v1" : "/api/v1";
+    if (route)
+        (void)snprintf(url, sizeof(url), "%s%s", base, route->path);
+    (void)snprintf(code, sizeof(code), "%d", call->status);
+    dtr_metric_add(DTR_MANAGER_REQUESTS, DTR_LABELS(code, method, url), 1);
+}
+
 void call_finish(struct rest_call *call)
 {
+    count_answer(call);
     char *made = call->json;
     call->json = NULL;
     if (call->answer)

@@ -3,6 +3,7 @@
 #include "core/manager/rest/resource.h"
 #include "core/manager/rest/rig.h"
 #include "core/manager/rest/users.h"
+#include "core/obs/metric.h"
 
 #include <semaphore.h>
 
@@ -159,6 +160,44 @@ static void persistent_cache_tasks_are_none_yet(void **state)
     rig->session[0] = 0;
 }
 
+static void expect_counted(const char *labels, int count)
+{
+    struct dtr_str text = {0};
+    char line[200];
+    (void)snprintf(line, sizeof(line), "\ndragonfly_manager_requests_total{%s} %d\n", labels, count);
+    assert_int_equal(dtr_metrics_render(DTR_METRICS_MANAGER, &text), DTR_OK);
+    bool there = strstr(dtr_str_text(&text), line) != NULL;
+    if (!there)
+        print_error("%s is not in:\n%s", line, dtr_str_text(&text));
+    dtr_str_free(&text);
+    assert_true(there);
+}
+
+/* Each answer once, by its route: what strangers ask for makes no more rows. */
+static void answers_are_counted(void **state)
+{
+    static const struct {
+        int status;
+        const char *method, *target, *labels;
+        int count;
+    } rows[] = {
+        {401, "GET", "/api/v1/clusters/1", "code=\"401\",method=\"GET\",url=\"/api/v1/clusters/{id}\"", 2},
+        {401, "GET", "/api/v1/clusters/2", "code=\"401\",method=\"GET\",url=\"/api/v1/clusters/{id}\"", 2},
+        {401, "GET", "/oapi/v1/clusters/2", "code=\"401\",method=\"GET\",url=\"/oapi/v1/clusters/{id}\"", 1},
+        {404, "GET", "/api/v1/nothing", "code=\"404\",method=\"GET\",url=\"other\"", 2},
+        {404, "GET", "/api/v1/nothing/else", "code=\"404\",method=\"GET\",url=\"other\"", 2},
+        {405, "BREW", "/healthy", "code=\"405\",method=\"other\",url=\"other\"", 1},
+        {200, "GET", "/healthy", "code=\"200\",method=\"GET\",url=\"/healthy\"", 1},
+        {400, "GET", "/api/v1/peers?a=%", "code=\"400\",method=\"GET\",url=\"/api/v1/peers\"", 1},
+    };
+    struct rest_rig *rig = *state;
+    dtr_metrics_reset(DTR_METRICS_MANAGER);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        ask(rig, rows[i].status, rows[i].method, rows[i].target, NULL);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        expect_counted(rows[i].labels, rows[i].count);
+}
+
 static void scripts_of_other_origins_may_ask(void **state)
 {
     struct rest_rig *rig = *state;
@@ -167,6 +206,40 @@ static void scripts_of_other_origins_may_ask(void **state)
     assert_string_equal(header(rig, "Access-Control-Allow-Methods"), "POST, GET");
     ask_with(rig, 401, "GET", "/api/v1/clusters", "Origin: http://console:3000\r\n", NULL);
     assert_string_equal(header(rig, "Access-Control-Allow-Credentials"), "true");
+}
+
+/* What is refused before a handler has it: scripts read why, and the log has it. */
+static void early_refusals_are_written_down_and_shown_to_scripts(void **state)
+{
+    static const struct {
+        const char *head;
+        int status;
+    } requests[] = {
+        {"GET /api/v1/peers?a=%", 400},
+        {"POST /api/v1/configs", 413},
+    };
+    struct rest_rig *rig = *state;
+    for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++) {
+        char text[200], line[40];
+        struct client client;
+        (void)snprintf(text, sizeof(text),
+                       "%s HTTP/1.1\r\nHost: m\r\nConnection: close\r\nOrigin: http://console:3000\r\n"
+                       "Content-Length: %d\r\n\r\n",
+                       requests[i].head, requests[i].status == 413 ? 1048577 : 0);
+        (void)snprintf(line, sizeof(line), "HTTP/1.1 %d ", requests[i].status);
+        client_whole(&rig->http, &client, text);
+        assert_true(client_has(&client, line));
+        assert_true(client_has(&client, "Access-Control-Allow-Origin: http://console:3000\r\n"));
+        dtr_str_free(&client.received);
+    }
+    sign_in(rig, "root", "dragonfly");
+    ask(rig, 200, "GET", "/api/v1/audits?status_code=400", NULL);
+    assert_int_equal(json_array_size(rig->json), 1);
+    assert_string_equal(text_at(rig, "0.path"), "/api/v1/peers");
+    assert_string_equal(text_at(rig, "0.actor_type"), "UNKNOWN");
+    ask(rig, 200, "GET", "/api/v1/audits?status_code=413", NULL);
+    assert_string_equal(text_at(rig, "0.detail"), "the body is larger than 1024 KiB");
+    rig->session[0] = 0;
 }
 
 static void large_answers_are_compressed_for_who_can_read_them(void **state)
@@ -374,6 +447,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(filters_take_only_words_that_there_are),
         cmocka_unit_test(persistent_cache_tasks_are_none_yet),
         cmocka_unit_test(scripts_of_other_origins_may_ask),
+        cmocka_unit_test(early_refusals_are_written_down_and_shown_to_scripts),
+        cmocka_unit_test(answers_are_counted),
         cmocka_unit_test(large_answers_are_compressed_for_who_can_read_them),
         cmocka_unit_test(bodies_must_be_json_of_a_limited_size),
         cmocka_unit_test(chunked_bodies_are_limited_too),

@@ -93,7 +93,7 @@ void call_link(struct rest_call *call, const struct paging *paging, int64_t tota
 
 /* Turns `rc` and *err into the status and body of an answer. */
 void call_fail(struct rest_call *call, int rc, const struct dtr_error *err);
-/* Makes the bytes that go out of the answer, compressed if it is worth it and wanted. */
+/* Makes the bytes that go out of the answer, compressed if it is worth it and wanted, and counts it. */
 void call_finish(struct rest_call *call);
 /* It needs its body no more. */
 void call_drop_body(struct rest_call *call);

@@ -44,6 +44,19 @@ static void a_cluster_is_two_halves(void **state)
     ask(rig, 409, "POST", "/api/v1/clusters", cluster);
 }
 
+/* Nodes of cluster-2 would land elsewhere, and nobody would know why. */
+static void a_scope_in_other_letters_counts_and_a_misspelt_one_is_told(void **state)
+{
+    struct rest_rig *rig = *state;
+    ask(rig, 200, "POST", "/api/v1/clusters", "{\"name\":\"b\",\"scopes\":{\"IDC\":\"cluster-2\"}}");
+    assert_string_equal(text_at(rig, "scopes.idc"), "cluster-2");
+    assert_string_equal(header(rig, "Warning"), "");
+    ask(rig, 200, "PATCH", "/api/v1/clusters/2", "{\"scopes\":{\"idc\":\"c\",\"cidr\":[\"10.0.0.0/8\"]}}");
+    assert_string_equal(text_at(rig, "scopes.idc"), "c");
+    assert_string_equal(header(rig, "Warning"),
+                        "299 - \"scopes.cidr is not a field that can be given here; it was ignored\"");
+}
+
 /* One default at a time; a change that says nothing of it leaves it. */
 static void there_is_one_default_cluster(void **state)
 {
@@ -243,6 +256,7 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_cluster_is_two_halves),
+        TEST(a_scope_in_other_letters_counts_and_a_misspelt_one_is_told),
         TEST(there_is_one_default_cluster),
         TEST(both_halves_of_a_cluster_change),
         TEST(what_cannot_be_is_refused),

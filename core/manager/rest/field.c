@@ -4,6 +4,7 @@
 #include "core/base/str.h"
 
 #include <stdlib.h>
+#include <strings.h>
 #include <time.h>
 
 /* The way to a field, for texts: "scopes.cidrs[2]". */
@@ -83,7 +84,7 @@ bool field_time_parse(const char *text, int64_t *ret_ms)
 /* --- one value -------------------------------------------------------------------------------------------
  */
 
-static size_t characters(const char *text)
+size_t field_characters(const char *text)
 {
     size_t count = 0;
     for (; *text; text++)
@@ -133,7 +134,7 @@ static int check_text(const struct field *field, const char *text, const struct 
     struct dtr_error why = {0};
     int rc = check_word(field, text, place, err);
     if (rc == DTR_OK)
-        rc = check_range(field, (int64_t)characters(text), " characters", place, err);
+        rc = check_range(field, (int64_t)field_characters(text), " characters", place, err);
     if (rc == DTR_OK && field->check && field->check(text, &why) != DTR_OK)
         rc = wrong(place, err, why.text);
     return rc;
@@ -213,10 +214,25 @@ static int check_value(const struct field *field, const json_t *value, const str
 /* --- objects ---------------------------------------------------------------------------------------------
  */
 
+const json_t *field_given(const json_t *object, const char *name)
+{
+    const json_t *given = json_object_get(object, name);
+    const char *key;
+    json_t *value;
+    if (given)
+        return given;
+    json_object_foreach((json_t *)(uintptr_t)object, key, value)
+    {
+        if (strcasecmp(key, name) == 0)
+            given = value;
+    }
+    return given;
+}
+
 static int check_field(const struct field *field, unsigned mode, const json_t *body,
                        const struct place *place, json_t *values, struct dtr_error *err)
 {
-    const json_t *given = field->flags & mode ? json_object_get(body, field->name) : NULL;
+    const json_t *given = field->flags & mode ? field_given(body, field->name) : NULL;
     json_t *value = NULL, *preset = NULL;
     int rc = DTR_OK;
     if (json_is_null(given))
@@ -252,19 +268,58 @@ static int check_object(const struct field *fields, unsigned mode, const json_t 
     return DTR_OK;
 }
 
-static void find_unknown(const struct field *fields, unsigned mode, const json_t *body, char ret_unknown[64])
+/* The field that takes the value of a key; NULL: none, or another key of the same name is taken. */
+static const struct field *taker(const struct field *fields, unsigned mode, const json_t *object,
+                                 const char *key, const json_t *value)
 {
-    const char *name;
-    json_t *value;
-    ret_unknown[0] = 0;
-    json_object_foreach((json_t *)(uintptr_t)body, name, value)
-    {
-        const struct field *field = fields;
-        while (field->name && (strcmp(field->name, name) != 0 || !(field->flags & mode)))
-            field++;
-        if (!field->name && !ret_unknown[0])
-            (void)snprintf(ret_unknown, 64, "%.63s", name);
+    while (fields->name && (strcasecmp(fields->name, key) != 0 || !(fields->flags & mode)))
+        fields++;
+    return fields->name && field_given(object, fields->name) == value ? fields : NULL;
+}
+
+static bool find_unknown(const struct field *fields, unsigned mode, const json_t *object,
+                         const struct place *above, char ret_unknown[64]);
+
+static bool find_within(const struct field *field, const json_t *value, const struct place *place,
+                        char ret_unknown[64])
+{
+    bool found = false;
+    if (field->kind == FIELD_OBJECT && field->of)
+        return find_unknown(field->of, F_CREATE, value, place, ret_unknown);
+    for (size_t i = 0; field->kind == FIELD_LIST && i < json_array_size(value) && !found; i++) {
+        const struct place here = {.above = place, .index = i};
+        found = find_within(field->of, json_array_get(value, i), &here, ret_unknown);
     }
+    return found;
+}
+
+/* Ends at the first, so that many keys that differ in case only take no time either. */
+static bool find_unknown(const struct field *fields, unsigned mode, const json_t *object,
+                         const struct place *above, char ret_unknown[64])
+{
+    const char *key;
+    json_t *value;
+    json_object_foreach((json_t *)(uintptr_t)object, key, value)
+    {
+        const struct place here = {.above = above, .name = key};
+        const struct field *field = taker(fields, mode, object, key, value);
+        if (field && !find_within(field, value, &here, ret_unknown))
+            continue;
+        if (!field) {
+            struct dtr_str text = {0};
+            put_place(&text, &here);
+            (void)snprintf(ret_unknown, 64, "%.63s", dtr_str_text(&text));
+            dtr_str_free(&text);
+        }
+        return true;
+    }
+    return false;
+}
+
+void fields_unknown(const struct field *fields, unsigned mode, const json_t *object, char ret_unknown[64])
+{
+    ret_unknown[0] = 0;
+    (void)find_unknown(fields, mode, object, NULL, ret_unknown);
 }
 
 int fields_check(const struct field *fields, unsigned mode, const json_t *body, json_t **ret_values,
@@ -274,7 +329,7 @@ int fields_check(const struct field *fields, unsigned mode, const json_t *body, 
     if (!json_is_object(body))
         return dtr_error_set(err, DTR_EINVALID, DTR_RETRY_NEVER, "the body must be a JSON object");
     if (ret_unknown)
-        find_unknown(fields, mode, body, ret_unknown);
+        fields_unknown(fields, mode, body, ret_unknown);
     return check_object(fields, mode, body, NULL, ret_values, err);
 }
 

@@ -22,6 +22,7 @@ enum {
     F_FILTER = 4,  /* and in the query of a list */
     F_NEEDED = 8,  /* must be given when the thing is made */
     F_HIDDEN = 16, /* in no answer */
+    F_BEGINS = 32, /* as a filter it finds the texts that begin with it */
     F_EDIT = F_CREATE | F_UPDATE,
 };
 
@@ -43,15 +44,23 @@ struct field {
 };
 
 /* Checks `body` for making (F_CREATE) or changing (F_UPDATE) a thing. *ret_values (the caller's) holds the
- * fields that were given, or have a preset, by name; nested ones too. Names that the table does not have for
- * this are left out, and the first is written to `ret_unknown` when it is not NULL ("": none). null counts as
- * not given. DTR_EINVALID names the field and says what is allowed. */
+ * fields that were given, or have a preset, by name; nested ones too. What the tables do not have for this is
+ * left out, and fields_unknown() fills `ret_unknown` when it is not NULL. null counts as not given.
+ * DTR_EINVALID names the field and says what is allowed. */
 int fields_check(const struct field *fields, unsigned mode, const json_t *body, json_t **ret_values,
                  char ret_unknown[64], struct dtr_error *err);
+/* The way to the first name, at any depth, that the tables do not have for this, or that is there in other
+ * letters too: "scopes.idcs"; "": there is none. */
+void fields_unknown(const struct field *fields, unsigned mode, const json_t *object, char ret_unknown[64]);
+/* What an object has by this name; NULL: nothing. As Go's programs read JSON, small and capital letters are
+ * the same; the one that is spelt right comes first, then the last of the others. */
+const json_t *field_given(const json_t *object, const char *name);
 /* The value of a parameter of a query. DTR_EINVALID names the field and says what is allowed; of a text only
  * its words count, for whatever else is not there is not found. */
 int field_from_text(const struct field *field, const char *text, struct dtr_value *ret_value,
                     struct dtr_error *err);
+/* Characters, which may have several bytes, of UTF-8. */
+size_t field_characters(const char *text);
 /* The column; NULL when the field has none. */
 const char *field_column(const struct field *field);
 /* As a column's value. *ret_text (free()) holds its text when one had to be made, else NULL. */

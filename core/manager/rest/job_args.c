@@ -10,6 +10,8 @@
 #define SECOND   INT64_C(1000000000)
 #define WEEK     (7 * 24 * 3600 * SECOND)
 #define URL_MOST 16384
+/* With 10 clusters as many parts as a job may have (MACHINE_PARTS_MOST). */
+#define URLS_MOST 1000
 
 /* --- tables --------------------------------------------------------------------------------------------
  */
@@ -53,7 +55,7 @@ static const struct field hdfs[] = {PLAIN("delegation_token", 8192), {0}};
 static const struct field preheat[] = {
     {.name = "type", .kind = FIELD_TEXT, .flags = F_CREATE | F_NEEDED, .words = "image|file"},
     PLAIN("url", URL_MOST),
-    {.name = "urls", .kind = FIELD_LIST, .flags = F_CREATE, .least = 1, .most = 100, .of = a_url},
+    {.name = "urls", .kind = FIELD_LIST, .flags = F_CREATE, .least = 1, .most = URLS_MOST, .of = a_url},
     IDENTITY,
     REGISTRY,
     {.name = "scope",
@@ -201,27 +203,14 @@ static bool fill_filter(json_t *args)
     return ok;
 }
 
-static bool has_field(const struct field *fields, const char *name)
-{
-    while (fields->name && strcmp(fields->name, name) != 0)
-        fields++;
-    return fields->name != NULL;
-}
-
 /* What is not asked for by its right name would not be done. */
 static void warn(struct rest_call *call, const struct field *fields, const json_t *given)
 {
-    const char *name;
-    json_t *value;
-    json_object_foreach((json_t *)(uintptr_t)given, name, value)
-    {
-        if (has_field(fields, name))
-            continue;
-        char shown[61];
-        (void)snprintf(shown, sizeof(shown), "args.%.55s", name);
+    char unknown[64], shown[61];
+    fields_unknown(fields, F_CREATE, given, unknown);
+    (void)snprintf(shown, sizeof(shown), "args.%.55s", unknown);
+    if (unknown[0])
         call_warn_unknown(call, shown, "an argument of such a job");
-        return;
-    }
 }
 
 int job_check_args(struct rest_call *call, enum job_kind kind, const json_t *body, json_t **ret_args,
@@ -239,7 +228,7 @@ int job_check_args(struct rest_call *call, enum job_kind kind, const json_t *bod
     if (rc != DTR_OK)
         return dtr_error_set(err, rc, why.retry, "%s", why.text);
     json_t *args = json_object_get(values, "args");
-    warn(call, fields, json_object_get(body, "args"));
+    warn(call, fields, field_given(body, "args"));
     rc = check_more(kind, args, err);
     if (rc == DTR_OK && kind != JOB_GC && kind != JOB_SYNC_PEERS && !fill_filter(args))
         rc = dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for a job");

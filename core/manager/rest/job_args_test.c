@@ -104,12 +104,13 @@ static void many_items_are_refused(void **state)
     struct rest_rig *rig = *state;
     static const struct {
         const char *name, *item;
-    } lists[] = {{"ips", "\"10.0.0.1\""}, {"urls", "\"http://o/f\""}};
+        int most;
+    } lists[] = {{"ips", "\"10.0.0.1\"", 100}, {"urls", "\"http://o/f\"", 1000}};
     for (size_t i = 0; i < 2; i++) {
         struct dtr_str args = {0};
         dtr_str_printf(&args, "{\"type\":\"file\",\"url\":\"http://o/f\",\"%s\":[%s", lists[i].name,
                        lists[i].item);
-        for (int at = 1; at < 100; at++)
+        for (int at = 1; at < lists[i].most; at++)
             dtr_str_printf(&args, ",%s", lists[i].item);
         dtr_str_puts(&args, "]}");
         post(rig, 200, "preheat", dtr_str_text(&args), NULL);
@@ -148,6 +149,16 @@ static void what_is_not_given_has_a_value(void **state)
     assert_int_equal(strncmp(text_at(rig, "task_id"), "group_", 6), 0);
 }
 
+static void deep_arguments_that_there_are_not_are_told(void **state)
+{
+    struct rest_rig *rig = *state;
+    post(rig, 200, "preheat", FILE_JOB ",\"TAG\":\"t\",\"object_storage\":{\"regoin\":\"r\"}}", NULL);
+    assert_string_equal(text_at(rig, "args.tag"), "t");
+    assert_non_null(strstr(header(rig, "Warning"), "args.object_storage.regoin is not an argument of such"));
+    post(rig, 200, "preheat", FILE_JOB ",\"headers\":{\"X-Any\":\"v\"}}", NULL);
+    assert_string_equal(header(rig, "Warning"), "");
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -155,6 +166,7 @@ int main(int argc, char **argv)
         JOBS_TEST(many_items_are_refused),
         JOBS_TEST(deep_bodies_are_refused),
         JOBS_TEST(what_is_not_given_has_a_value),
+        JOBS_TEST(deep_arguments_that_there_are_not_are_told),
     };
     store_rig_arguments(argc, argv);
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -166,7 +166,7 @@ static const struct field audit_fields[] = {
     {.name = "operation", .kind = FIELD_TEXT, .flags = F_FILTER},
     {.name = "operated_at", .kind = FIELD_TIME},
     {.name = "state", .kind = FIELD_TEXT, .flags = F_FILTER, .words = "SUCCESS|FAILURE"},
-    {.name = "path", .kind = FIELD_TEXT, .flags = F_FILTER},
+    {.name = "path", .kind = FIELD_TEXT, .flags = F_FILTER | F_BEGINS},
     {.name = "status_code", .kind = FIELD_NUMBER, .flags = F_FILTER},
     {.name = "detail", .kind = FIELD_TEXT},
     {0},

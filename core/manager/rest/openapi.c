@@ -131,6 +131,9 @@ static void add_query(json_t *list, const struct field *fields)
         if (field->flags & F_NEEDED && !(field->flags & F_CREATE))
             (void)json_object_set_new(json_array_get(list, json_array_size(list) - 1), "required",
                                       json_true());
+        if (field->flags & F_BEGINS)
+            (void)json_object_set_new(json_array_get(list, json_array_size(list) - 1), "description",
+                                      json_string("finds those that begin with it"));
     }
 }
 

@@ -47,12 +47,14 @@ static const struct field inner[] = {
     {.name = "limit", .kind = FIELD_NUMBER, .flags = F_CREATE, .least = 1, .most = 20, .preset = "3"},
     {.name = "tags", .kind = FIELD_LIST, .flags = F_CREATE, .most = 2, .of = item},
     {0}};
+static const struct field row[] = {{.name = "", .kind = FIELD_OBJECT, .of = inner}, {0}};
 static const struct field fields[] = {
     {.name = "name", .kind = FIELD_TEXT, .flags = F_CREATE | F_NEEDED, .least = 1, .most = 4},
     {.name = "state", .kind = FIELD_TEXT, .flags = F_EDIT, .words = "on|off", .preset = "\"on\""},
     {.name = "config", .kind = FIELD_OBJECT, .flags = F_EDIT, .of = inner, .preset = "{}"},
     {.name = "until", .kind = FIELD_TIME, .flags = F_EDIT},
     {.name = "flag", .kind = FIELD_BOOL, .flags = F_EDIT},
+    {.name = "rows", .kind = FIELD_LIST, .flags = F_EDIT, .of = row},
     {0}};
 
 /* The values as JSON, or the error's text. */
@@ -119,6 +121,38 @@ static void unknown_names_are_told(void **state)
     assert_string_equal(unknown, "");
     free(check(F_UPDATE, "{\"name\":\"a\"}", unknown));
     assert_string_equal(unknown, "name");
+}
+
+static void assert_unknown(const char *body, const char *expected)
+{
+    char unknown[64];
+    free(check(F_UPDATE, body, unknown));
+    assert_string_equal(unknown, expected);
+}
+
+static void unknown_names_are_told_by_the_way_to_them(void **state)
+{
+    (void)state;
+    assert_unknown("{\"config\":{\"limit\":2,\"tags\":[]}}", "");
+    assert_unknown("{\"config\":{\"limit\":2,\"tgas\":[]}}", "config.tgas");
+    assert_unknown("{\"config\":null,\"rows\":[{\"limit\":1}]}", "");
+    assert_unknown("{\"rows\":[{\"limit\":1},{\"tags\":[],\"x\":1}]}", "rows[1].x");
+    assert_unknown("{\"Config\":{\"X\":1}}", "Config.X");
+    assert_unknown(
+        "{\"config\":{\"a name of far more than sixty letters, of which the last are cut off\":1}}",
+        "config.a name of far more than sixty letters, of which the last");
+}
+
+static void letters_of_names_may_be_small_or_capital(void **state)
+{
+    (void)state;
+    assert_check(F_UPDATE, "{\"CONFIG\":{\"Limit\":7}}", "{\"config\":{\"limit\":7}}");
+    assert_check(F_UPDATE, "{\"State\":\"o\"}", "state: must be one of on|off");
+    assert_check(F_UPDATE, "{\"STATE\":\"off\",\"state\":\"on\",\"State\":\"off\"}", "{\"state\":\"on\"}");
+    assert_check(F_UPDATE, "{\"STATE\":\"on\",\"State\":\"off\"}", "{\"state\":\"off\"}");
+    assert_unknown("{\"State\":\"off\"}", "");
+    assert_unknown("{\"state\":\"on\",\"State\":\"off\"}", "State");
+    assert_unknown("{\"STATE\":\"on\",\"State\":\"off\"}", "STATE");
 }
 
 static void times_go_both_ways(void **state)
@@ -233,6 +267,8 @@ int main(void)
         cmocka_unit_test(bodies_are_checked_by_fields),
         cmocka_unit_test(names_may_have_letters_of_several_bytes),
         cmocka_unit_test(unknown_names_are_told),
+        cmocka_unit_test(unknown_names_are_told_by_the_way_to_them),
+        cmocka_unit_test(letters_of_names_may_be_small_or_capital),
         cmocka_unit_test(times_go_both_ways),
         cmocka_unit_test(tokens_are_only_good_with_their_key),
         cmocka_unit_test(tokens_of_others_are_read),

@@ -137,6 +137,14 @@ int resource_answer(struct rest_call *call, struct store_db *db, int64_t id, str
 
 enum { LIST_BYTES = 64 << 20 };
 
+static void put_filter(struct dtr_str *where, const struct field *field, const char *text)
+{
+    if (field->flags & F_BEGINS)
+        dtr_str_printf(where, " AND SUBSTR(%s, 1, %zu) = ?", field_column(field), field_characters(text));
+    else
+        dtr_str_printf(where, " AND %s = ?", field_column(field));
+}
+
 /* " AND column = ?" for each filter that the query has. */
 static int put_filters(struct rest_call *call, const struct resource *resource, struct dtr_str *where,
                        struct values *values, struct dtr_error *err)
@@ -151,7 +159,7 @@ static int put_filters(struct rest_call *call, const struct resource *resource, 
         if (field_from_text(field, text, &value, &why) != DTR_OK)
             return rest_refuse(err, 422, "%s", why.text);
         values_add(values, value, NULL);
-        dtr_str_printf(where, " AND %s = ?", field_column(field));
+        put_filter(where, field, text);
     }
     return DTR_OK;
 }

@@ -80,6 +80,18 @@ bool serve_here(struct rest_call *call)
     return true;
 }
 
+void serve_refusal(struct rest_call *call, int status, const char *text)
+{
+    const struct route *route = call->match.route;
+    struct dtr_error err = {0};
+    allow_origin(call);
+    int rc = rest_refuse(&err, status, "%s", text);
+    call_fail(call, rc, &err);
+    if (call->match.below_api || (route && route->work != WORK_HERE))
+        note(call);
+    call_finish(call);
+}
+
 /* --- on a worker -----------------------------------------------------------------------------------------
  */
 

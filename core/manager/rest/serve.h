@@ -14,5 +14,8 @@ void serve_abandon(struct rest_call *call);
 /* The same for calls that need neither database nor body: unknown paths, preflight, WORK_HERE. At once;
  * false: it is not such a call. */
 bool serve_here(struct rest_call *call);
+/* The answer to a call that no handler gets, or that could not be read, with the audit row if its handler
+ * would have left one. At once. */
+void serve_refusal(struct rest_call *call, int status, const char *text);
 
 #endif

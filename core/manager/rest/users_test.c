@@ -195,6 +195,31 @@ static void everything_is_written_down(void **state)
     assert_true(number_at(rig, "0.id") > number_at(rig, "1.id"));
 }
 
+static void expect_audits(struct rest_rig *rig, const char *path, size_t count)
+{
+    char target[128];
+    (void)snprintf(target, sizeof(target), "/api/v1/audits?operation=DELETE&path=%s", path);
+    ask(rig, 200, "GET", target, NULL);
+    assert_int_equal(json_array_size(rig->json), count);
+}
+
+static void paths_are_found_by_their_beginning(void **state)
+{
+    struct rest_rig *rig = *state;
+    ask(rig, 404, "DELETE", "/api/v1/configs/9", NULL);
+    ask(rig, 404, "DELETE", "/api/v1/configs/91", NULL);
+    ask(rig, 404, "DELETE", "/api/v1/peers/9", NULL);
+    ask(rig, 404, "DELETE", "/api/v1/%c3%a4", NULL);
+    expect_audits(rig, "/api/v1/", 4);
+    expect_audits(rig, "/api/v1/configs", 2);
+    expect_audits(rig, "/api/v1/configs/9", 2);
+    expect_audits(rig, "/api/v1/configs/91", 1);
+    expect_audits(rig, "/api/v1/configs/912", 0);
+    expect_audits(rig, "configs", 0);
+    expect_audits(rig, "/api/v1/%25", 1);
+    expect_audits(rig, "/api/_1/", 0);
+}
+
 /* Texts of errors are cut, perhaps within a character. */
 static void odd_texts_do_no_harm(void **state)
 {
@@ -335,6 +360,7 @@ int main(int argc, char **argv)
         TEST(tokens_have_limits),
         TEST(tokens_fall_with_their_user),
         TEST(everything_is_written_down),
+        TEST(paths_are_found_by_their_beginning),
         TEST(odd_texts_do_no_harm),
         TEST(what_is_no_json_is_not_quoted),
         TEST(a_long_name_hides_nothing),

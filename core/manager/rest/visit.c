@@ -73,10 +73,7 @@ static void reply(struct visit *visit)
 
 static void refuse(struct visit *visit, int status, const char *text)
 {
-    struct dtr_error err = {0};
-    int rc = rest_refuse(&err, status, "%s", text);
-    call_fail(&visit->call, rc, &err);
-    call_finish(&visit->call);
+    serve_refusal(&visit->call, status, text);
     reply(visit);
 }
 
