@@ -238,12 +238,21 @@ class TwoClusters(Clusters):
 
     @deadline(90)
     def test_a_manager_that_is_killed_is_asked_again(self):
+        """What a user has set there stays: schedulers that come back do not say again what they are."""
         self.start_two({"idc": "b"})
         self.add_peer("node", {"idc": "b"})
         self.expect_members(of_2={"node"})
+        (first,) = self.manager.call("GET", "/schedulers?scheduler_cluster_id=1")[1]
+        path = f"/schedulers/{first['id']}"
+        self.assertEqual(self.manager.call("PATCH", path, {"features": ["preheat"]})[0], 200)
         self.manager.process.kill()
         self.pull("node", self.origin.add(3, SIZE))
         self.manager.start()
+        until(20, "both are alive again", lambda: all(map(self.is_alive_again, self.schedulers.values())))
         until(20, "both are active again", lambda: sorted(self.manager.active()) == [1, 2])
+        self.assertEqual(self.manager.call("GET", path)[1]["features"], ["preheat"])
         self.add_peer("other", {"idc": "b"})
         self.expect_members(of_2={"node", "other"})
+
+    def is_alive_again(self, scheduler):
+        return "alive again to manager" in scheduler.process.log_text()

@@ -175,14 +175,37 @@ static void a_scheduler_is_there_while_its_stream_is_open(void **state)
     UNTIL_PLACES("", "node", "10.9.9.9", NULL, NULL, 0);
 }
 
+/* The scheduler sa registers, and is active. */
+static void start_registered(struct beat *beat)
+{
+    enum dtr_rpc_code code;
+    forget(update("sa", "10.0.0.1", 8002, 1, &code));
+    start_beat(beat, "sa", "10.0.0.1", 1);
+    UNTIL_ACTIVE(1);
+}
+
+/* What a user has set in its row stays, and counts. */
+static void another_stream_is_enough_to_be_there_again(void **state)
+{
+    (void)state;
+    struct beat beat;
+    start_registered(&beat);
+    rig_sql(&rig, "UPDATE schedulers SET features_json = '[\"schedule\"]'");
+    cancel(&beat);
+    UNTIL_ACTIVE(0);
+    start_beat(&beat, "sa", "10.0.0.1", 1);
+    UNTIL_ACTIVE(1);
+    UNTIL_PLACES("1", "node", "10.9.9.9", NULL, NULL, 0);
+    assert_int_equal(
+        rig_number(&rig, "SELECT COUNT(*) FROM schedulers WHERE features_json = '[\"schedule\"]'"), 1);
+    cancel(&beat);
+}
+
 static void an_orderly_end_is_answered(void **state)
 {
     (void)state;
-    enum dtr_rpc_code code;
     struct beat beat;
-    forget(update("sa", "10.0.0.1", 8002, 1, &code));
-    start_beat(&beat, "sa", "10.0.0.1", 1);
-    UNTIL_ACTIVE(1);
+    start_registered(&beat);
     dtr_rpc_call_end(beat.call);
     TURN_UNTIL(rig.loop, !beat.call);
     assert_int_equal(beat.code, DTR_RPC_OK);
@@ -209,10 +232,7 @@ static void who_was_heard_elsewhere_is_still_there(void **state)
  * gave. */
 static void start_disturbed(struct beat *beat)
 {
-    enum dtr_rpc_code code;
-    forget(update("sa", "10.0.0.1", 8002, 1, &code));
-    start_beat(beat, "sa", "10.0.0.1", 1);
-    UNTIL_ACTIVE(1);
+    start_registered(beat);
     rig_sql(&rig, "UPDATE schedulers SET last_keep_alive_at = 7");
     send_beat(beat, "sa", "10.0.0.1", 1);
     TURN_UNTIL_BY(rig.loop, false,
@@ -496,6 +516,7 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_scheduler_is_there_while_its_stream_is_open, begin, end),
+        cmocka_unit_test_setup_teardown(another_stream_is_enough_to_be_there_again, begin, end),
         cmocka_unit_test_setup_teardown(an_orderly_end_is_answered, begin, end),
         cmocka_unit_test_setup_teardown(who_was_heard_elsewhere_is_still_there, begin, end),
         cmocka_unit_test_setup_teardown(an_old_stream_that_speaks_late_hides_nobody, begin, end),
