@@ -13,7 +13,12 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { STREAM_RETRY_MS = 1000, STREAM_RETRY_MOST_MS = 30000, STREAM_LIVED_MS = 10000 };
+enum {
+    STREAM_RETRY_MS = 1000,
+    STREAM_RETRY_MOST_MS = 30000,
+    STREAM_LIVED_MS = 10000,
+    REFUSALS_MOST = 4, /* streams in a row that the manager ended soon, for whatever reason */
+};
 
 /* An answer in memory and on disk. */
 struct answer {
@@ -26,7 +31,7 @@ struct registration {
     struct dtr_uplink *uplink;
     struct dtr_tls *tls; /* NULL: plain */
     struct answer scheduler, applications;
-    bool known; /* `scheduler` holds one */
+    bool known; /* a manager has its row, as far as it has said */
     char hostname[256], ip[DTR_ADDR_TEXT];
     struct dtr_rpc_call *stream; /* KeepAlive, or NULL */
     struct dtr_timer *beat;      /* its next message */
@@ -208,8 +213,18 @@ static void send_beat(void *context)
     dtr_timer_set(registration->beat, registration->options.config->manager.keepalive_interval_ms);
 }
 
-/* The manager holds this scheduler for gone now, so that it is told anew; one that ends every stream not more
- * often than it can bear. */
+/* NOT_FOUND, or what Dragonfly's manager says of a row that is gone (INTERNAL); in any other words when
+ * nothing else helps. */
+static bool is_forgotten(const struct registration *registration, const struct dtr_rpc_status *status)
+{
+    if (!status->remote || status->code == DTR_RPC_OK)
+        return false;
+    return status->code == DTR_RPC_NOT_FOUND || strstr(status->message, "record not found") ||
+           registration->broken >= REFUSALS_MOST;
+}
+
+/* The manager holds this scheduler for gone now, so another one is begun; with a manager that ends every
+ * stream not more often than it can bear. */
 static void on_stream_closed(void *context, struct dtr_rpc_call *call, const struct dtr_rpc_status *status)
 {
     struct registration *registration = context;
@@ -224,6 +239,7 @@ static void on_stream_closed(void *context, struct dtr_rpc_call *call, const str
     }
     registration->broken =
         dtr_now_ms() - registration->stream_ms < STREAM_LIVED_MS ? registration->broken + 1 : 0;
+    registration->known = registration->known && !is_forgotten(registration, status);
     for (unsigned i = 1; i < registration->broken && pause_ms < STREAM_RETRY_MOST_MS; i++)
         pause_ms *= 2;
     if (dtr_rpc_status_error(status, "KeepAlive", &err) == DTR_OK)
@@ -255,10 +271,23 @@ static void on_updated(void *context, const struct dtr_rpc_message *response,
         fail(registration, status, "UpdateScheduler");
         return;
     }
+    registration->known = true;
     dtr_log(DTR_LOG_INFO, NULL, "known to manager %s as scheduler %s (%s) of cluster %llu",
             dtr_uplink_name(registration->uplink), registration->hostname, registration->ip,
             (unsigned long long)cluster_id(registration));
     if (begin_stream(registration, &err) != DTR_OK)
+        say(registration, err.text);
+    refresh(registration);
+}
+
+/* A row that is there becomes active by KeepAlive alone. It is not told again what it has: that would undo
+ * what the manager's users have changed in it since, as its features. */
+static void resume(struct registration *registration)
+{
+    struct dtr_error err;
+    if (begin_stream(registration, &err) == DTR_OK)
+        dtr_log(DTR_LOG_INFO, NULL, "alive again to manager %s", dtr_uplink_name(registration->uplink));
+    else
         say(registration, err.text);
     refresh(registration);
 }
@@ -298,6 +327,8 @@ static void on_turn(void *context, const struct dtr_error *err)
         dtr_uplink_end_turn(registration->uplink, DTR_UPLINK_BAD);
     else if (registration->stream)
         refresh(registration);
+    else if (registration->known)
+        resume(registration);
     else
         update(registration);
 }

@@ -1,6 +1,7 @@
 /* The scheduler under a manager (manager.addr; wire page 5.2): it makes itself known (UpdateScheduler), shows
  * that it lives (KeepAlive, a stream), and asks every dynConfig.refreshInterval for what dynconfig.yaml says
- * otherwise: limits of its cluster and the applications' priorities (GetScheduler, ListApplications).
+ * otherwise: limits of its cluster and the applications' priorities (GetScheduler, ListApplications). It
+ * makes itself known once, and again to a manager that has forgotten it.
  *
  * The scheduler serves whether or not the manager is there. The last answers count meanwhile, over a restart
  * too (server.cacheDir). One loop; everything is called on its thread, or before it runs. */

@@ -207,17 +207,27 @@ static void limits_and_applications_are_taken_over(void **state)
     UNTIL(taken.applications == 0);
 }
 
+/* The manager ends the stream, of which it has had so many. */
+static void end_stream(int number, enum dtr_rpc_code code, const char *why)
+{
+    UNTIL(manager.streams == number && manager.stream && manager.alive >= number);
+    dtr_rpc_call_finish(manager.stream, code, why);
+    UNTIL(!manager.stream);
+}
+
+/* But not told what it has already: a user may have changed it. */
 static void a_stream_that_ends_is_begun_anew(void **state)
 {
     (void)state;
     start();
-    UNTIL(manager.alive >= 1);
-    dtr_rpc_call_finish(manager.stream, DTR_RPC_OK, NULL);
-    UNTIL(manager.streams == 2 && manager.updated == 2);
-    UNTIL(manager.stream && manager.alive >= 3);
+    end_stream(1, DTR_RPC_OK, NULL);
+    refresh_often(); /* so that nobody waits for pauses */
+    end_stream(2, DTR_RPC_INTERNAL, "the database is locked");
+    UNTIL(manager.stream && manager.streams == 3 && manager.alive >= 5);
+    assert_int_equal(manager.updated, 1);
 }
 
-static void a_manager_that_comes_back_is_told_again(void **state)
+static void a_manager_that_comes_back_finds_it_alive(void **state)
 {
     struct dtr_addr at = manager.addr;
     (void)state;
@@ -225,7 +235,33 @@ static void a_manager_that_comes_back_is_told_again(void **state)
     UNTIL(manager.alive >= 1 && taken.times == 1);
     stub_manager_close(&manager);
     serve(&at);
-    UNTIL(manager.updated == 1 && manager.alive >= 1 && taken.times == 2);
+    UNTIL(manager.alive >= 1 && taken.times == 2);
+    assert_int_equal(manager.updated, 0);
+}
+
+static void a_manager_that_has_forgotten_it_is_told_again(void **state)
+{
+    (void)state;
+    refresh_often();
+    start();
+    end_stream(1, DTR_RPC_NOT_FOUND, "sched is not registered in cluster 2");
+    UNTIL(manager.updated == 2);
+    end_stream(2, DTR_RPC_INTERNAL, "record not found"); /* Dragonfly's */
+    UNTIL(manager.updated == 3);
+    UNTIL(manager.stream && manager.streams == 3 && manager.alive >= 5);
+    assert_int_equal(manager.updated, 3);
+}
+
+static void a_manager_that_refuses_every_stream_is_told_again(void **state)
+{
+    (void)state;
+    refresh_often();
+    start();
+    for (int i = 1; i <= 4; i++) {
+        assert_true(manager.updated <= 1);
+        end_stream(i, DTR_RPC_FAILED_PRECONDITION, "who are you?");
+    }
+    UNTIL(manager.updated == 2);
 }
 
 static void without_manager_the_last_answer_counts(void **state)
@@ -327,7 +363,9 @@ int main(void)
         TEST(another_port_may_be_told),
         TEST(limits_and_applications_are_taken_over),
         TEST(a_stream_that_ends_is_begun_anew),
-        TEST(a_manager_that_comes_back_is_told_again),
+        TEST(a_manager_that_comes_back_finds_it_alive),
+        TEST(a_manager_that_has_forgotten_it_is_told_again),
+        TEST(a_manager_that_refuses_every_stream_is_told_again),
         TEST(without_manager_the_last_answer_counts),
         TEST(a_damaged_last_answer_is_no_reason_not_to_start),
         TEST(a_refusal_changes_nothing),

@@ -256,7 +256,7 @@ class TwoManagers(ClusterTest):
         one.process.freeze()
         self.add_peer("node", 31, self.addresses())
         self.wait_announced_at(scheduler)
-        until(60, "it has come to the other", lambda: said(scheduler, f"known to manager {other.node.ip}") >= 1)
+        until(60, "it has come to the other", lambda: said(scheduler, f"alive again to manager {other.node.ip}") >= 1)
         one.process.thaw()
         self.ready(one)
         for _ in range(20):

@@ -175,14 +175,37 @@ static void a_scheduler_is_there_while_its_stream_is_open(void **state)
     UNTIL_PLACES("", "node", "10.9.9.9", NULL, NULL, 0);
 }
 
+/* The scheduler sa registers, and is active. */
+static void start_registered(struct beat *beat)
+{
+    enum dtr_rpc_code code;
+    forget(update("sa", "10.0.0.1", 8002, 1, &code));
+    start_beat(beat, "sa", "10.0.0.1", 1);
+    UNTIL_ACTIVE(1);
+}
+
+/* What a user has set in its row stays, and counts. */
+static void another_stream_is_enough_to_be_there_again(void **state)
+{
+    (void)state;
+    struct beat beat;
+    start_registered(&beat);
+    rig_sql(&rig, "UPDATE schedulers SET features_json = '[\"schedule\"]'");
+    cancel(&beat);
+    UNTIL_ACTIVE(0);
+    start_beat(&beat, "sa", "10.0.0.1", 1);
+    UNTIL_ACTIVE(1);
+    UNTIL_PLACES("1", "node", "10.9.9.9", NULL, NULL, 0);
+    assert_int_equal(
+        rig_number(&rig, "SELECT COUNT(*) FROM schedulers WHERE features_json = '[\"schedule\"]'"), 1);
+    cancel(&beat);
+}
+
 static void an_orderly_end_is_answered(void **state)
 {
     (void)state;
-    enum dtr_rpc_code code;
     struct beat beat;
-    forget(update("sa", "10.0.0.1", 8002, 1, &code));
-    start_beat(&beat, "sa", "10.0.0.1", 1);
-    UNTIL_ACTIVE(1);
+    start_registered(&beat);
     dtr_rpc_call_end(beat.call);
     TURN_UNTIL(rig.loop, !beat.call);
     assert_int_equal(beat.code, DTR_RPC_OK);
@@ -209,10 +232,7 @@ static void who_was_heard_elsewhere_is_still_there(void **state)
  * gave. */
 static void start_disturbed(struct beat *beat)
 {
-    enum dtr_rpc_code code;
-    forget(update("sa", "10.0.0.1", 8002, 1, &code));
-    start_beat(beat, "sa", "10.0.0.1", 1);
-    UNTIL_ACTIVE(1);
+    start_registered(beat);
     rig_sql(&rig, "UPDATE schedulers SET last_keep_alive_at = 7");
     send_beat(beat, "sa", "10.0.0.1", 1);
     TURN_UNTIL_BY(rig.loop, false,
@@ -404,6 +424,64 @@ static void older_seed_peers_register_too(void **state)
     assert_int_equal(code, DTR_RPC_NOT_FOUND);
 }
 
+static void add_seed(const char *hostname, const char *ip, uint64_t cluster)
+{
+    enum dtr_rpc_code code;
+    Manager__V2__UpdateSeedPeerRequest request = MANAGER__V2__UPDATE_SEED_PEER_REQUEST__INIT;
+    request.hostname = (char *)(uintptr_t)hostname;
+    request.ip = (char *)(uintptr_t)ip;
+    request.port = 4000;
+    request.download_port = 4001;
+    request.seed_peer_cluster_id = cluster;
+    forget(rig_call(&rig, &dtr_rpc_manager_update_seed_peer, &request.base, &code));
+    assert_int_equal(code, DTR_RPC_OK);
+}
+
+/* The names of seed peers that this one is told of: "a,b"; or the status' name. */
+static const char *seeds_for(const char *hostname, const char *ip)
+{
+    static char text[64];
+    Manager__V2__ListSeedPeersRequest request = MANAGER__V2__LIST_SEED_PEERS_REQUEST__INIT;
+    enum dtr_rpc_code code;
+    size_t length = 0;
+    request.hostname = (char *)(uintptr_t)hostname;
+    request.ip = (char *)(uintptr_t)ip;
+    Manager__V2__ListSeedPeersResponse *response =
+        (void *)rig_call(&rig, &dtr_rpc_manager_list_seed_peers, &request.base, &code);
+    if (!response)
+        return dtr_rpc_code_name(code);
+    text[0] = '\0';
+    for (size_t i = 0; i < response->n_seed_peers; i++)
+        length += (size_t)snprintf(text + length, sizeof(text) - length, "%s%s", i ? "," : "",
+                                   response->seed_peers[i]->hostname);
+    forget(response);
+    return text;
+}
+
+#define UNTIL_SEEDS(expected, ...)                                                                           \
+    TURN_UNTIL_BY(rig.loop, false, strcmp(seeds_for(__VA_ARGS__), expected) == 0)
+
+/* Cluster 3 shares the seed peers of cluster 2, which are named once all the same. */
+static void a_seed_peer_is_told_of_those_of_its_own_cluster(void **state)
+{
+    (void)state;
+    rig_sql(&rig, "UPDATE cluster_links SET seed_peer_cluster_id = 2 WHERE scheduler_cluster_id = 3");
+    add_seed("one", "10.0.0.1", 1);
+    assert_string_equal(seeds_for("one", "10.0.0.1"), "NOT_FOUND"); /* none is active */
+    add_seed("two", "10.0.0.2", 2);
+    add_seed("three", "10.0.0.3", 2);
+    add_seed("silent", "10.0.0.4", 2);
+    rig_sql(&rig, "UPDATE seed_peers SET state = 'active' WHERE host_name <> 'silent'");
+    UNTIL_SEEDS("one", "one", "10.0.0.1");
+    assert_string_equal(seeds_for("two", "10.0.0.2"), "two,three");
+    assert_string_equal(seeds_for("silent", "10.0.0.4"), "two,three");
+    assert_string_equal(seeds_for("two", "10.0.0.1"), "NOT_FOUND"); /* another's address */
+    assert_string_equal(seeds_for("node", "10.0.0.9"), "NOT_FOUND");
+    assert_non_null(strstr(rig_said, "no seed peer node (10.0.0.9) is registered"));
+    assert_string_equal(seeds_for("two", ""), "INVALID_ARGUMENT");
+    assert_string_equal(seeds_for("t_o", "10.0.0.2"), "INVALID_ARGUMENT");
+}
+
 static void ignore_done(void *context, const struct dtr_rpc_message *response,
                         const struct dtr_rpc_status *status)
 {
@@ -438,6 +516,7 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_scheduler_is_there_while_its_stream_is_open, begin, end),
+        cmocka_unit_test_setup_teardown(another_stream_is_enough_to_be_there_again, begin, end),
         cmocka_unit_test_setup_teardown(an_orderly_end_is_answered, begin, end),
         cmocka_unit_test_setup_teardown(who_was_heard_elsewhere_is_still_there, begin, end),
         cmocka_unit_test_setup_teardown(an_old_stream_that_speaks_late_hides_nobody, begin, end),
@@ -449,6 +528,7 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(a_scheduler_reads_its_cluster, begin, end),
         cmocka_unit_test_setup_teardown(applications_have_priorities, begin, end),
         cmocka_unit_test_setup_teardown(older_seed_peers_register_too, begin, end),
+        cmocka_unit_test_setup_teardown(a_seed_peer_is_told_of_those_of_its_own_cluster, begin, end),
         cmocka_unit_test_setup_teardown(who_leaves_in_the_middle_does_no_harm, begin, end),
     };
     store_rig_arguments(argc, argv);

@@ -6,12 +6,15 @@
 
 #include <stdlib.h>
 
+/* `cluster_id` 0: the first of any seed peer cluster. */
 static const struct fleet_seed *find_seed(const struct fleet *fleet, const char *hostname, const char *ip,
                                           int64_t cluster_id, const struct fleet_cluster **ret_cluster)
 {
     for (size_t i = 0; i < fleet->count; i++) {
         const struct fleet_cluster *cluster = &fleet->clusters[i];
-        for (size_t j = 0; cluster->seeds.id == cluster_id && j < cluster->seed_count; j++) {
+        if (cluster_id > 0 && cluster->seeds.id != cluster_id)
+            continue;
+        for (size_t j = 0; j < cluster->seed_count; j++) {
             const struct fleet_seed *seed = &cluster->seed_peers[j];
             *ret_cluster = cluster;
             if (strcmp(seed->hostname, hostname) == 0 && (!*ip || strcmp(seed->ip, ip) == 0))
@@ -69,56 +72,73 @@ int answer_get_seed_peer(struct ask *ask, const ProtobufCMessage *message, struc
                : rc;
 }
 
-static size_t count_seeds(const struct fleet *fleet)
-{
-    size_t count = 0;
-    for (size_t i = 0; i < fleet->count; i++)
-        count += fleet->clusters[i].seed_count;
-    return count;
-}
+/* --- ListSeedPeers ---------------------------------------------------------------------------------------
+ */
 
 struct listed {
     Manager__V2__SeedPeer seed;
     Manager__V2__SeedPeerCluster cluster;
 };
 
-static size_t list_active(const struct fleet *fleet, struct listed *items, Manager__V2__SeedPeer **list)
+static size_t list_active(const struct fleet_cluster *cluster, struct listed *items,
+                          Manager__V2__SeedPeer **list)
 {
     size_t count = 0;
-    for (size_t i = 0; i < fleet->count; i++) {
-        const struct fleet_cluster *cluster = &fleet->clusters[i];
-        for (size_t j = 0; j < cluster->seed_count; j++) {
-            if (strcmp(cluster->seed_peers[j].state, FLEET_ACTIVE) != 0)
-                continue;
-            message_seed(cluster, &cluster->seed_peers[j], &items[count].seed, &items[count].cluster);
-            list[count] = &items[count].seed;
-            count++;
-        }
+    for (size_t i = 0; i < cluster->seed_count; i++) {
+        if (strcmp(cluster->seed_peers[i].state, FLEET_ACTIVE) != 0)
+            continue;
+        message_seed(cluster, &cluster->seed_peers[i], &items[count].seed, &items[count].cluster);
+        list[count] = &items[count].seed;
+        count++;
     }
     return count;
 }
 
-int answer_list_seed_peers(struct ask *ask, const ProtobufCMessage *message, struct dtr_error *err)
+static int reply_list(struct ask *ask, const struct fleet_cluster *cluster, struct dtr_error *err)
 {
     Manager__V2__ListSeedPeersResponse response = MANAGER__V2__LIST_SEED_PEERS_RESPONSE__INIT;
-    const struct fleet *fleet = NULL;
-    (void)message;
-    int rc = fleet_get(ask->grpc->options.view, &fleet, err);
-    if (rc != DTR_OK)
-        return rc;
-    struct listed *items = calloc(count_seeds(fleet) + 1, sizeof(*items));
-    response.seed_peers = calloc(count_seeds(fleet) + 1, sizeof(struct Manager__V2__SeedPeer *));
-    if (items && response.seed_peers) {
-        response.n_seed_peers = list_active(fleet, items, response.seed_peers);
-        rc = ask_reply(ask, &response.base, err);
-    } else {
+    struct listed *items = calloc(cluster->seed_count + 1, sizeof(*items));
+    int rc;
+    response.seed_peers = calloc(cluster->seed_count + 1, sizeof(struct Manager__V2__SeedPeer *));
+    if (!items || !response.seed_peers) {
         rc = dtr_error_set(err, DTR_ENOMEM, DTR_RETRY_SAME, "out of memory for seed peers");
+    } else {
+        response.n_seed_peers = list_active(cluster, items, response.seed_peers);
+        rc = response.n_seed_peers > 0 ? ask_reply(ask, &response.base, err)
+                                       : dtr_error_set(err, DTR_ENOT_FOUND, DTR_RETRY_SAME,
+                                                       "no seed peer of seed peer cluster %lld is active",
+                                                       (long long)cluster->seeds.id);
     }
     free(response.seed_peers);
     free(items);
+    return rc;
+}
+
+/* A seed peer learns of those in its own seed peer cluster, and nobody else of any. */
+int answer_list_seed_peers(struct ask *ask, const ProtobufCMessage *message, struct dtr_error *err)
+{
+    const Manager__V2__ListSeedPeersRequest *request = (const void *)message;
+    const struct fleet_cluster *cluster = NULL;
+    const struct fleet *fleet = NULL;
+    int rc = check_hostname(request->hostname, err);
+    if (rc == DTR_OK)
+        rc = check_ip(request->ip, false, err);
+    if (rc == DTR_OK)
+        rc = fleet_get(ask->grpc->options.view, &fleet, err);
+    if (rc != DTR_OK)
+        return rc;
+    if (find_seed(fleet, request->hostname, request->ip, 0, &cluster))
+        rc = reply_list(ask, cluster, err);
+    else
+        rc = dtr_error_set(err, DTR_ENOT_FOUND, DTR_RETRY_SAME,
+                           "no seed peer %.100s (%s) is registered; only seed peers are told of others",
+                           request->hostname, request->ip);
     fleet_done(fleet);
     return rc;
 }
+
+/* --- UpdateSeedPeer, DeleteSeedPeer ----------------------------------------------------------------------
+ */
 
 static int register_seed(struct store_db *db, void *context, struct dtr_error *err)
 {
