@@ -143,12 +143,6 @@ class Managed(ClusterTest):
         self.assertEqual(self.told(self.first, "register_peer"), 1)
 
     @deadline(60)
-    def test_a_pull_does_not_wait_for_schedulers_that_nobody_names(self):
-        self.manager.start()
-        self.add_node("node1", 21, {"download": {"stallTimeout": "60s"}})
-        self.pull("node1", self.origin.add(32, SIZE), seconds=30)
-
-    @deadline(60)
     def test_without_manager_the_last_answer_counts(self):
         self.manager.limits[1] = {"candidate_parent_limit": 2, "filter_parent_limit": 9}
         self.start_all(ranks=[1])

@@ -106,14 +106,6 @@ static void use(struct managed *managed, const struct cluster *cluster, const st
     managed->uses = true;
 }
 
-/* The manager has answered, and there is nobody to use. */
-static void use_nobody(struct managed *managed)
-{
-    struct dtr_error err;
-    if (talk_schedulers(managed->daemon->talk, NULL, 0, &err) != DTR_OK)
-        dtr_log(DTR_LOG_WARN, NULL, "schedulers are waited for: %s", err.text);
-}
-
 static size_t use_healthy(struct managed *managed, const struct cluster *cluster, const bool *serves)
 {
     struct talk_place list[CLUSTER_SCHEDULERS_MAX];
@@ -242,12 +234,11 @@ static void on_listed(void *context, const struct dtr_rpc_message *response,
                              clusters_bound(managed->daemon->config), &err)
                       : dtr_rpc_status_error(status, "ListSchedulers", &err);
     say(managed, managed->said, rc == DTR_OK ? "" : err.text);
-    bool away = !response && dtr_uplink_is_away(status);
     if (rc == DTR_OK)
         dtr_last_keep(managed->last, response->bytes, response->length);
-    else if (!away && !managed->uses)
-        use_nobody(managed);
-    walk(managed, rc == DTR_OK ? DTR_UPLINK_GOOD : away ? DTR_UPLINK_LEAVE : DTR_UPLINK_BAD);
+    walk(managed, rc == DTR_OK                              ? DTR_UPLINK_GOOD
+                  : !response && dtr_uplink_is_away(status) ? DTR_UPLINK_LEAVE
+                                                            : DTR_UPLINK_BAD);
 }
 
 static int ask(struct managed *managed, struct dtr_error *err)

@@ -5,7 +5,8 @@
  * it.
  *
  * The last good answer counts while the manager is away, over a restart too (server.cacheDir). Without any
- * everything comes from the origin. Control loop only. */
+ * pulls wait for one, for download.stallTimeout since the start at most, and come from the origin then.
+ * Control loop only. */
 #ifndef DTR_DAEMON_MANAGED_H
 #define DTR_DAEMON_MANAGED_H
 

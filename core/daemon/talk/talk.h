@@ -18,8 +18,8 @@ int talk_new(struct dtr_daemon *daemon, struct talk **ret_talk, struct dtr_error
  * missing are chosen for nothing more and left when their conversations have ended. None: everything comes
  * from the origin. On an error it stays as it was. */
 int talk_schedulers(struct talk *talk, const struct talk_place *list, size_t count, struct dtr_error *err);
-/* There are no schedulers, but somebody was asked for them: for download.stallTimeout, or until
- * talk_schedulers(), pulls wait for them as for one that is just being connected to. */
+/* There are no schedulers, but somebody is asked for them: for download.stallTimeout, or until
+ * talk_schedulers() names some, pulls wait for them as for one that is just being connected to. */
 void talk_expect(struct talk *talk);
 /* Tells the schedulers that know this host what it says of itself now; the next announcement follows after
  * the interval that the configuration has now. */

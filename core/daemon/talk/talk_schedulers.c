@@ -296,7 +296,7 @@ static int choose(struct talk *talk, const struct talk_place *list, size_t count
 
 static bool is_new(const struct talk *talk, const struct choice *choice)
 {
-    bool other = choice->count != talk->chosen_count || talk->expecting;
+    bool other = choice->count != talk->chosen_count;
     for (size_t i = 0; i < choice->count; i++)
         other = other || !choice->list[i]->wanted;
     return other;
