@@ -5,8 +5,14 @@
 #include "core/loop/loop.h"
 
 #include <stdlib.h>
+#include <string.h>
 
-enum { RETRY_MS = 1000, RETRY_MOST_MS = 30000, LIVED_MS = 10000 };
+enum {
+    RETRY_MS = 1000,
+    RETRY_MOST_MS = 30000,
+    LIVED_MS = 10000,
+    REFUSALS_MOST = 4, /* streams in a row that the manager ended soon, for whatever reason */
+};
 
 struct dtr_alive {
     struct dtr_alive_options options;
@@ -14,6 +20,7 @@ struct dtr_alive {
     struct dtr_rpc_call *stream;
     uint64_t cluster_id, begun_ms; /* of the stream */
     unsigned broken;               /* streams in a row that ended soon */
+    bool known;                    /* a stream of this cluster was begun, and nothing else was said since */
     bool stopping;
     void (*stopped)(void *context);
     void *stopped_context;
@@ -34,11 +41,20 @@ static void beat(void *context)
     dtr_timer_set(alive->timer, alive->options.interval_ms);
 }
 
+/* NOT_FOUND, or what Dragonfly's manager says of a row that is gone (INTERNAL); in any other words when
+ * nothing else helps. */
+static bool is_forgotten(const struct dtr_alive *alive, const struct dtr_rpc_status *status)
+{
+    if (!status->remote || status->code == DTR_RPC_OK)
+        return false;
+    return status->code == DTR_RPC_NOT_FOUND || strstr(status->message, "record not found") ||
+           alive->broken >= REFUSALS_MOST;
+}
+
 /* A manager that ends every stream is not told more often than it can bear. */
-static uint64_t pause_ms(struct dtr_alive *alive)
+static uint64_t pause_ms(const struct dtr_alive *alive)
 {
     uint64_t pause_ms = RETRY_MS;
-    alive->broken = dtr_now_ms() - alive->begun_ms < LIVED_MS ? alive->broken + 1 : 0;
     for (unsigned i = 1; i < alive->broken && pause_ms < RETRY_MOST_MS; i++)
         pause_ms *= 2;
     return pause_ms;
@@ -57,6 +73,8 @@ static void on_closed(void *context, struct dtr_rpc_call *call, const struct dtr
             alive->stopped(alive->stopped_context);
         return;
     }
+    alive->broken = dtr_now_ms() - alive->begun_ms < LIVED_MS ? alive->broken + 1 : 0;
+    alive->known = !is_forgotten(alive, status);
     if (dtr_rpc_status_error(status, "KeepAlive", &err) == DTR_OK)
         (void)snprintf(err.text, sizeof(err.text), "KeepAlive: ended by the manager");
     alive->options.ended(alive->options.context, err.text);
@@ -89,6 +107,7 @@ int dtr_alive_start(struct dtr_alive *alive, uint64_t cluster_id, struct dtr_err
         return rc;
     }
     alive->cluster_id = cluster_id;
+    alive->known = true;
     alive->begun_ms = dtr_now_ms();
     beat(alive); /* from the first one on it counts as active */
     return DTR_OK;
@@ -97,6 +116,11 @@ int dtr_alive_start(struct dtr_alive *alive, uint64_t cluster_id, struct dtr_err
 bool dtr_alive_goes(const struct dtr_alive *alive)
 {
     return alive && alive->stream;
+}
+
+bool dtr_alive_known(const struct dtr_alive *alive, uint64_t cluster_id)
+{
+    return alive && alive->known && alive->cluster_id == cluster_id;
 }
 
 void dtr_alive_stop(struct dtr_alive *alive, void (*stopped)(void *context), void *context)

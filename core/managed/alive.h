@@ -1,9 +1,10 @@
 /* Signs of life to a manager (KeepAlive, wire page 5): a stream on which a message goes out at once and then
- * again and again. As long as it is open the manager holds the member for active; where it ends, the member
- * has to be told of anew.
+ * again and again. As long as it is open the manager holds the member for active, if it has a row of it.
  *
  * A stream that ends by itself is reported, and gets the uplink's owner a turn after a pause, which grows
- * while streams do not last. One loop; everything is called on its thread, or before it runs. */
+ * while streams do not last. Another stream will do then, unless the manager has forgotten the member:
+ * telling it anew what its row has would undo what users have changed there since. One loop; everything is
+ * called on its thread, or before it runs. */
 #ifndef DTR_MANAGED_ALIVE_H
 #define DTR_MANAGED_ALIVE_H
 
@@ -29,6 +30,8 @@ int dtr_alive_new(const struct dtr_alive_options *options, struct dtr_alive **re
 int dtr_alive_start(struct dtr_alive *alive, uint64_t cluster_id, struct dtr_error *err);
 /* Whether a stream is open. NULL is fine, here and below. */
 bool dtr_alive_goes(const struct dtr_alive *alive);
+/* Whether the manager has a row of the member in this cluster, as far as it has said. */
+bool dtr_alive_known(const struct dtr_alive *alive, uint64_t cluster_id);
 /* Ends the stream; `stopped` comes when it has ended, at once where there is none. NULL: nobody waits.
  * Whoever waited before waits no more. */
 void dtr_alive_stop(struct dtr_alive *alive, void (*stopped)(void *context), void *context);

@@ -1,8 +1,8 @@
 /* The scheduler under a manager; see registration.h. */
 #include "core/scheduler/registration.h"
 
-#include "core/base/clock.h"
 #include "core/base/str.h"
+#include "core/managed/alive.h"
 #include "core/managed/last.h"
 #include "core/managed/uplink.h"
 #include "core/net/tls.h"
@@ -12,13 +12,6 @@
 
 #include <stdlib.h>
 #include <unistd.h>
-
-enum {
-    STREAM_RETRY_MS = 1000,
-    STREAM_RETRY_MOST_MS = 30000,
-    STREAM_LIVED_MS = 10000,
-    REFUSALS_MOST = 4, /* streams in a row that the manager ended soon, for whatever reason */
-};
 
 /* An answer in memory and on disk. */
 struct answer {
@@ -31,13 +24,9 @@ struct registration {
     struct dtr_uplink *uplink;
     struct dtr_tls *tls; /* NULL: plain */
     struct answer scheduler, applications;
-    bool known; /* a manager has its row, as far as it has said */
     char hostname[256], ip[DTR_ADDR_TEXT];
-    struct dtr_rpc_call *stream; /* KeepAlive, or NULL */
-    struct dtr_timer *beat;      /* its next message */
-    uint64_t stream_ms;          /* since when it is open */
-    unsigned broken;             /* streams in a row that ended soon */
-    char said[256];              /* the last trouble, as it was logged */
+    struct dtr_alive *alive;
+    char said[256]; /* the last trouble, as it was logged */
     bool closing;
     void (*closed)(void *context);
     void *closed_context;
@@ -189,7 +178,7 @@ static void finish(void *context)
     struct registration *registration = context;
     void (*closed)(void *) = registration->closed;
     void *closed_context = registration->closed_context;
-    dtr_timer_close(registration->beat);
+    dtr_alive_free(registration->alive);
     dtr_tls_drop(registration->tls);
     dtr_last_close(registration->scheduler.last);
     dtr_last_close(registration->applications.last);
@@ -199,65 +188,15 @@ static void finish(void *context)
     closed(closed_context);
 }
 
-static void send_beat(void *context)
+static void leave(void *context)
 {
     struct registration *registration = context;
-    Manager__V2__KeepAliveRequest request = MANAGER__V2__KEEP_ALIVE_REQUEST__INIT;
-    if (!registration->stream)
-        return;
-    request.hostname = registration->hostname;
-    request.cluster_id = cluster_id(registration);
-    request.ip = registration->ip;
-    (void)dtr_rpc_call_send(registration->stream, &request.base,
-                            NULL); /* one that cannot go is as one missed */
-    dtr_timer_set(registration->beat, registration->options.config->manager.keepalive_interval_ms);
+    dtr_uplink_close(registration->uplink, finish, registration);
 }
 
-/* NOT_FOUND, or what Dragonfly's manager says of a row that is gone (INTERNAL); in any other words when
- * nothing else helps. */
-static bool is_forgotten(const struct registration *registration, const struct dtr_rpc_status *status)
+static void on_ended(void *context, const char *why)
 {
-    if (!status->remote || status->code == DTR_RPC_OK)
-        return false;
-    return status->code == DTR_RPC_NOT_FOUND || strstr(status->message, "record not found") ||
-           registration->broken >= REFUSALS_MOST;
-}
-
-/* The manager holds this scheduler for gone now, so another one is begun; with a manager that ends every
- * stream not more often than it can bear. */
-static void on_stream_closed(void *context, struct dtr_rpc_call *call, const struct dtr_rpc_status *status)
-{
-    struct registration *registration = context;
-    struct dtr_error err = {0};
-    uint64_t pause_ms = STREAM_RETRY_MS;
-    (void)call;
-    registration->stream = NULL;
-    dtr_timer_set(registration->beat, DTR_TIMER_OFF);
-    if (registration->closing) {
-        dtr_uplink_close(registration->uplink, finish, registration);
-        return;
-    }
-    registration->broken =
-        dtr_now_ms() - registration->stream_ms < STREAM_LIVED_MS ? registration->broken + 1 : 0;
-    registration->known = registration->known && !is_forgotten(registration, status);
-    for (unsigned i = 1; i < registration->broken && pause_ms < STREAM_RETRY_MOST_MS; i++)
-        pause_ms *= 2;
-    if (dtr_rpc_status_error(status, "KeepAlive", &err) == DTR_OK)
-        (void)snprintf(err.text, sizeof(err.text), "KeepAlive: ended by the manager");
-    say(registration, err.text);
-    dtr_uplink_soon(registration->uplink, pause_ms);
-}
-
-static int begin_stream(struct registration *registration, struct dtr_error *err)
-{
-    static const struct dtr_rpc_events events = {.closed = on_stream_closed};
-    int rc = dtr_uplink_stream(registration->uplink, &dtr_rpc_manager_keep_alive, &events, registration,
-                               &registration->stream, err);
-    if (rc == DTR_OK) {
-        registration->stream_ms = dtr_now_ms();
-        send_beat(registration); /* from the first one on it counts as active */
-    }
-    return rc;
+    say(context, why);
 }
 
 static void on_updated(void *context, const struct dtr_rpc_message *response,
@@ -271,11 +210,10 @@ static void on_updated(void *context, const struct dtr_rpc_message *response,
         fail(registration, status, "UpdateScheduler");
         return;
     }
-    registration->known = true;
     dtr_log(DTR_LOG_INFO, NULL, "known to manager %s as scheduler %s (%s) of cluster %llu",
             dtr_uplink_name(registration->uplink), registration->hostname, registration->ip,
             (unsigned long long)cluster_id(registration));
-    if (begin_stream(registration, &err) != DTR_OK)
+    if (dtr_alive_start(registration->alive, cluster_id(registration), &err) != DTR_OK)
         say(registration, err.text);
     refresh(registration);
 }
@@ -285,7 +223,7 @@ static void on_updated(void *context, const struct dtr_rpc_message *response,
 static void resume(struct registration *registration)
 {
     struct dtr_error err;
-    if (begin_stream(registration, &err) == DTR_OK)
+    if (dtr_alive_start(registration->alive, cluster_id(registration), &err) == DTR_OK)
         dtr_log(DTR_LOG_INFO, NULL, "alive again to manager %s", dtr_uplink_name(registration->uplink));
     else
         say(registration, err.text);
@@ -325,9 +263,9 @@ static void on_turn(void *context, const struct dtr_error *err)
     struct registration *registration = context;
     if (err)
         dtr_uplink_end_turn(registration->uplink, DTR_UPLINK_BAD);
-    else if (registration->stream)
+    else if (dtr_alive_goes(registration->alive))
         refresh(registration);
-    else if (registration->known)
+    else if (dtr_alive_known(registration->alive, cluster_id(registration)))
         resume(registration);
     else
         update(registration);
@@ -350,6 +288,20 @@ static int name_host(struct registration *registration, struct dtr_error *err)
         rc = dtr_error_set(err, DTR_EINVALID, DTR_RETRY_NEVER, "server.host has more than %zu bytes",
                            sizeof(registration->hostname) - 1);
     return rc;
+}
+
+static int open_alive(struct registration *registration, struct dtr_error *err)
+{
+    const struct registration_options *options = &registration->options;
+    const struct dtr_alive_options alive = {.loop = options->loop,
+                                            .uplink = registration->uplink,
+                                            .source = MANAGER__V2__SOURCE_TYPE__SCHEDULER_SOURCE,
+                                            .hostname = registration->hostname,
+                                            .ip = registration->ip,
+                                            .interval_ms = options->config->manager.keepalive_interval_ms,
+                                            .ended = on_ended,
+                                            .context = registration};
+    return dtr_alive_new(&alive, &registration->alive, err);
 }
 
 static int open_answer(struct registration *registration, struct answer *answer, const char *name,
@@ -410,13 +362,13 @@ int registration_open(const struct registration_options *options, struct registr
                                         .context = registration};
     int rc = name_host(registration, err);
     if (rc == DTR_OK)
-        rc = dtr_timer_open(options->loop, send_beat, registration, &registration->beat, err);
-    if (rc == DTR_OK)
         rc = dtr_tls_open(options->loop, DTR_TLS_CLIENT, "manager.tls", files, uplink.interval_ms,
                           &registration->tls, err);
     uplink.tls = registration->tls;
     if (rc == DTR_OK)
         rc = dtr_uplink_open(&uplink, &registration->uplink, err);
+    if (rc == DTR_OK)
+        rc = open_alive(registration, err);
     if (rc == DTR_OK)
         rc = open_answers(registration, err);
     /* On an error the process ends; what was opened goes with it. */
@@ -441,8 +393,5 @@ void registration_close(struct registration *registration, void (*closed)(void *
     registration->closing = true;
     registration->closed = closed;
     registration->closed_context = context;
-    if (registration->stream)
-        dtr_rpc_call_cancel(registration->stream); /* the rest when it has ended */
-    else
-        dtr_uplink_close(registration->uplink, finish, registration);
+    dtr_alive_stop(registration->alive, leave, registration);
 }

@@ -38,6 +38,12 @@ static void on_ended(void *context, const char *why)
     say(context, why);
 }
 
+static void begin(struct seed *seed)
+{
+    struct dtr_error err;
+    say(seed, dtr_alive_start(seed->alive, seed->cluster_id, &err) == DTR_OK ? "" : err.text);
+}
+
 static void on_updated(void *context, const struct dtr_rpc_message *response,
                        const struct dtr_rpc_status *status)
 {
@@ -46,10 +52,11 @@ static void on_updated(void *context, const struct dtr_rpc_message *response,
     seed->asking = false;
     if (seed->closing)
         return;
-    int rc = response ? dtr_alive_start(seed->alive, seed->cluster_id, &err)
-                      : dtr_rpc_status_error(status, "UpdateSeedPeer", &err);
-    say(seed, rc == DTR_OK ? "" : err.text);
-    if (rc == DTR_OK)
+    if (response)
+        begin(seed);
+    else if (dtr_rpc_status_error(status, "UpdateSeedPeer", &err) != DTR_OK)
+        say(seed, err.text);
+    if (dtr_alive_goes(seed->alive))
         dtr_log(DTR_LOG_INFO, NULL, "known to manager %s as seed peer %s (%s) of seed peer cluster %llu",
                 dtr_uplink_name(seed->uplink), seed->daemon->hostname, seed->daemon->ip,
                 (unsigned long long)seed->cluster_id);
@@ -98,7 +105,10 @@ void seed_show(struct seed *seed, uint64_t cluster_id)
     if (dtr_alive_goes(seed->alive) && seed->cluster_id == wanted)
         return;
     seed->cluster_id = wanted;
-    dtr_alive_stop(seed->alive, on_moved, seed);
+    if (dtr_alive_known(seed->alive, wanted))
+        begin(seed);
+    else
+        dtr_alive_stop(seed->alive, on_moved, seed);
 }
 
 int seed_new(struct dtr_daemon *daemon, struct dtr_uplink *uplink, struct seed **ret_seed,
