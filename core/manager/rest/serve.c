@@ -14,7 +14,7 @@ static bool is(const struct rest_call *call, const char *method)
 }
 
 /* Scripts of other origins may ask; the cookie does not travel with what they send (SameSite). */
-static void allow_origin(struct rest_call *call)
+void serve_open(struct rest_call *call)
 {
     if (!call->origin || !call->match.below_api)
         return;
@@ -64,7 +64,6 @@ bool serve_here(struct rest_call *call)
     struct dtr_error err = {0};
     if (route && route->work != WORK_HERE)
         return false;
-    allow_origin(call);
     int rc = DTR_OK;
     if (route)
         rc = route->handle(call, NULL, &err);
@@ -84,7 +83,6 @@ void serve_refusal(struct rest_call *call, int status, const char *text)
 {
     const struct route *route = call->match.route;
     struct dtr_error err = {0};
-    allow_origin(call);
     int rc = rest_refuse(&err, status, "%s", text);
     call_fail(call, rc, &err);
     if (call->match.below_api || (route && route->work != WORK_HERE))
@@ -170,7 +168,6 @@ static void finish(struct rest_call *call, int rc, const struct dtr_error *err)
 void serve_call(struct rest_call *call)
 {
     struct dtr_error err = {0};
-    allow_origin(call);
     int rc = answer(call, &err);
     if (rc != DTR_OK)
         call->awaits = 0;

@@ -4,6 +4,8 @@
 
 #include "core/manager/rest/call.h"
 
+/* First of all, once: when what is known of the head is in the call. */
+void serve_open(struct rest_call *call);
 /* Everything from "who asks" to the bytes of the answer, with the audit row; or as far as a call comes that
  * `awaits` something. Blocks: on a worker thread. */
 void serve_call(struct rest_call *call);

@@ -259,6 +259,7 @@ void rest_handle(void *context, struct dtr_http_exchange *exchange, const struct
     visit->exchange = exchange;
     dtr_http_attach(exchange, &events, visit);
     int rc = fill(&visit->call, exchange, request, &err);
+    serve_open(&visit->call);
     if (rc == DTR_OK && serve_here(&visit->call)) {
         reply(visit);
         return;
