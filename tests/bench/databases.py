@@ -33,6 +33,13 @@ class Sqlite:
         pass
 
 
+def start_redis(node):
+    """An empty one that keeps nothing on disk."""
+    redis = node.start("redis", "redis-server", "--port", str(REDIS_PORT), "--save", "", "--daemonize", "no")
+    until(10, "Redis serves", lambda: node.try_to("redis-cli", "-p", str(REDIS_PORT), "ping")[0] == 0)
+    return redis
+
+
 class MariaDb:
     """mariadbd on the node's loopback, empty, and Redis for Dragonfly's manager."""
 
@@ -46,8 +53,7 @@ class MariaDb:
         with open(node.path(MARIADB + "/port"), encoding="ascii") as file:
             self.port = int(file.read())
         self.run("DROP DATABASE manager; CREATE DATABASE manager;", "mysql")
-        self.redis = node.start("redis", "redis-server", "--port", str(REDIS_PORT), "--save", "", "--daemonize", "no")
-        until(10, "Redis serves", lambda: node.try_to("redis-cli", "-p", str(REDIS_PORT), "ping")[0] == 0)
+        self.redis = start_redis(node)
         mysql = {"user": USER, "password": PASSWORD, "host": "127.0.0.1", "port": self.port, "dbname": "manager", "migrate": True}
         redis = {"addrs": [f"127.0.0.1:{REDIS_PORT}"]}
         self.settings = {"database": {"type": "mysql", "mysql": mysql, "redis": redis}}

@@ -5,7 +5,7 @@ import shutil
 import time
 from contextlib import contextmanager
 
-from databases import MariaDb, Sqlite, database
+from databases import MariaDb, Sqlite, database, start_redis
 from figures import Figure
 from lab.darter import MANAGER_GRPC, MANAGER_REST
 from row import row
@@ -225,21 +225,35 @@ def kind_of(maker):
     return Sqlite.name if maker.name == "Darter" else MariaDb.name
 
 
-@row("manager-memory", "memory of a manager: idle, after one sign-in and one list; with 10,000 peers listed at once")
+def redis_memory(stage):
+    """Of an empty redis-server: RssAnon and RSS."""
+    redis = start_redis(stage.node("redis"))
+    try:
+        return memory_mib(redis, "RssAnon"), memory_mib(redis, "VmRSS")
+    finally:
+        redis.kill()
+
+
+@row(
+    "manager-memory",
+    "memory of a manager: idle, after one sign-in and one list; with 10,000 peers listed at once; control: an empty redis-server",
+)
 def memory(stage, title):
+    control = [redis_memory(stage) for _ in range(stage.runs)]
+    own, resident = [list(each) for each in zip(*control)]
     count = PEERS // (10 if stage.quick else 1)
 
     def measure(maker):
         with running(stage, maker, kind_of(maker)) as (manager, kept):
             manager.call("GET", "/clusters")
-            idle, resident = memory_mib(manager.process, "RssAnon"), memory_mib(manager.process, "VmRSS")
+            idle, in_all = memory_mib(manager.process, "RssAnon"), memory_mib(manager.process, "VmRSS")
             if maker.name != "Darter":
-                return idle, resident, 0
+                return idle, in_all, 0
             insert(manager, kept, peers_sql(count))
             status, listed = manager.call("GET", f"/peers?per_page={count}")
             if status != 200 or len(listed) != count:
                 raise RuntimeError(f"GET /peers: {status}, {len(listed)} peers")
-            return idle, resident, memory_mib(manager.process, "RssAnon")
+            return idle, in_all, memory_mib(manager.process, "RssAnon")
 
     values = by_maker(stage, measure)
 
@@ -248,9 +262,9 @@ def memory(stage, title):
 
     listed = {"Darter": part(2)["Darter"]}
     return [
-        figure(title, "its own (RssAnon), idle", "MiB", part(0), limit=10),
-        figure(title, "resident (RSS), idle", "MiB", part(1), known="92 MiB"),
-        figure(title, "its own, 10,000 peers listed", "MiB", listed),
+        figure(title, "its own (RssAnon), idle", "MiB", part(0), control=own, limit=10),
+        figure(title, "resident (RSS), idle", "MiB", part(1), control=resident, known="92 MiB"),
+        figure(title, "its own, 10,000 peers listed", "MiB", listed, control=own),
     ]
 
 
