@@ -1,5 +1,4 @@
 /* Peers that no refresh sees any more; see upkeep.h. */
-#include "core/base/clock.h"
 #include "core/manager/upkeep/age.h"
 #include "core/manager/upkeep/upkeep.h"
 #include "core/obs/log.h"

@@ -39,7 +39,7 @@ static const struct {
                             "UPDATE schedulers SET state = 'inactive', updated_at = ?"
                             " WHERE id = ? AND state = 'active' AND last_keep_alive_at = ?",
                             "DELETE FROM schedulers WHERE id = ? AND state <> 'active' AND updated_at = ?"},
-    /* Seed peers do not say how often they keep alive: every 15 s, where nobody set it (wire page 5). */
+    /* Seed peers do not say how often they keep alive: ours do every 15 s, or more often. */
     [SILENCE_SEEDS] = {"SELECT id, state, last_keep_alive_at, updated_at,"
                        " '{\"manager_keep_alive_interval\":15000000000}' FROM seed_peers ORDER BY id",
                        "UPDATE seed_peers SET state = 'inactive', updated_at = ?"
